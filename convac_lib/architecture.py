@@ -1,0 +1,267 @@
+"""What a network is: layers of receptive fields, strides and channels, in pure integers.
+
+Taught in the chapters *Convolutional arithmetic circuits* and *The overlap theorem*.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from convac_lib.errors import ArchitectureError
+
+BORDERS = ("neutral", "ones", "zero", "valid")
+
+
+def _require_positive_integers(**values):
+    for name, value in values.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ArchitectureError(
+                f"{name.replace('_', ' ')} must be a whole number of at least 1, not {value!r}"
+            )
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One Generalized Convolution (GC) layer: windows of R×R, moved by S, with C channels out.
+
+    It overlaps when its receptive field R is larger than its stride S: neighbouring windows then share patches.
+
+    Args:
+        receptive_field: R, the side of the window, in pixels of the layer below.
+        stride: S, the step between windows, 1 ≤ S ≤ R.
+        channels: C, the number of output channels.
+
+    Raises:
+        ArchitectureError: if a number is not a whole one of at least 1, or R < S.
+
+    Source: talk, slides "Overlapping vs Non-Overlapping Architectures" and "Generalized Convolutional Arithmetic
+    Circuits". Chapter: *Convolutional arithmetic circuits*.
+
+    >>> Layer(receptive_field=3, stride=1, channels=2).is_overlapping
+    True
+    """
+
+    receptive_field: int
+    stride: int
+    channels: int
+
+    def __post_init__(self):
+        _require_positive_integers(
+            receptive_field=self.receptive_field, stride=self.stride, channels=self.channels
+        )
+        if self.receptive_field < self.stride:
+            raise ArchitectureError(
+                f"receptive field {self.receptive_field} is smaller than stride {self.stride}: "
+                f"patches would be skipped; use a receptive field of at least {self.stride}"
+            )
+
+    @property
+    def is_overlapping(self) -> bool:
+        """Whether neighbouring windows share patches: R > S."""
+        return self.receptive_field > self.stride
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network's plan: an H×H image of patches, M representation channels, then GC layers.
+
+    With T_S⁽⁰⁾ = T_R⁽⁰⁾ = 1, layer l sees, of the image,
+
+        T_R⁽ˡ⁾ = T_R⁽ˡ⁻¹⁾ + (R_l − 1)·T_S⁽ˡ⁻¹⁾   (total receptive field)
+        T_S⁽ˡ⁾ = S_l·T_S⁽ˡ⁻¹⁾                     (total stride)
+
+    and the network is non-overlapping exactly when the two agree at every layer.
+
+    Args:
+        size: H, the side of the image, in patches.
+        representation_channels: M, the functions f_1..f_M applied to every patch.
+        layers: the GC layers from the image up; each a `Layer`.
+        border: what a window meets outside the image: "neutral" (the factor 1), "ones" (a vector of ones), "zero"
+            (a vector of zeros), or "valid" (windows stay inside).
+
+    Raises:
+        ArchitectureError: if a number is not a whole one of at least 1, a border is unknown, there is no layer, or
+            a "valid" window does not fit.
+
+    Source: talk, slide "Degree of Overlapping". Chapter: *The overlap theorem*.
+
+    >>> network = Architecture(size=4, representation_channels=2, layers=[Layer(3, 1, 2), Layer(4, 4, 2)])
+    >>> network.total_receptive_fields, network.total_strides, network.sizes
+    ((3, 6), (1, 4), (4, 1))
+    """
+
+    size: int
+    representation_channels: int
+    layers: tuple[Layer, ...]
+    border: str = "neutral"
+
+    def __post_init__(self):
+        _require_positive_integers(size=self.size, representation_channels=self.representation_channels)
+        if not isinstance(self.layers, Iterable):
+            raise ArchitectureError(f"layers must be a sequence of Layer, not {self.layers!r}")
+        object.__setattr__(self, "layers", tuple(self.layers))
+        if not self.layers:
+            raise ArchitectureError("a network needs at least one layer; none was given")
+        for layer in self.layers:
+            if not isinstance(layer, Layer):
+                raise ArchitectureError(f"layers must be a sequence of Layer, but one is {layer!r}")
+        if self.border not in BORDERS:
+            raise ArchitectureError(f"unknown border {self.border!r}; use one of {', '.join(BORDERS)}")
+        size = self.size
+        for number, (layer, output_size) in enumerate(zip(self.layers, self.sizes), start=1):
+            if output_size < 1:
+                raise ArchitectureError(
+                    f"layer {number} has receptive field {layer.receptive_field} on an input of size {size}: "
+                    f"with border 'valid' no window fits; use a receptive field of at most {size}"
+                )
+            size = output_size
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """(M, C_1, …, C_L): the channels of the representation and of every layer."""
+        return (self.representation_channels, *(layer.channels for layer in self.layers))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """(H_1, …, H_L): the side of every layer's output; ⌈H/S⌉, or ⌊(H−R)/S⌋+1 with border "valid"."""
+        sizes, size = [], self.size
+        for layer in self.layers:
+            if self.border == "valid":
+                size = (size - layer.receptive_field) // layer.stride + 1
+            else:
+                size = -(-size // layer.stride)
+            sizes.append(size)
+        return tuple(sizes)
+
+    @property
+    def total_strides(self) -> tuple[int, ...]:
+        """(T_S⁽¹⁾, …, T_S⁽ᴸ⁾): how far a step at each layer moves over the image, in patches."""
+        total, totals = 1, []
+        for layer in self.layers:
+            total *= layer.stride
+            totals.append(total)
+        return tuple(totals)
+
+    @property
+    def total_receptive_fields(self) -> tuple[int, ...]:
+        """(T_R⁽¹⁾, …, T_R⁽ᴸ⁾): the side of the part of the image that each layer sees, in patches."""
+        total, totals = 1, []
+        for layer, step in zip(self.layers, (1, *self.total_strides)):
+            total += (layer.receptive_field - 1) * step
+            totals.append(total)
+        return tuple(totals)
+
+    @property
+    def degrees_of_overlap(self) -> tuple[Fraction, ...]:
+        """(T_R⁽¹⁾/T_S⁽¹⁾, …): 1 at every layer without overlap; 2B−1 in the limit of the common case."""
+        return tuple(map(Fraction, self.total_receptive_fields, self.total_strides))
+
+    @property
+    def is_overlapping(self) -> bool:
+        """Whether some layer's receptive field is larger than its stride."""
+        return any(layer.is_overlapping for layer in self.layers)
+
+    @property
+    def parameters(self) -> int:
+        """Σ_l C_l·C_{l−1}·R_l² + C_L: the shared weights of every layer and one dense output vector."""
+        weights = (
+            layer.channels * channels * layer.receptive_field**2
+            for layer, channels in zip(self.layers, self.channels)
+        )
+        return sum(weights) + self.layers[-1].channels
+
+    def require_single_output(self) -> "Architecture":
+        """Return self; raise `ArchitectureError` unless the last layer's output is 1×1, as the dense layer needs."""
+        if self.sizes[-1] != 1:
+            raise ArchitectureError(
+                f"the network ends in {self.sizes[-1]}×{self.sizes[-1]}, and the dense layer needs 1×1: "
+                f"add layers whose strides multiply to {self.sizes[-1]}"
+            )
+        return self
+
+    def __str__(self):
+        header = (
+            "layer", "receptive field", "stride", "channels", "output",
+            "total receptive field", "total stride", "overlap",
+        )  # fmt: skip
+        rows = [("image", "", "", str(self.channels[0]), f"{self.size}×{self.size}", "1", "1", "1")]
+        columns = zip(
+            self.layers, self.sizes, self.total_receptive_fields, self.total_strides, self.degrees_of_overlap
+        )
+        for number, (layer, size, *totals) in enumerate(columns, start=1):
+            row = (number, layer.receptive_field, layer.stride, layer.channels, f"{size}×{size}", *totals)
+            rows.append(tuple(map(str, row)))
+        widths = [max(map(len, column)) for column in zip(header, *rows)]
+        lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in (header, *rows)]
+        kind = "overlapping" if self.is_overlapping else "non-overlapping"
+        return "\n".join([*lines, f"{kind}, {self.parameters:,} parameters, border {self.border!r}"])
+
+
+def common_case(B: int, M: int, size: int, channels: int | None = None) -> Architecture:
+    """Build the talk's common case: B×B layers of stride 1, each followed by a 2×2 layer of stride 2, down to 1×1.
+
+        [GC(R=B, S=1), GC(R=2, S=2)] × log₂ H
+
+    Args:
+        B: the receptive field of the stride-1 layers; B = 1 is the non-overlapping case.
+        M: representation channels.
+        size: H, the side of the image in patches, a power of two of at least 2.
+        channels: C of every layer; M if left out.
+
+    Returns:
+        The `Architecture`, with the neutral border.
+
+    Raises:
+        ArchitectureError: if the size is no power of two, or a number is not a whole one of at least 1.
+
+    Source: talk, slide "Overlapping Efficiency" (Common Case). Chapter: *The overlap theorem*.
+
+    >>> print(common_case(B=3, M=2, size=4))
+    layer  receptive field  stride  channels  output  total receptive field  total stride  overlap
+    image                                  2     4×4                      1             1        1
+        1                3       1         2     4×4                      3             1        3
+        2                2       2         2     2×2                      4             2        2
+        3                3       1         2     2×2                      8             2        4
+        4                2       2         2     1×1                     10             4      5/2
+    overlapping, 106 parameters, border 'neutral'
+    """
+    channels = M if channels is None else channels
+    blocks = _blocks(size)
+    return Architecture(size, M, (Layer(B, 1, channels), Layer(2, 2, channels)) * blocks)
+
+
+def baseline(M: int, size: int, channels: int | None = None) -> Architecture:
+    """Build the baseline ConvAC, which has no overlap: 2×2 layers of stride 2, down to 1×1.
+
+        GC(R=2, S=2) × log₂ H
+
+    Args:
+        M: representation channels.
+        size: H, the side of the image in patches, a power of two of at least 2.
+        channels: C of every layer; M if left out.
+
+    Returns:
+        The `Architecture`, with the neutral border (which it never meets).
+
+    Raises:
+        ArchitectureError: if the size is no power of two, or a number is not a whole one of at least 1.
+
+    Source: talk, slide "Baseline Architecture". Chapter: *Convolutional arithmetic circuits*.
+
+    >>> baseline(M=2, size=4).is_overlapping, baseline(M=2, size=4).parameters
+    (False, 34)
+    """
+    channels = M if channels is None else channels
+    return Architecture(size, M, (Layer(2, 2, channels),) * _blocks(size))
+
+
+def _blocks(size):
+    """log₂ of the size: how often a stride of 2 fits."""
+    _require_positive_integers(size=size)
+    if size < 2 or size & (size - 1):
+        lower = max(2, 1 << size.bit_length() - 1)
+        raise ArchitectureError(
+            f"size {size} is not a power of two of at least 2: strides of 2 must end in exactly 1×1; "
+            f"use {lower}" + (f" or {2 * lower}" if size > 2 else "")
+        )
+    return size.bit_length() - 1

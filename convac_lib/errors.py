@@ -1,0 +1,35 @@
+"""The errors of this library: one root, and a kind for each sort of bad input.
+
+Every message is one sentence that states the rule, the numbers that broke it, and the fix.
+"""
+
+
+class ConvacError(ValueError):
+    """Bad input to this library; catch it to catch all the kinds below.
+
+    >>> from convac_lib import Layer
+    >>> Layer(receptive_field=2, stride=3, channels=4)
+    Traceback (most recent call last):
+    convac_lib.errors.ArchitectureError: receptive field 2 is smaller than stride 3: \
+patches would be skipped; use a receptive field of at least 3
+    """
+
+
+class ArchitectureError(ConvacError):
+    """Layers that make no network: sizes, strides, channels or borders that do not fit."""
+
+
+class CutError(ConvacError):
+    """A partition of the patches that does not fit the image."""
+
+
+class WeightError(ConvacError):
+    """Weights of the wrong shape, or that hold NaN or infinity."""
+
+
+class HypothesisError(ConvacError):
+    """A statement of the theory asked of a network outside its hypotheses."""
+
+
+class DataError(ConvacError):
+    """Data that is missing, malformed or damaged."""

@@ -15,9 +15,7 @@ BORDERS = ("neutral", "ones", "zero", "valid")
 def _require_positive_integers(**values):
     for name, value in values.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ArchitectureError(
-                f"{name.replace('_', ' ')} must be a whole number of at least 1, not {value!r}"
-            )
+            raise ArchitectureError(f"{name.replace('_', ' ')} must be a whole number of at least 1, not {value!r}")
 
 
 @dataclass(frozen=True)
@@ -46,9 +44,7 @@ class Layer:
     channels: int
 
     def __post_init__(self):
-        _require_positive_integers(
-            receptive_field=self.receptive_field, stride=self.stride, channels=self.channels
-        )
+        _require_positive_integers(receptive_field=self.receptive_field, stride=self.stride, channels=self.channels)
         if self.receptive_field < self.stride:
             raise ArchitectureError(
                 f"receptive field {self.receptive_field} is smaller than stride {self.stride}: "
@@ -165,8 +161,7 @@ class Architecture:
     def parameters(self) -> int:
         """Σ_l C_l·C_{l−1}·R_l² + C_L: the shared weights of every layer and one dense output vector."""
         weights = (
-            layer.channels * channels * layer.receptive_field**2
-            for layer, channels in zip(self.layers, self.channels)
+            layer.channels * channels * layer.receptive_field**2 for layer, channels in zip(self.layers, self.channels)
         )
         return sum(weights) + self.layers[-1].channels
 
@@ -185,9 +180,7 @@ class Architecture:
             "total receptive field", "total stride", "overlap",
         )  # fmt: skip
         rows = [("image", "", "", str(self.channels[0]), f"{self.size}×{self.size}", "1", "1", "1")]
-        columns = zip(
-            self.layers, self.sizes, self.total_receptive_fields, self.total_strides, self.degrees_of_overlap
-        )
+        columns = zip(self.layers, self.sizes, self.total_receptive_fields, self.total_strides, self.degrees_of_overlap)
         for number, (layer, size, *totals) in enumerate(columns, start=1):
             row = (number, layer.receptive_field, layer.stride, layer.channels, f"{size}×{size}", *totals)
             rows.append(tuple(map(str, row)))

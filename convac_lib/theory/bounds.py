@@ -1,0 +1,318 @@
+"""Every bound on the rank across a cut, as exact powers, each naming its statement and checking its hypotheses."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import isqrt, log2, prod
+
+from convac_lib.architecture import Architecture, common_case
+from convac_lib.errors import ArchitectureError, HypothesisError
+from convac_lib.theory.tensors import Cut, make_cut
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A bound base^exponent on the rank of the grid tensor's matricization.
+
+    Attributes:
+        statement: what is claimed, in a sentence.
+        status: "proved", or "claimed in the talk".
+        base: a whole number.
+        exponent: a fraction whose denominator is 1, 2 or 4.
+
+    >>> Bound("an example", "proved", base=2, exponent=Fraction(25, 4)).value
+    77
+    """
+
+    statement: str
+    status: str
+    base: int
+    exponent: Fraction
+
+    @property
+    def value(self) -> int:
+        """⌈base^exponent⌉ exactly: a rank is a whole number, so a lower bound rounds up."""
+        power = self.base**self.exponent.numerator
+        root = isqrt(power) if self.exponent.denominator == 2 else power
+        root = isqrt(isqrt(power)) if self.exponent.denominator == 4 else root
+        return root + (root**self.exponent.denominator < power)
+
+    @property
+    def log2(self) -> float:
+        """log₂ of the bound, for when it is huge."""
+        return float(self.exponent) * log2(self.base)
+
+    def to_dict(self) -> dict:
+        """The bound ready for JSON; `value` is None from 2¹⁰²⁴ on, where a float would overflow, and log2 tells."""
+        return {
+            "value": self.value if self.log2 < 1024 else None,
+            "log2": self.log2,
+            "base": self.base,
+            "exponent": str(self.exponent),
+            "statement": self.statement,
+            "status": self.status,
+        }
+
+
+def minimal_total_receptive_field(architecture: Architecture, K: int, alpha: int) -> int | None:
+    """Shrink windows as far as their strides to make the total receptive field at layer K just larger than α.
+
+        T_R⁽ᴷ'ᵅ⁾ = min { 1 + Σ_l (t_l − 1)·T_S⁽ˡ⁻¹⁾ :  S_l ≤ t_l ≤ R_l,  the sum is > α }
+
+    Args:
+        architecture: the network.
+        K: a layer, 1..L.
+        alpha: α, in patches.
+
+    Returns:
+        The α-minimal total receptive field in patches, or None if T_R⁽ᴷ⁾ ≤ α.
+
+    Source: Sharir & Shashua 2017, "α-minimal total receptive field". Chapter: *The overlap theorem*.
+
+    >>> minimal_total_receptive_field(common_case(B=3, M=2, size=8), K=3, alpha=4)
+    5
+    """
+    reachable = {1}
+    for layer, step in zip(architecture.layers[:K], (1, *architecture.total_strides)):
+        windows = range(layer.stride, layer.receptive_field + 1)
+        reachable = {total + (t - 1) * step for total in reachable for t in windows}
+    return min((total for total in reachable if total > alpha), default=None)
+
+
+def theorem(architecture: Architecture, cut: "str | Cut" = "left-right") -> Bound:
+    """Bound the rank from below, for almost all weights: the talk's theorem, in the form that we prove.
+
+        rank ≥ D^e,   e = (⌊(H−T)/T_S⁽ᴷ⁾⌋ + 1) · ⌈H/T_S⁽ᴷ⁾⌉,   T = T_R⁽ᴷ'⌊ᴴ/²⌋⁾,
+        D = min(M, ⌊C_l/2⌋ for l < K, C_K)
+
+    Every layer K with T_R⁽ᴷ⁾ > H/2 and T ≤ H gives a bound; the largest is returned, and the statement names its K.
+
+    Args:
+        architecture: the network; layers with R_l ≥ S_l, neutral border, no bias.
+        cut: "left-right", or by symmetry "top-bottom".
+
+    Returns:
+        The `Bound`.
+
+    Raises:
+        HypothesisError: if the border is not neutral, the cut is another, the network does not end in 1×1, or no
+            layer K qualifies.
+        CutError: if the cut does not fit the image.
+
+    Source: talk, slide "Overlapping Efficiency" (Theorem). Chapter: *The overlap theorem*.
+
+    >>> theorem(common_case(B=2, M=2, size=4, channels=4)).value, theorem(common_case(B=3, M=2, size=4)).value
+    (4, 256)
+    """
+    _require_half_cut(architecture, cut, "the theorem")
+    if architecture.border != "neutral":
+        raise HypothesisError(
+            f"the theorem is proved for the border 'neutral', and this network's is {architecture.border!r}"
+        )
+    H, M = architecture.size, architecture.representation_channels
+    candidates = []
+    for K in range(1, len(architecture.layers) + 1):
+        T = minimal_total_receptive_field(architecture, K, H // 2)
+        if T is None or T > H:
+            continue
+        step = architecture.total_strides[K - 1]
+        below, at = architecture.channels[1:K], architecture.channels[K]
+        D = min([M, at, *(channels // 2 for channels in below)])
+        if D >= 1:
+            exponent = ((H - T) // step + 1) * -(-H // step)
+            candidates.append((D**exponent, D, exponent, K, T))
+    if not candidates:
+        raise HypothesisError(
+            f"the theorem needs a layer whose total receptive field is larger than half the image, {H / 2:g}, can be "
+            f"shrunk to at most {H}, and has at least 2 channels in every layer below; this network has none"
+        )
+    _, D, exponent, K, T = max(candidates)
+    statement = f"for almost all weights, rank ≥ D^e with K = {K}, T = {T}, D = {D}, e = {exponent}"
+    return Bound(statement, "proved", D, Fraction(exponent))
+
+
+def talk_bound(architecture: Architecture, cut: "str | Cut" = "left-right") -> Bound:
+    """Bound the common case's rank from below by the talk's formula, where the image has room for it.
+
+        rank ≥ M^((2B−1)²/4)
+
+    Args:
+        architecture: a network that `common_case` makes, with at least M channels in every layer.
+        cut: "left-right", or by symmetry "top-bottom".
+
+    Returns:
+        The `Bound`.
+
+    Raises:
+        HypothesisError: if it is not the common case, the cut is another, or the matricization's side M^(H²/2) is
+            smaller than the formula, which is then false.
+        CutError: if the cut does not fit the image.
+
+    Source: talk, slide "Overlapping Efficiency" (Common Case, Claim). Chapter: *The overlap theorem*.
+
+    >>> talk_bound(common_case(B=3, M=4, size=4)).value
+    5793
+    """
+    _require_half_cut(architecture, cut, "the talk's bound")
+    H, M, B = architecture.size, architecture.representation_channels, architecture.layers[0].receptive_field
+    C = architecture.channels[1]
+    try:
+        expected = common_case(B, M, H, C)
+    except ArchitectureError:
+        expected = None
+    if architecture != expected:
+        raise HypothesisError(
+            "the talk's bound is for the common case: B×B layers of stride 1, each followed by a 2×2 layer of stride "
+            "2, down to 1×1, all with the same channels and the border 'neutral'"
+        )
+    if C < M:
+        raise HypothesisError(f"the talk's bound needs at least M = {M} channels in every layer, and they have {C}")
+    exponent = Fraction((2 * B - 1) ** 2, 4)
+    if exponent > H**2 // 2:
+        raise HypothesisError(
+            f"the talk's bound {M}^{float(exponent):g} is larger than the matricization's side {M}^{H**2 // 2}: "
+            f"at size {H} and B = {B} the formula is false; use a larger size"
+        )
+    return Bound(
+        f"for almost all weights, rank ≥ M^((2B−1)²/4) with M = {M}, B = {B}", "claimed in the talk", M, exponent
+    )
+
+
+def non_overlapping_upper(architecture: Architecture, cut: "str | Cut" = "left-right") -> Bound:
+    """Bound from above the rank that any weights of a non-overlapping network can reach.
+
+    Node by node of the tree, with p and q patches on the two sides of the cut: a node on one side has s = 1, and
+    one that straddles the cut
+
+        s = min( C_l · Π s(straddling children),  M^p,  M^q );   without the factor C_l when R_l = 1;   rank ≤ s(root)
+
+    For halves aligned with the windows this is C_L: a rank r needs r channels.
+
+    Args:
+        architecture: the network; R_l = S_l in every layer.
+        cut: what `make_cut` takes.
+
+    Returns:
+        The `Bound`.
+
+    Raises:
+        HypothesisError: if a layer overlaps, or the network does not end in 1×1.
+        CutError: if the cut does not fit the image.
+
+    Source: Sharir & Shashua 2017; Cohen & Shashua, ICLR 2017. Chapter: *The overlap theorem*.
+
+    >>> from convac_lib import baseline
+    >>> non_overlapping_upper(baseline(M=2, size=4)).value, non_overlapping_upper(baseline(2, 4), "interleaved").value
+    (2, 32)
+    """
+    _require_single_output(architecture, "the bound for non-overlapping networks")
+    for number, layer in enumerate(architecture.layers, start=1):
+        if layer.is_overlapping:
+            raise HypothesisError(
+                f"the bound is for non-overlapping networks, and layer {number} has receptive field "
+                f"{layer.receptive_field} over stride {layer.stride}"
+            )
+    M, size = architecture.representation_channels, architecture.size
+    cut = make_cut(cut, size)
+    first = set(cut.rows)
+    nodes = {divmod(patch, size): (int(patch in first), int(patch not in first), 1) for patch in range(size**2)}
+    for layer, output_size in zip(architecture.layers, architecture.sizes):
+        nodes = {
+            (u, v): _node(
+                [nodes[u * layer.stride + i, v * layer.stride + j] for i, j in _offsets(layer)
+                 if (u * layer.stride + i, v * layer.stride + j) in nodes],
+                layer, M,
+            )
+            for u in range(output_size) for v in range(output_size)
+        }  # fmt: skip
+    _, _, bound = nodes[0, 0]
+    statement = f"for all weights of this non-overlapping network, rank ≤ {bound} across the cut {cut.name}"
+    return Bound(statement, "proved", bound, Fraction(1))
+
+
+def saturation(architecture: Architecture, cut: "str | Cut" = "left-right") -> Bound:
+    """Bound the rank by the matricization's smaller side, which no network passes.
+
+        rank ≤ M^min(|P|, |Q|)
+
+    Args:
+        architecture: the network.
+        cut: what `make_cut` takes.
+
+    Returns:
+        The `Bound`.
+
+    Raises:
+        CutError: if the cut does not fit the image.
+
+    Chapter: *The overlap theorem*.
+
+    >>> saturation(common_case(B=3, M=2, size=4)).value
+    256
+    """
+    cut = make_cut(cut, architecture.size)
+    M, patches = architecture.representation_channels, min(len(cut.rows), len(cut.columns))
+    return Bound(f"no network's rank passes M^{patches} with M = {M}", "proved", M, Fraction(patches))
+
+
+BOUNDS = {
+    "theorem": theorem,
+    "common_case": talk_bound,
+    "non_overlapping_upper": non_overlapping_upper,
+    "saturation": saturation,
+}
+
+
+def bounds_of(architecture: Architecture, cut: "str | Cut" = "left-right") -> "dict[str, Bound | HypothesisError]":
+    """Apply every bound to a network: each a `Bound`, or the `HypothesisError` that says why it does not apply.
+
+    Args:
+        architecture: the network.
+        cut: what `make_cut` takes.
+
+    Returns:
+        The keys "theorem", "common_case", "non_overlapping_upper", "saturation".
+
+    Raises:
+        CutError: if the cut does not fit the image.
+
+    Chapter: *The overlap theorem*.
+
+    >>> {name: getattr(bound, "value", None) for name, bound in bounds_of(common_case(B=3, M=2, size=4)).items()}
+    {'theorem': 256, 'common_case': 77, 'non_overlapping_upper': None, 'saturation': 256}
+    """
+    cut = make_cut(cut, architecture.size)
+    found = {}
+    for name, bound in BOUNDS.items():
+        try:
+            found[name] = bound(architecture, cut)
+        except HypothesisError as error:
+            found[name] = error
+    return found
+
+
+def _require_half_cut(architecture, cut, what):
+    _require_single_output(architecture, what)
+    cut, size = make_cut(cut, architecture.size), architecture.size
+    if size % 2 or cut not in (make_cut("left-right", size), make_cut("top-bottom", size)):
+        raise HypothesisError(f"{what} is for the cuts 'left-right' and 'top-bottom', and this one is {cut.name!r}")
+
+
+def _require_single_output(architecture, what):
+    if architecture.sizes[-1] != 1:
+        raise HypothesisError(f"{what} needs a network that ends in 1×1, and this one ends in {architecture.sizes[-1]}×"
+                              f"{architecture.sizes[-1]}")  # fmt: skip
+
+
+def _offsets(layer):
+    return [(i, j) for i in range(layer.receptive_field) for j in range(layer.receptive_field)]
+
+
+def _node(children, layer, M):
+    """(patches in P, patches in Q, s) of the node over these children."""
+    p, q = sum(child[0] for child in children), sum(child[1] for child in children)
+    if not p or not q:
+        return p, q, 1
+    s = prod(child[2] for child in children if child[0] and child[1])
+    if layer.receptive_field > 1:
+        s *= layer.channels
+    return p, q, min(s, M**p, M**q)

@@ -1,0 +1,189 @@
+"""Exact ranks over GF(p): a nonzero minor modulo p proves a rank for almost all real weights."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from flint import nmod_mat
+from tqdm.auto import tqdm
+
+from convac_lib.architecture import Architecture
+from convac_lib.errors import ConvacError
+from convac_lib.theory.circuits import Circuit, random_circuit
+from convac_lib.theory.fields import DEFAULT_PRIME, require_prime
+from convac_lib.theory.tensors import Cut, assignments, make_cut
+
+LARGEST_WHOLE = 4096  # rows taken whole when no number is asked for
+SAMPLED = 1024  # rows and columns sampled beyond
+PAIRS_AT_ONCE = 2**16  # image evaluations in one batch: what stays near the cache
+
+
+def rank_modulo(matrix: np.ndarray, prime: int = DEFAULT_PRIME) -> int:
+    """Find the exact rank of an integer matrix over GF(p).
+
+        rank over GF(p)  ≤  rank over the rationals
+
+    Args:
+        matrix: integers, of shape (m, n).
+        prime: p, below 2⁶³.
+
+    Returns:
+        The rank, 0..min(m, n).
+
+    Raises:
+        ConvacError: if p is no prime, or the matrix is not two-dimensional or not of integers.
+
+    Source: talk, "almost all functions": every minor is a polynomial in the weights. Chapter: *The overlap theorem*.
+
+    >>> rank_modulo(np.array([[1, 2], [3, 6]])), rank_modulo(np.array([[1, 0], [0, 7]]), prime=7)
+    (1, 1)
+    """
+    require_prime(prime)
+    matrix = np.asarray(matrix)
+    if matrix.ndim != 2 or matrix.dtype.kind not in "iuO":
+        raise ConvacError(
+            f"a rank over GF(p) needs a two-dimensional array of integers, not {matrix.ndim} dimensions of {matrix.dtype}"
+        )
+    rows, columns = matrix.shape
+    return nmod_mat(rows, columns, (matrix % prime).ravel().tolist(), prime).rank()
+
+
+def matricization(circuit: Circuit, cut: Cut, rows: np.ndarray, columns: np.ndarray, *, progress: bool = False):
+    """Fill the chosen rows and columns of the grid tensor's matricization, without the tensor itself.
+
+        matrix[r, q] = A(f) at (rows[r] on the patches P, columns[q] on the patches Q)
+
+    Args:
+        circuit: the network, its first class.
+        cut: P | Q, from `make_cut`.
+        rows: template numbers on P, shape (m, |P|).
+        columns: template numbers on Q, shape (n, |Q|).
+        progress: whether to draw a progress bar on stderr.
+
+    Returns:
+        The submatrix, of shape (m, n).
+
+    Chapter: *The overlap theorem*.
+
+    >>> from convac_lib import baseline
+    >>> circuit, cut = random_circuit(baseline(2, 2), seed=0, prime=7), make_cut("left-right", 2)
+    >>> matricization(circuit, cut, assignments(2, 2), assignments(2, 2)).shape
+    (4, 4)
+    """
+    at_once = max(1, PAIRS_AT_ONCE // len(columns))
+    digits = np.empty((at_once, len(columns), len(cut.rows) + len(cut.columns)), np.intp)
+    digits[:, :, cut.columns] = columns
+    blocks = []
+    with tqdm(total=len(rows), desc="filling rows", disable=not progress) as bar:
+        for start in range(0, len(rows), at_once):
+            block = rows[start : start + at_once]
+            digits[: len(block), :, cut.rows] = block[:, None]
+            values = circuit.at_templates(digits[: len(block)].reshape(-1, digits.shape[-1]))[0]
+            blocks.append(values.reshape(len(block), len(columns)))
+            bar.update(len(block))
+    return np.concatenate(blocks)
+
+
+@dataclass(frozen=True)
+class CertifiedRank:
+    """An exact rank of (part of) a matricization, and all it takes to find it again.
+
+    The rank over GF(p) of a network with weights drawn in GF(p): for almost all real weights, and so for almost all
+    functions that the architecture realizes, the matricization's rank is at least this.
+
+    Attributes:
+        rank: the rank over GF(p) of the rows and columns taken.
+        rows, columns: how many were taken.
+        saturated: whether the rank is the largest that these rows and columns allow.
+        full: whether they are the whole matricization.
+        prime, seed, cut, border: of the computation.
+    """
+
+    rank: int
+    rows: int
+    columns: int
+    saturated: bool
+    full: bool
+    prime: int
+    seed: int
+    cut: str
+    border: str
+
+    def to_dict(self) -> dict:
+        """The same, as a dictionary ready for JSON."""
+        return asdict(self)
+
+
+def certify_rank(
+    network: Architecture | Circuit,
+    cut: str | tuple[int, ...] | Cut = "left-right",
+    *,
+    rows: int | None = None,
+    seed: int = 0,
+    prime: int = DEFAULT_PRIME,
+    progress: bool = False,
+) -> CertifiedRank:
+    """Prove that almost every function of a network has at least this rank across a cut.
+
+        rank over GF(p) ≤ rank at those integer weights ≤ generic rank
+
+    Args:
+        network: an `Architecture`, whose weights are then drawn uniformly in GF(p) from the seed, or a `Circuit`
+            over GF(p), whose own weights are taken.
+        cut: what `make_cut` takes.
+        rows: how many rows and columns to sample; left out, the whole matricization up to 4,096 a side, and
+            1,024 of each beyond.
+        seed: draws the weights and the sample.
+        prime: p.
+        progress: whether to draw a progress bar on stderr.
+
+    Returns:
+        The `CertifiedRank`.
+
+    Raises:
+        ArchitectureError: if the network does not end in 1×1.
+        CutError: if the cut does not fit the image.
+        ConvacError: if p is no prime, rows is not a whole number of at least 1, or the circuit is not over GF(p).
+
+    Source: talk, slides "Overlapping Efficiency". Chapter: *The overlap theorem*.
+
+    >>> from convac_lib import common_case
+    >>> [certify_rank(common_case(B, M=2, size=4)).rank for B in (1, 2, 3)]
+    [2, 64, 256]
+    """
+    if rows is not None and (not isinstance(rows, int) or rows < 1):
+        raise ConvacError(f"rows must be a whole number of at least 1, not {rows!r}")
+    if isinstance(network, Architecture):
+        network = random_circuit(network.require_single_output(), seed=seed, prime=require_prime(prime))
+    elif network.prime is None:
+        raise ConvacError("an exact rank needs a circuit over GF(p), and this one is over the reals; give it a prime")
+    architecture = network.architecture
+    M = architecture.representation_channels
+    cut = make_cut(cut, architecture.size)
+    sides = [M ** len(cut.rows), M ** len(cut.columns)]
+    limit = rows or (LARGEST_WHOLE if max(sides) <= LARGEST_WHOLE else SAMPLED)
+    generator = np.random.default_rng([seed, 1])
+    chosen = [_sample(M, len(part), limit, generator) for part in (cut.rows, cut.columns)]
+    matrix = matricization(network, cut, *chosen, progress=progress)
+    rank = rank_modulo(matrix, network.prime)
+    return CertifiedRank(
+        rank=rank,
+        rows=matrix.shape[0],
+        columns=matrix.shape[1],
+        saturated=rank == min(matrix.shape),
+        full=list(matrix.shape) == sides,
+        prime=network.prime,
+        seed=seed,
+        cut=cut.name,
+        border=architecture.border,
+    )
+
+
+def _sample(base, length, limit, generator):
+    """All Mⁿ assignments if they are at most the limit; else that many distinct ones."""
+    if base**length <= limit:
+        return assignments(base, length)
+    drawn = np.empty((0, length), np.int8)
+    while len(drawn) < limit:
+        drawn = np.concatenate([drawn, generator.integers(0, base, (limit, length), np.int8)])
+        drawn = drawn[np.sort(np.unique(drawn, axis=0, return_index=True)[1])]
+    return drawn[:limit]

@@ -1,0 +1,267 @@
+"""Grid tensors, cuts, matricization, and the two decompositions behind the networks: CP and Hierarchical Tucker."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import reduce as fold
+from itertools import product
+
+import numpy as np
+
+from convac_lib.errors import ConvacError, CutError
+from convac_lib.theory.fields import reduce
+
+LARGEST_TENSOR = 2**26
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A partition P | Q of the N = H² patches, numbered row by row from 0; made by `make_cut`.
+
+    Args:
+        name: what to call it.
+        rows: P, the patches that index the rows of a matricization, increasing.
+        columns: Q, the other patches, increasing.
+    """
+
+    name: str
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+
+
+CUTS = {
+    "left-right": lambda size, row, column: column < size // 2,
+    "top-bottom": lambda size, row, column: row < size // 2,
+    "interleaved": lambda size, row, column: column % 2 == 0,
+    "checkerboard": lambda size, row, column: (row + column) % 2 == 0,
+}
+
+
+def make_cut(cut: "str | Iterable[int] | Cut", size: int) -> Cut:
+    """Split the patches of an H×H image in two: by a name, or by the patches of the first part.
+
+    Args:
+        cut: "left-right", "top-bottom", "interleaved" (even columns | odd columns), "checkerboard", the patches of P
+            as numbers 0..H²−1 in row-major order, or a `Cut`.
+        size: H, the side of the image in patches.
+
+    Returns:
+        The `Cut`.
+
+    Raises:
+        CutError: if the name is unknown, a half cut meets an odd size, a patch is not in the image, or a part is empty.
+
+    Source: Cohen & Shashua, ICLR 2017 (partitions as pooling geometry). Chapter: *The overlap theorem*.
+
+    >>> make_cut("left-right", 2)
+    Cut(name='left-right', rows=(0, 2), columns=(1, 3))
+    >>> make_cut([0, 3], 2).columns
+    (1, 2)
+    """
+    if isinstance(cut, Cut):
+        cut = cut.name if cut.name in CUTS else cut.rows
+    patches = range(size**2)
+    if isinstance(cut, str):
+        name = cut
+        if name not in CUTS:
+            raise CutError(f"unknown cut {name!r}; use one of {', '.join(CUTS)}, or list the patches of one side")
+        if size % 2:
+            raise CutError(
+                f"the cut {name!r} needs an even size to make two equal halves, and the size is {size}; "
+                f"use {size + 1}, or list the patches of one side"
+            )
+        rows = tuple(patch for patch in patches if CUTS[name](size, *divmod(patch, size)))
+    else:
+        rows = tuple(sorted(set(cut)))
+        name = ",".join(map(str, rows))
+        for patch in rows:
+            if patch not in patches:
+                raise CutError(f"patch {patch!r} is not in a {size}×{size} image; use numbers from 0 to {size**2 - 1}")
+    columns = tuple(patch for patch in patches if patch not in set(rows))
+    if not rows or not columns:
+        raise CutError(f"a cut needs patches on both sides, and this one has {len(rows)} of {size**2} on the first")
+    return Cut(name, rows, columns)
+
+
+def assignments(base: int, length: int) -> np.ndarray:
+    """List every way to assign one of M templates to each of n patches, in lexicographic order.
+
+    Args:
+        base: M.
+        length: n.
+
+    Returns:
+        Integers of shape (Mⁿ, n).
+
+    >>> assignments(2, 2).tolist()
+    [[0, 0], [0, 1], [1, 0], [1, 1]]
+    """
+    return np.indices((base,) * length, dtype=np.int8).reshape(length, -1).T
+
+
+def grid_tensor(function: Callable[[np.ndarray], np.ndarray], templates: np.ndarray, patches: int) -> np.ndarray:
+    """Evaluate a function of N patches at every combination of M templates.
+
+        A(f)_{d1…dN} = f(v⁽ᵈ¹⁾, …, v⁽ᵈᴺ⁾)
+
+    Args:
+        function: f, from a batch of images of shape (n, N, s) to values of shape (n,).
+        templates: v⁽¹⁾..v⁽ᴹ⁾, of shape (M, s).
+        patches: N.
+
+    Returns:
+        A(f), of shape (M,)*N.
+
+    Raises:
+        ConvacError: if the tensor would have more than 2²⁶ entries.
+
+    Source: talk, backup slide "Measure Efficiency via Grid Tensors". Chapter: *Expressive efficiency*.
+
+    >>> grid_tensor(lambda images: images[:, 0, 0] * images[:, 1, 0], np.array([[2], [3]]), patches=2)
+    array([[4, 6],
+           [6, 9]])
+    """
+    templates = np.asarray(templates)
+    require_composable(len(templates), patches)
+    values = function(templates[assignments(len(templates), patches)])
+    return np.asarray(values).reshape((len(templates),) * patches)
+
+
+def require_composable(base: int, order: int) -> None:
+    """Raise `ConvacError` if a tensor of shape (M,)*N has more entries than it is sensible to hold, 2²⁶."""
+    if base**order > LARGEST_TENSOR:
+        raise ConvacError(
+            f"a tensor with {base}^{order} entries is too large to write out: the limit is {LARGEST_TENSOR:,}; "
+            "use a smaller M or N, or sample its matricization with certify_rank"
+        )
+
+
+def matricize(tensor: np.ndarray, cut: Cut) -> np.ndarray:
+    """Arrange a tensor as a matrix: modes in P index the rows, modes in Q the columns, both lexicographically.
+
+    Args:
+        tensor: A, of shape (M,)*N.
+        cut: P | Q, from `make_cut`.
+
+    Returns:
+        ⟦A⟧_{P|Q}, of shape (M^|P|, M^|Q|).
+
+    Raises:
+        CutError: if the cut is of another number of patches.
+
+    Source: Cohen, Sharir & Shashua, COLT 2016. Chapter: *Expressive efficiency*.
+
+    >>> matricize(np.arange(16).reshape(2, 2, 2, 2), make_cut("left-right", 2))
+    array([[ 0,  1,  4,  5],
+           [ 2,  3,  6,  7],
+           [ 8,  9, 12, 13],
+           [10, 11, 14, 15]])
+    """
+    modes = cut.rows + cut.columns
+    if tensor.ndim != len(modes):
+        raise CutError(f"the cut is of {len(modes)} patches and the tensor has {tensor.ndim} modes; they must agree")
+    sides = [int(np.prod([tensor.shape[mode] for mode in part])) for part in (cut.rows, cut.columns)]
+    return tensor.transpose(modes).reshape(sides)
+
+
+def compose_cp(coefficients: np.ndarray, vectors: np.ndarray, prime: int | None = None) -> np.ndarray:
+    """Write out a CP decomposition: the coefficient tensor of a shallow network.
+
+        A = Σ_γ a_γ · v^{1,γ} ⊗ v^{2,γ} ⊗ … ⊗ v^{N,γ}
+
+    Args:
+        coefficients: a, of shape (r,).
+        vectors: v, of shape (r, N, M).
+        prime: p for GF(p), None for the real numbers.
+
+    Returns:
+        A, of shape (M,)*N.
+
+    Raises:
+        ConvacError: if the tensor would have more than 2²⁶ entries.
+
+    Source: talk, slide "CP Decomposition ↔ Shallow Convolutional Arithmetic Circuit".
+    Chapter: *Convolutional arithmetic circuits*.
+
+    >>> compose_cp(np.array([1, 10]), np.array([[[1, 2], [3, 4]], [[1, 0], [0, 1]]]))
+    array([[ 3, 14],
+           [ 6,  8]])
+    """
+    _, order, base = vectors.shape
+    require_composable(base, order)
+    terms = (a * _outer(rank_one, prime) for a, rank_one in zip(coefficients, vectors))
+    return fold(lambda total, term: reduce(total + term, prime), terms)
+
+
+def compose_hierarchical_tucker(levels: Iterable[np.ndarray], branches: int = 2, prime: int | None = None):
+    """Write out a Hierarchical Tucker decomposition: the coefficient tensor of a deep network without overlap.
+
+        φ⁰_{j,γ} = a⁰_{j,γ}        φˡ_{j,γ} = Σ_α aˡ_{j,γ,α} · φˡ⁻¹_{bj,α} ⊗ … ⊗ φˡ⁻¹_{bj+b−1,α}
+
+    Args:
+        levels: a⁰, …, aᴸ; a⁰ of shape (N, r_0, M), aˡ of shape (N/bˡ, r_l, r_{l−1}); the last has one node.
+            Weights shared over positions are simply equal for every j.
+        branches: b, the children of a node; the talk draws 2, a 2×2 window has 4.
+        prime: p for GF(p), None for the real numbers.
+
+    Returns:
+        Aʸ = φᴸ_{0,y} for every y, of shape (r_L,) + (M,)*N, its modes in the order of the tree's leaves.
+
+    Raises:
+        ConvacError: if a level does not have a b-th of the nodes below it, or the tensor would have more than 2²⁶ entries.
+
+    Source: talk, slide "Hierarchical Tucker Decomposition ↔ Deep Convolutional Arithmetic Circuit".
+    Chapter: *Convolutional arithmetic circuits*.
+
+    >>> identity = np.eye(2, dtype=int)
+    >>> compose_hierarchical_tucker([np.stack([identity] * 2), np.array([[[1, 5]]])])[0]
+    array([[1, 0],
+           [0, 5]])
+    """
+    leaves, *inner = levels
+    require_composable(leaves.shape[2], leaves.shape[0])
+    nodes = list(leaves)  # per node: (γ, d, …)
+    for number, weights in enumerate(inner, start=1):
+        if len(weights) * branches != len(nodes):
+            raise ConvacError(
+                f"level {number} has {len(weights)} nodes over {len(nodes)} below it: "
+                f"with {branches} branches it needs {len(nodes) / branches:g}"
+            )
+        children = [nodes[start : start + branches] for start in range(0, len(nodes), branches)]
+        products = [np.stack([_outer(group, prime) for group in zip(*family)]) for family in children]
+        nodes = [_combine(weight, values, prime) for weight, values in zip(weights, products)]
+    if len(nodes) != 1:
+        raise ConvacError(f"the last level has {len(nodes)} nodes and needs exactly 1, the root")
+    return nodes[0]
+
+
+def tree_order(depth: int) -> np.ndarray:
+    """List the patches of a 2ᴸ×2ᴸ image in the order of the leaves of the tree of 2×2 windows (the Z-order).
+
+    Args:
+        depth: L.
+
+    Returns:
+        Row-major patch numbers, of shape (4ᴸ,).
+
+    >>> tree_order(2).reshape(4, 4)
+    array([[ 0,  1,  4,  5],
+           [ 2,  3,  6,  7],
+           [ 8,  9, 12, 13],
+           [10, 11, 14, 15]])
+    """
+    patches = np.zeros((1, 2), dtype=int)
+    for _ in range(depth):
+        offsets = np.array(list(product(range(2), repeat=2)))
+        patches = (2 * patches[:, None] + offsets).reshape(-1, 2)
+    return patches @ [2**depth, 1]
+
+
+def _outer(vectors, prime):
+    """v ⊗ w ⊗ …, reduced after every product."""
+    return fold(lambda left, right: reduce(np.multiply.outer(left, right), prime), vectors)
+
+
+def _combine(weight, values, prime):
+    """Σ_α weight[γ, α] · values[α, …], reduced after every term."""
+    terms = (np.multiply.outer(weight[:, alpha], values[alpha]) for alpha in range(weight.shape[1]))
+    return fold(lambda total, term: reduce(total + term, prime), terms)

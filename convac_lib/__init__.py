@@ -24,7 +24,7 @@ _HOMES = {
     "visuals.explorer": ["Explorer"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-__all__ = sorted(_HOME_OF)
+__all__ = list(_HOME_OF)
 __version__ = "0.1.0"
 
 

@@ -19,8 +19,8 @@ class Bound:
         base: a whole number.
         exponent: a fraction whose denominator is 1, 2 or 4.
 
-    >>> Bound("an example", "proved", base=2, exponent=Fraction(25, 4)).value
-    77
+    >>> print(Bound("an example", "proved", base=2, exponent=Fraction(25, 4)))
+    ⌈2^(25/4)⌉ = 77
     """
 
     statement: str
@@ -41,16 +41,12 @@ class Bound:
         """log₂ of the bound, for when it is huge."""
         return float(self.exponent) * log2(self.base)
 
-    def to_dict(self) -> dict:
-        """The bound ready for JSON; `value` is None from 2¹⁰²⁴ on, where a float would overflow, and log2 tells."""
-        return {
-            "value": self.value if self.log2 < 1024 else None,
-            "log2": self.log2,
-            "base": self.base,
-            "exponent": str(self.exponent),
-            "statement": self.statement,
-            "status": self.status,
-        }
+    def __str__(self):
+        if self.base == 1 or self.exponent == 1:
+            return f"{self.value}"
+        whole = self.exponent.denominator == 1
+        power = f"{self.base}^{self.exponent}" if whole else f"⌈{self.base}^({self.exponent})⌉"
+        return f"{power} = {self.value:,}" if self.log2 < 64 else power
 
 
 def minimal_total_receptive_field(architecture: Architecture, K: int, alpha: int) -> int | None:

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 
 from convac_lib.architecture import BORDERS, Architecture
-from convac_lib.errors import ArchitectureError, WeightError
+from convac_lib.errors import ArchitectureError, ConvacError, WeightError
 from convac_lib.theory.fields import element_type, reduce, require_prime
 from convac_lib.theory.tensors import assignments, require_composable
 
@@ -213,6 +213,7 @@ def random_circuit(
 
     Raises:
         ArchitectureError: if the network does not end in 1×1.
+        ConvacError: if the seed is not a whole number of at least 0.
 
     Chapter: *The overlap theorem*.
 
@@ -220,6 +221,8 @@ def random_circuit(
     >>> random_circuit(baseline(M=2, size=2), seed=0, prime=7).dense.shape
     (1, 2)
     """
+    if not isinstance(seed, int) or seed < 0:
+        raise ConvacError(f"seed must be a whole number of at least 0, not {seed!r}")
     generator = np.random.default_rng(seed)
 
     def draw(shape):

@@ -1,0 +1,208 @@
+"""The command line: `convac` and `python -m convac_lib` are one.
+
+Exit status 0; 1 if the answer is no; 2 for bad input, with one sentence on stderr.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from convac_lib.architecture import BORDERS, Architecture, Layer, common_case
+from convac_lib.errors import ArchitectureError, ConvacError, CutError
+from convac_lib.theory.bounds import BOUNDS, Bound, bounds_of
+from convac_lib.theory.ranks import certify_rank
+from convac_lib.theory.tensors import CUTS
+
+LARGEST_WRITTEN = 2**1024  # beyond the range of a float, which is what most readers of JSON hold
+RELATIONS = {"theorem": "≥", "common_case": "≥", "non_overlapping_upper": "≤", "saturation": "≤"}
+
+
+def describe(arguments):
+    """Print the layers of an architecture and every bound that applies to it."""
+    architecture = _architecture(arguments)
+    try:
+        bounds = bounds_of(architecture, _cut(arguments.cut or "left-right"))
+    except CutError as error:
+        if arguments.cut:
+            raise
+        bounds = dict.fromkeys(BOUNDS, error)
+    layers = [
+        asdict(layer) | {"total_receptive_field": field, "total_stride": stride, "output_size": size}
+        for layer, field, stride, size in zip(
+            architecture.layers, architecture.total_receptive_fields, architecture.total_strides, architecture.sizes
+        )
+    ]
+    report = {
+        "layers": layers,
+        "overlapping": architecture.is_overlapping,
+        "parameters": architecture.parameters,
+        "bounds": _bounds_report(bounds),
+    }
+    return report, f"{architecture}\n\n{_bounds_table(bounds)}"
+
+
+def certify(arguments):
+    """Compute an exact rank of the network's matricization across a cut, with weights drawn in GF(p)."""
+    architecture, cut = _architecture(arguments), _cut(arguments.cut or "left-right")
+    progress = sys.stderr.isatty()
+    certified = certify_rank(architecture, cut, rows=arguments.rows, seed=arguments.seed, progress=progress)
+    bounds = bounds_of(architecture, cut)
+    report = asdict(certified) | {"bounds": _bounds_report(bounds)}
+    if arguments.out:
+        _write(arguments.out, json.dumps(report, indent=2) + "\n")
+    part = "the whole matricization" if certified.full else "a sample of the matricization"
+    lines = [
+        f"rank {certified.rank} of {certified.rows}×{certified.columns}, {part}"
+        + (", saturated" if certified.saturated else ""),
+        f"for almost all weights, the rank across the cut {certified.cut} is at least {certified.rank}",
+        f"(exact modulo {certified.prime}, seed {certified.seed}, border {certified.border})",
+    ]
+    return report, "\n".join(lines) + f"\n\n{_bounds_table(bounds)}"
+
+
+def _architecture(arguments):
+    """The `Architecture` that the words --B or --layers, --M, --size, --channels and --border describe."""
+    if (arguments.B is None) == (arguments.layers is None):
+        raise ArchitectureError("give exactly one of --B, for the common case, and --layers")
+    if arguments.layers is not None:
+        if arguments.channels is not None:
+            raise ArchitectureError("--channels goes with --B; with --layers each layer states its own, as in 3/1/2")
+        layers = map(_layer, arguments.layers)
+    else:
+        layers = common_case(arguments.B, arguments.M, arguments.size, arguments.channels).layers
+    return Architecture(arguments.size, arguments.M, layers, arguments.border)
+
+
+def _layer(word):
+    try:
+        return Layer(*map(int, word.split("/", 2)))
+    except (TypeError, ValueError) as error:
+        if isinstance(error, ConvacError):
+            raise
+        raise ArchitectureError(
+            f"{word!r} is not a layer; write receptive field/stride/channels, as in 3/1/2"
+        ) from None
+
+
+def _cut(word):
+    """A cut's name, or patch numbers as in 0,1,4,5."""
+    return [int(number) for number in word.split(",")] if word.replace(",", "").isdigit() else word
+
+
+def _bounds_report(bounds):
+    """Bounds for JSON: exact integers, their logarithms, their statements, and why one is null."""
+    report = {name: None for name in bounds} | {"log2": {}, "statements": {}, "why": {}}
+    for name, bound in bounds.items():
+        if not isinstance(bound, Bound):
+            report["why"][name] = str(bound)
+            continue
+        report["log2"][name] = bound.log2
+        report["statements"][name] = bound.statement
+        if bound.log2 < LARGEST_WRITTEN.bit_length() - 1:
+            report[name] = bound.value
+        else:
+            report["why"][name] = f"{bound.base}^{bound.exponent} is too large to write out; its log2 is given"
+    return report
+
+
+def _bounds_table(bounds):
+    lines = []
+    for name, bound in bounds.items():
+        title = name.replace("_", " ").replace("non overlapping", "non-overlapping")
+        if isinstance(bound, Bound):
+            claim = f"rank {RELATIONS[name]} {bound}  [{bound.status}]"
+        else:
+            claim = f"does not apply: {bound}"
+        lines.append(f"{title:<22} {claim}")
+    return "\n".join(lines)
+
+
+def _write(path, text):
+    """Write a file whole or not at all: beside it first, then renamed."""
+    folder = Path(path).resolve().parent
+    try:
+        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
+            try:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+                os.replace(file.name, path)
+            except BaseException:
+                os.unlink(file.name)
+                raise
+    except OSError as error:
+        raise ConvacError(
+            f"cannot write {path}: {error.strerror}; name a file in a folder that can be written"
+        ) from None
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def _parser():
+    words = _Parser(add_help=False)
+    words.add_argument("--B", type=int, help="receptive field of the common case's B×B layers")
+    words.add_argument("--layers", nargs="+", metavar="R/S/C", help="receptive field/stride/channels of each layer")
+    words.add_argument("--M", type=int, required=True, help="representation channels")
+    words.add_argument("--size", type=int, required=True, help="side of the image, in patches")
+    words.add_argument("--channels", type=int, help="channels of every layer of the common case (default: M)")
+    words.add_argument(
+        "--border", default="neutral", metavar="RULE", help=f"one of {', '.join(BORDERS)} (default: neutral)"
+    )
+    words.add_argument("--cut", help=f"{', '.join(CUTS)}, or patches as in 0,1,4,5 (default: left-right)")
+    words.add_argument("--json", action="store_true", help="print JSON for machines")
+
+    parser = _Parser(prog="convac", description="Exact ranks and bounds of overlapping architectures.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    for command, example in [
+        (
+            describe,
+            "convac describe --B 3 --M 2 --size 8\n  convac describe --layers 3/1/2 4/4/2 --M 2 --size 4 --json",
+        ),
+        (certify, "convac certify --B 2 --M 2 --size 4 --json\n  convac certify --B 3 --M 2 --size 8 --rows 256"),
+    ]:
+        one = commands.add_parser(
+            command.__name__,
+            parents=[words],
+            help=command.__doc__,
+            description=command.__doc__,
+            epilog=f"example:\n  {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        one.set_defaults(run=command)
+        if command is certify:
+            one.add_argument(
+                "--rows", type=int, metavar="k", help="sample k rows and columns (default: all up to 4,096; else 1,024)"
+            )
+            one.add_argument("--seed", type=int, default=0, help="draws the weights and the sample (default: 0)")
+            one.add_argument("--out", metavar="FILE", help="also write the JSON to a file")
+    return parser
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command and return its exit status.
+
+    Args:
+        words: the command line's words; those of the process if left out.
+    """
+    arguments = _parser().parse_args(words)
+    try:
+        report, text = arguments.run(arguments)
+    except ConvacError as error:
+        print(f"convac: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("convac: interrupted; nothing was written", file=sys.stderr)
+        return 130
+    print(json.dumps(report, indent=2) if arguments.json else text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

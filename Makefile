@@ -1,0 +1,40 @@
+PYTHON ?= python3
+PORT ?= 8000
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+INSTALLED := .venv/installed
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+book: $(INSTALLED) ## execute every chapter and build the book in _build/html; no warning passes
+	$(BIN)/jupyter-book build . --all -W -n --keep-going
+
+test: $(INSTALLED) ## run the tests, the docstrings' examples and the chapters
+	$(BIN)/python -m pytest --nbval
+
+read: $(INSTALLED) ## serve the book on http://localhost:8000 (PORT=... for another port)
+	@test -f _build/html/index.html || $(MAKE) book
+	@echo "The book: http://localhost:$(PORT)  (Ctrl+C to stop)"
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+lab: $(INSTALLED) ## open the chapters in JupyterLab
+	$(BIN)/python -m jupyterlab book/intro.ipynb
+
+notebooks: $(INSTALLED) ## execute every chapter in place and store its outputs
+	$(BIN)/python tools/execute_notebooks.py
+
+clean: ## remove all that the other commands made
+	rm -rf .venv _build .pytest_cache .hypothesis .ruff_cache convac_lib.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Matplotlib lists the fonts when first imported; done here, no chapter reports it.
+$(INSTALLED): requirements.txt pyproject.toml
+	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) was not found; install Python 3.11 or newer, or name it: make PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python %d.%d is too old; install 3.11 or newer, or name it: make PYTHON=/path/to/python" % sys.version_info[:2] or 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -r requirements.txt
+	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
+	$(BIN)/python -c "import matplotlib.font_manager"
+	@touch $(INSTALLED)
+
+.PHONY: help book test read lab notebooks clean

@@ -1,0 +1,277 @@
+"""The explorer: a picture and one sentence for every choice of a few parameters, with a kernel and without one.
+
+On a static page it is plain HTML with a small script and a table of all its states; in a running notebook it is made
+of ipywidgets, and every move calls the view anew.
+"""
+
+import json
+import re
+import sys
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from importlib.resources import files
+from importlib.util import find_spec
+from itertools import product
+
+from convac_lib.errors import ConvacError
+
+Value = str | int | float
+
+
+class ExplorerError(ConvacError):
+    """An explorer whose name, axes, start or view do not fit together."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What an explorer shows of one state.
+
+    Args:
+        picture: an SVG document; give the pictures of all states one size, so that nothing jumps.
+        alt: what the picture shows, for those who do not see it.
+        reading: the one sentence that says what to read off it.
+        values: the state's numbers by name, a row of the table of all values.
+
+    Chapter: *The overlap theorem*.
+
+    >>> View(picture="<svg/>", alt="A line.", reading="The rank is 2.", values={"rank": 2}).reading
+    'The rank is 2.'
+    """
+
+    picture: str
+    alt: str
+    reading: str
+    values: Mapping[str, Value] = field(default_factory=dict)
+
+
+class Explorer:
+    """Let the reader choose a state by sliders and buttons, and show its picture, its reading and all the values.
+
+    Every state is computed once, when the explorer is made. The last line of a cell shows it.
+
+    Args:
+        name: what its parts are called on the page, in lower-case letters, digits and hyphens; unique in the book.
+        axes: the values to choose from, by label: "B" or "B, receptive field", where what stands before the comma is
+            the argument of `view`. Numbers make a slider, strings a row of buttons.
+        view: takes a value of every axis, by name, and returns the `View`.
+        title: the heading, one line.
+        start: the first state; an axis left out starts at its first value.
+
+    Attributes:
+        states: every `View`, by its values on the axes.
+
+    Raises:
+        ExplorerError: if the name makes no id, an axis is empty or has no name that `view` can take, the start is not
+            on the axes, or the view returns no `View`.
+
+    Source: none; ours. Chapter: *The overlap theorem*.
+
+    >>> def view(B, M):
+    ...     return View("<svg/>", f"A network, B={B}.", f"B = {B}: rank {B * M}.", {"rank": B * M})
+    >>> Explorer("ranks", {"B, receptive field": [1, 2], "M": [2, 3]}, view, title="Rank and overlap")
+    Rank and overlap
+    <BLANKLINE>
+    B  M  rank
+    1  2     2
+    1  3     3
+    2  2     4
+    2  3     6
+    """
+
+    def __init__(
+        self,
+        name: str,
+        axes: Mapping[str, Sequence[Value]],
+        view: Callable[..., View],
+        *,
+        title: str,
+        start: Mapping[str, Value] | None = None,
+    ):
+        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+            raise ExplorerError(
+                f"explorer name {name!r} makes no stable id; "
+                "use lower-case letters, digits and hyphens, as in 'rank-by-overlap'"
+            )
+        self.name, self.title, self.view = name, title, view
+        self.axes = {label.split(",")[0]: tuple(values) for label, values in axes.items()}
+        self.labels = dict(zip(self.axes, axes))
+        self._check_axes(axes)
+        self.start = {letter: values[0] for letter, values in self.axes.items()} | dict(start or {})
+        self._check_start()
+        self.states = {state: self._see(state) for state in product(*self.axes.values())}
+
+    def _check_axes(self, axes):
+        if not axes:
+            raise ExplorerError("an explorer needs an axis to move along, and none was given")
+        if len(self.axes) < len(axes):
+            raise ExplorerError(f"two axes have one name in {', '.join(map(repr, axes))}; name every axis differently")
+        for letter, values in self.axes.items():
+            if not letter.isidentifier():
+                raise ExplorerError(
+                    f"axis {self.labels[letter]!r} begins with no name that the view can take; "
+                    "write its letter first, as in 'B, receptive field'"
+                )
+            if not values:
+                raise ExplorerError(f"axis {letter!r} has no values; give it at least one")
+
+    def _check_start(self):
+        for letter, value in self.start.items():
+            if letter not in self.axes:
+                raise ExplorerError(f"the start sets {letter!r}, which is no axis; the axes are {', '.join(self.axes)}")
+            if value not in self.axes[letter]:
+                raise ExplorerError(
+                    f"the start {letter} = {value!r} is not on its axis; "
+                    f"use one of {', '.join(map(_words, self.axes[letter]))}"
+                )
+
+    def _see(self, state):
+        view = self.view(**dict(zip(self.axes, state)))
+        if not isinstance(view, View):
+            call = ", ".join(f"{letter}={value!r}" for letter, value in zip(self.axes, state))
+            raise ExplorerError(f"view({call}) returned {view!r}; it must return a View")
+        return view
+
+    def _table(self):
+        """The header and the rows of all values, as words."""
+        names = list(dict.fromkeys(name for view in self.states.values() for name in view.values))
+        rows = (
+            [*map(_words, state), *(_words(view.values.get(name, "–")) for name in names)]
+            for state, view in self.states.items()
+        )
+        return [*self.axes, *names], list(rows)
+
+    def __repr__(self):
+        header, rows = self._table()
+        widths = [max(map(len, column)) for column in zip(header, *rows)]
+        lines = ("  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in (header, *rows))
+        return "\n".join([self.title, "", *lines])
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        bundle = {"text/plain": repr(self), "text/html": self._html()}
+        if _has_kernel() and find_spec("ipywidgets"):
+            model = {"version_major": 2, "version_minor": 0, "model_id": self._live().model_id}
+            bundle["application/vnd.jupyter.widget-view+json"] = model
+        return bundle
+
+    def _html(self):
+        start = tuple(self.start[letter] for letter in self.axes)
+        view = self.states[start]
+        axes = [[letter, [_words(value) for value in values]] for letter, values in self.axes.items()]
+        states = [{"picture": view.picture, "alt": view.alt, "reading": view.reading} for view in self.states.values()]
+        data = json.dumps({"axes": axes, "states": states}, ensure_ascii=False, separators=(",", ":"))
+        data = data.replace("<", r"\u003c")  # no string can close the script element
+        controls = "\n".join(self._control(letter) for letter in self.axes)
+        return f"""\
+<figure class="convac-explorer" id="convac-explorer-{self.name}">
+<style>
+{_resource("explorer.css")}</style>
+<div class="convac-card">
+<figcaption>{escape(self.title)}</figcaption>
+{_image(view)}
+<div class="convac-panel">
+<form autocomplete="off" hidden>
+{controls}
+</form>
+<p class="convac-reading" aria-live="polite">{escape(view.reading)}</p>
+</div>
+<details>
+<summary>All values</summary>
+{self._html_table(start)}
+</details>
+</div>
+<script type="application/json">{data}</script>
+<script>
+{_resource("explorer.js")}</script>
+</figure>"""
+
+    def _control(self, letter):
+        values, label = self.axes[letter], escape(self.labels[letter])
+        words = [escape(_words(value)) for value in values]
+        chosen = values.index(self.start[letter])
+        common = f'name="{letter}" data-lm-suppress-shortcuts="true"'
+        if _is_slider(values):
+            ticks = "".join(f"<span>{word}</span>" for word in words)
+            return (
+                f'<div class="convac-axis"><label><span>{label}</span>'
+                f'<input type="range" {common} min="0" max="{len(values) - 1}" step="1" value="{chosen}"'
+                f' aria-valuetext="{letter} = {words[chosen]}"></label>'
+                f'<b class="convac-value" aria-hidden="true">{words[chosen]}</b>'
+                f'<div class="convac-ticks" aria-hidden="true">{ticks}</div></div>'
+            )
+        buttons = "".join(
+            f'<label><input type="radio" {common} value="{index}"{" checked" * (index == chosen)}>'
+            f"<span>{word}</span></label>"
+            for index, word in enumerate(words)
+        )
+        return f'<fieldset class="convac-axis"><legend>{label}</legend><div>{buttons}</div></fieldset>'
+
+    def _html_table(self, start):
+        header, rows = self._table()
+        head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
+        body = "\n".join(
+            ('<tr aria-current="true">' if state == start else "<tr>")
+            + "".join(f"<td>{escape(cell)}</td>" for cell in row)
+            + "</tr>"
+            for state, row in zip(self.states, rows)
+        )
+        return f"<div><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table></div>"
+
+    def _live(self):
+        """The same card of ipywidgets, whose every move calls the view."""
+        import ipywidgets as widgets
+
+        picture = widgets.HTML(layout={"flex": "3 1 320px", "margin": "0"})
+        reading = widgets.HTML()
+        controls = {}
+        for letter, values in self.axes.items():
+            kind = widgets.SelectionSlider if _is_slider(values) else widgets.ToggleButtons
+            controls[letter] = kind(
+                options=[(_words(value), value) for value in values],
+                value=self.start[letter],
+                description=self.labels[letter],
+                style={"description_width": "initial"},
+                layout={"width": "auto"},
+            )
+
+        def show(_=None):
+            view = self._see([control.value for control in controls.values()])
+            picture.value = _image(view)
+            reading.value = f'<p class="convac-reading" aria-live="polite">{escape(view.reading)}</p>'
+
+        for control in controls.values():
+            control.observe(show, "value")
+        show()
+        heading = f"<style>{_resource('explorer.css')}</style><div class='convac-title'>{escape(self.title)}</div>"
+        panel = widgets.VBox([*controls.values(), reading], layout={"flex": "2 1 240px"})
+        body = widgets.Box([picture, panel], layout={"flex_flow": "row wrap"})
+        card = widgets.VBox([widgets.HTML(heading), body])
+        card.add_class("convac-live")
+        return card
+
+
+def _is_slider(values):
+    return not any(isinstance(value, str) for value in values)
+
+
+def _words(value):
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _image(view):
+    source = b64encode(view.picture.encode()).decode()
+    # "dark-light" asks the book's theme to leave the picture as it is in dark mode
+    return f'<img class="dark-light" alt="{escape(view.alt)}" src="data:image/svg+xml;base64,{source}">'
+
+
+def _resource(name):
+    return files("convac_lib.visuals").joinpath(name).read_text(encoding="utf-8")
+
+
+def _has_kernel():
+    """Whether this runs in a notebook's kernel: where IPython was never imported, it does not."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and getattr(ipython.get_ipython(), "kernel", None) is not None

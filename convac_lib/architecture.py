@@ -218,6 +218,7 @@ def common_case(B: int, M: int, size: int, channels: int | None = None) -> Archi
         4                2       2         2     1×1                     10             4      5/2
     overlapping, 106 parameters, border 'neutral'
     """
+    _require_positive_integers(representation_channels=M)
     channels = M if channels is None else channels
     blocks = _blocks(size)
     return Architecture(size, M, (Layer(B, 1, channels), Layer(2, 2, channels)) * blocks)
@@ -244,6 +245,7 @@ def baseline(M: int, size: int, channels: int | None = None) -> Architecture:
     >>> baseline(M=2, size=4).is_overlapping, baseline(M=2, size=4).parameters
     (False, 34)
     """
+    _require_positive_integers(representation_channels=M)
     channels = M if channels is None else channels
     return Architecture(size, M, (Layer(2, 2, channels),) * _blocks(size))
 

@@ -43,7 +43,7 @@ class Bound:
 
     def __str__(self):
         if self.base == 1 or self.exponent == 1:
-            return f"{self.value}"
+            return f"{self.value:,}"
         whole = self.exponent.denominator == 1
         power = f"{self.base}^{self.exponent}" if whole else f"⌈{self.base}^({self.exponent})⌉"
         return f"{power} = {self.value:,}" if self.log2 < 64 else power
@@ -289,7 +289,8 @@ def bounds_of(architecture: Architecture, cut: "str | Cut" = "left-right") -> "d
 def _require_half_cut(architecture, cut, what):
     _require_single_output(architecture, what)
     cut, size = make_cut(cut, architecture.size), architecture.size
-    if size % 2 or cut not in (make_cut("left-right", size), make_cut("top-bottom", size)):
+    halves = [] if size % 2 else [make_cut(name, size) for name in ("left-right", "top-bottom")]
+    if {cut.rows, cut.columns} not in [{half.rows, half.columns} for half in halves]:
         raise HypothesisError(f"{what} is for the cuts 'left-right' and 'top-bottom', and this one is {cut.name!r}")
 
 

@@ -1,14 +1,17 @@
 """Convolutional arithmetic circuits, evaluated exactly: short, plain, and the oracle of every test."""
 
+import warnings
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
-from convac_lib.architecture import BORDERS, Architecture
-from convac_lib.errors import ArchitectureError, ConvacError, WeightError
-from convac_lib.theory.fields import element_type, reduce, require_prime
-from convac_lib.theory.tensors import assignments, require_composable
+from convac_lib.architecture import Architecture, Layer
+from convac_lib.errors import DataError, WeightError
+from convac_lib.theory.fields import elements, reduce, require_prime, require_seed
+from convac_lib.theory.tensors import grid_tensor
+
+_OUTSIDE = {"ones": 1, "zero": 0}
 
 
 def generalized_convolution(
@@ -37,8 +40,9 @@ def generalized_convolution(
         y of shape (c, H', W') or (c, H', W', n), with H' = ⌈H/S⌉, or ⌊(H−R)/S⌋+1 for "valid".
 
     Raises:
-        WeightError: if the weight's shape does not fit x.
-        ArchitectureError: if the border is unknown.
+        ArchitectureError: if R < S, the border is unknown, or a "valid" window does not fit.
+        DataError: if x has not three or four axes.
+        WeightError: if the weight's or the bias's shape does not fit, or a number for GF(p) is not whole.
 
     Source: talk, slides "Generalized Convolutional Arithmetic Circuits". Chapter: *Convolutional arithmetic circuits*.
 
@@ -47,28 +51,43 @@ def generalized_convolution(
     array([[[24,  8],
             [12,  4]]])
     """
-    channels, receptive_field = weight.shape[-3], weight.shape[-1]
-    if border not in BORDERS:
-        raise ArchitectureError(f"unknown border {border!r}; use one of {', '.join(BORDERS)}")
-    if channels != x.shape[0]:
-        raise WeightError(f"the weight is for {channels} input channels and x has {x.shape[0]}; they must agree")
-    outputs = [
-        (side - receptive_field) // stride + 1 if border == "valid" else -(-side // stride) for side in x.shape[1:3]
-    ]
-    if border in ("ones", "zero"):
-        margins = [(0, max(0, (n - 1) * stride + receptive_field - side)) for n, side in zip(outputs, x.shape[1:3])]
-        widths = [(0, 0), *margins] + [(0, 0)] * (x.ndim - 3)
-        x = np.pad(x, widths, constant_values=1 if border == "ones" else 0)
-    y = np.ones((weight.shape[-4], *outputs, *x.shape[3:]), np.result_type(x, weight))  # (c, H', W', …)
+    if bias is None:
+        bias = np.zeros(weight.shape[-4:-3] + weight.shape[-2:], weight.dtype)
+    outputs = _output_size(x, weight, bias, stride, border)
+    if prime is not None:
+        x, weight, bias = (elements(array, prime) for array in (x, weight, bias))
+    receptive_field = weight.shape[-1]
+    if border in _OUTSIDE:
+        margins = [(0, (n - 1) * stride + receptive_field - side) for n, side in zip(outputs, x.shape[1:3])]
+        x = np.pad(x, [(0, 0), *margins, *[(0, 0)] * (x.ndim - 3)], constant_values=_OUTSIDE[border])
+    y = np.ones((weight.shape[-4], *outputs, *x.shape[3:]), np.result_type(x, weight, bias))  # (c, H', W', …)
     for i, j in product(range(receptive_field), repeat=2):
         patches = x[:, i::stride, j::stride][:, : outputs[0], : outputs[1]]  # (d, ≤H', ≤W', …)
         height, width = patches.shape[1:3]
-        factor = 0 if bias is None else bias[:, i, j].reshape(-1, *[1] * (y.ndim - 1))
-        for d in range(channels):
+        factor = bias[:, i, j].reshape(-1, *[1] * (y.ndim - 1))
+        for d in range(len(x)):
             factor = reduce(factor + _weight_of(weight[..., d, i, j], height, width, y.ndim) * patches[d], prime)
         inside = y[:, :height, :width]  # past the border: the empty product, 1
         inside[...] = reduce(inside * factor, prime)
     return y
+
+
+def _output_size(x, weight, bias, stride, border):
+    """[H', W'], once every shape has been checked; the rules and sentences of a layer are those of `Architecture`."""
+    if x.ndim not in (3, 4):
+        raise DataError(f"the input needs shape (d, H, W), or (d, H, W, n) for a batch, not {x.shape}")
+    if weight.ndim not in (4, 6) or weight.shape[-2] != weight.shape[-1]:
+        raise WeightError(f"the weight needs shape (c, d, R, R), or (H', W', c, d, R, R) unshared, not {weight.shape}")
+    *positions, channels, in_channels, receptive_field, _ = weight.shape
+    if in_channels != len(x):
+        raise WeightError(f"the weight is for {in_channels} input channels and x has {len(x)}; they must agree")
+    if bias.shape != (channels, receptive_field, receptive_field):
+        raise WeightError(f"the bias needs shape {(channels, receptive_field, receptive_field)}, not {bias.shape}")
+    layer = Layer(receptive_field, stride, channels)
+    outputs = [Architecture(size, in_channels, (layer,), border).sizes[0] for size in x.shape[1:3]]
+    if positions and positions != outputs:
+        raise WeightError(f"the unshared weight is for {positions} positions and the output has {outputs}")
+    return outputs
 
 
 def _weight_of(column, height, width, ndim):
@@ -76,6 +95,22 @@ def _weight_of(column, height, width, ndim):
     if column.ndim == 3:
         column = np.moveaxis(column[:height, :width], -1, 0)
     return column.reshape(*column.shape, *[1] * (ndim - column.ndim))
+
+
+def warn_of_zeros(architecture: Architecture, stacklevel: int) -> None:
+    """Warn if border "zero" makes every function of a network without biases 0: a window leaves the image.
+
+    A product over such a window is 0 in every channel, and so is every product that meets it above.
+    """
+    sizes = (architecture.size, *architecture.sizes)
+    for number, (layer, size, outputs) in enumerate(zip(architecture.layers, sizes, sizes[1:]), start=1):
+        if architecture.border == "zero" and (outputs - 1) * layer.stride + layer.receptive_field > size:
+            warnings.warn(
+                f"layer {number} has windows that leave the image, where border 'zero' makes their products 0, so "
+                "this network is 0 for every input; use border 'neutral'",
+                stacklevel=stacklevel + 1,
+            )
+            return
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +129,10 @@ class Circuit:
 
     Raises:
         ArchitectureError: if the network does not end in 1×1.
-        WeightError: if a weight has the wrong shape or holds NaN or infinity.
+        WeightError: if a weight has the wrong shape, holds NaN or infinity, or is not whole over GF(p).
+
+    Warns:
+        UserWarning: if the border is "zero" and windows leave the image: the network is then 0 everywhere.
 
     Source: talk, slides "Baseline Architecture" and "Generalized Convolutional Arithmetic Circuits".
     Chapter: *Convolutional arithmetic circuits*.
@@ -115,11 +153,16 @@ class Circuit:
         self.architecture.require_single_output()
         if self.prime is not None:
             require_prime(self.prime)
+        warn_of_zeros(self.architecture, stacklevel=3)
         M = self.architecture.representation_channels
-        templates = np.eye(M, dtype=element_type(self.prime)) if self.templates is None else self.templates
-        object.__setattr__(self, "weights", tuple(map(self._elements, self.weights)))
-        object.__setattr__(self, "dense", self._elements(self.dense))
-        object.__setattr__(self, "templates", self._elements(templates))
+        templates = np.eye(M, dtype=int) if self.templates is None else self.templates
+        weights = [
+            elements(weight, self.prime, f"layer {number}'s weight")
+            for number, weight in enumerate(self.weights, start=1)
+        ]
+        object.__setattr__(self, "weights", tuple(weights))
+        object.__setattr__(self, "dense", elements(self.dense, self.prime, "the dense weight"))
+        object.__setattr__(self, "templates", elements(templates, self.prime, "the template matrix"))
         if len(self.weights) != len(self.architecture.layers):
             raise WeightError(
                 f"{len(self.weights)} weights for {len(self.architecture.layers)} layers; give one a layer"
@@ -132,18 +175,11 @@ class Circuit:
                     f"layer {number} needs a weight of shape {shape}, or {(size, size, *shape)} unshared, "
                     f"not {weight.shape}"
                 )
-            if self.prime is None and not np.isfinite(weight).all():
-                raise WeightError(f"layer {number}'s weight holds NaN or infinity; every weight must be finite")
         channels = self.architecture.channels[-1]
         if self.dense.ndim != 2 or self.dense.shape[1] != channels:
             raise WeightError(f"the dense weight needs shape (classes, {channels}), not {self.dense.shape}")
-        if self.prime is None and not np.isfinite(self.dense).all():
-            raise WeightError("the dense weight holds NaN or infinity; every weight must be finite")
         if self.templates.shape != (M, M):
             raise WeightError(f"the template matrix needs shape {(M, M)}, not {self.templates.shape}")
-
-    def _elements(self, array):
-        return reduce(np.asarray(array).astype(element_type(self.prime)), self.prime)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Evaluate on represented images.
@@ -153,7 +189,15 @@ class Circuit:
 
         Returns:
             Values of shape (Y,) or (Y, n).
+
+        Raises:
+            DataError: if x has not the architecture's M and H.
         """
+        needed = (self.architecture.representation_channels, self.architecture.size, self.architecture.size)
+        if x.shape[:3] != needed:
+            raise DataError(
+                f"the circuit reads a represented image of shape {needed}, or a batch (…, n), not {x.shape}"
+            )
         for layer, weight in zip(self.architecture.layers, self.weights):
             border = self.architecture.border
             x = generalized_convolution(x, weight, layer.stride, border=border, prime=self.prime)
@@ -179,8 +223,8 @@ class Circuit:
     def grid_tensor(self, class_index: int = 0) -> np.ndarray:
         """A(f), of shape (M,)*N, for one class; `ConvacError` beyond 2²⁶ entries."""
         M, patches = self.architecture.representation_channels, self.architecture.size**2
-        require_composable(M, patches)
-        return self.at_templates(assignments(M, patches))[class_index].reshape((M,) * patches)
+        numbers = np.arange(M)[:, None]  # of the templates: (M, 1)
+        return grid_tensor(lambda digits: self.at_templates(digits[..., 0])[class_index], numbers, patches)
 
 
 def weight_shapes(architecture: Architecture) -> list[tuple[int, int, int, int]]:
@@ -221,9 +265,7 @@ def random_circuit(
     >>> random_circuit(baseline(M=2, size=2), seed=0, prime=7).dense.shape
     (1, 2)
     """
-    if not isinstance(seed, int) or seed < 0:
-        raise ConvacError(f"seed must be a whole number of at least 0, not {seed!r}")
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(require_seed(seed))
 
     def draw(shape):
         return generator.standard_normal(shape) if prime is None else generator.integers(0, prime, shape)

@@ -7,7 +7,7 @@ Wherever an argument is called `prime`, None stands for the real numbers.
 import numpy as np
 from flint import fmpz
 
-from convac_lib.errors import ConvacError
+from convac_lib.errors import ConvacError, WeightError
 
 DEFAULT_PRIME = 2**31 - 1
 
@@ -23,11 +23,40 @@ def require_prime(prime: int) -> int:
     return prime
 
 
+def require_seed(seed: int) -> int:
+    """Return a seed if it is a whole number of at least 0; raise `ConvacError` otherwise."""
+    if not isinstance(seed, int) or seed < 0:
+        raise ConvacError(f"seed must be a whole number of at least 0, not {seed!r}")
+    return seed
+
+
 def element_type(prime: int | None) -> type:
     """The dtype whose product of two elements never overflows: float64, int64 up to p = 2³¹, else Python's integers."""
     if prime is None:
         return np.float64
     return np.int64 if prime <= 2**31 else object
+
+
+def elements(values: np.ndarray, prime: int | None, name: str = "the array") -> np.ndarray:
+    """Bring values into the arithmetic: float64 for the real numbers, whole numbers 0..p−1 for GF(p).
+
+    Raises:
+        WeightError: if a real number is NaN or infinite, or one for GF(p) is not whole.
+
+    >>> elements(np.array([7, -1]), 5)
+    array([2, 4])
+    """
+    values = np.asarray(values)
+    if prime is None:
+        values = values.astype(np.float64)
+        if not np.isfinite(values).all():
+            raise WeightError(f"{name} holds NaN or infinity; every number must be finite")
+        return values
+    if values.dtype.kind not in "iu" and not all(isinstance(value, int) for value in values.flat):
+        raise WeightError(f"{name} must hold whole numbers to be taken modulo {prime}, not {values.dtype}")
+    if values.dtype.itemsize < 8:  # p need not fit in fewer bytes
+        values = values.astype(np.int64)
+    return reduce(values, prime).astype(element_type(prime))
 
 
 def reduce(values: np.ndarray, prime: int | None) -> np.ndarray:

@@ -9,12 +9,11 @@ from tqdm.auto import tqdm
 from convac_lib.architecture import Architecture
 from convac_lib.errors import ConvacError
 from convac_lib.theory.circuits import Circuit, random_circuit
-from convac_lib.theory.fields import DEFAULT_PRIME, require_prime
-from convac_lib.theory.tensors import Cut, assignments, make_cut
+from convac_lib.theory.fields import DEFAULT_PRIME, elements, require_prime, require_seed
+from convac_lib.theory.tensors import IMAGES_AT_ONCE, Cut, assignments, make_cut
 
 LARGEST_WHOLE = 4096  # rows taken whole when no number is asked for
 SAMPLED = 1024  # rows and columns sampled beyond
-PAIRS_AT_ONCE = 2**16  # image evaluations in one batch: what stays near the cache
 
 
 def rank_modulo(matrix: np.ndarray, prime: int = DEFAULT_PRIME) -> int:
@@ -44,10 +43,12 @@ def rank_modulo(matrix: np.ndarray, prime: int = DEFAULT_PRIME) -> int:
             f"a rank over GF(p) needs a two-dimensional array of integers, not {matrix.ndim} dimensions of {matrix.dtype}"
         )
     rows, columns = matrix.shape
-    return nmod_mat(rows, columns, (matrix % prime).ravel().tolist(), prime).rank()
+    return nmod_mat(rows, columns, elements(matrix, prime, "the matrix").ravel().tolist(), prime).rank()
 
 
-def matricization(circuit: Circuit, cut: Cut, rows: np.ndarray, columns: np.ndarray, *, progress: bool = False):
+def matricization(
+    circuit: Circuit, cut: Cut, rows: np.ndarray, columns: np.ndarray, *, progress: bool = False
+) -> np.ndarray:
     """Fill the chosen rows and columns of the grid tensor's matricization, without the tensor itself.
 
         matrix[r, q] = A(f) at (rows[r] on the patches P, columns[q] on the patches Q)
@@ -69,7 +70,7 @@ def matricization(circuit: Circuit, cut: Cut, rows: np.ndarray, columns: np.ndar
     >>> matricization(circuit, cut, assignments(2, 2), assignments(2, 2)).shape
     (4, 4)
     """
-    at_once = max(1, PAIRS_AT_ONCE // len(columns))
+    at_once = max(1, IMAGES_AT_ONCE // len(columns))
     digits = np.empty((at_once, len(columns), len(cut.rows) + len(cut.columns)), np.intp)
     digits[:, :, cut.columns] = columns
     blocks = []
@@ -142,7 +143,8 @@ def certify_rank(
     Raises:
         ArchitectureError: if the network does not end in 1×1.
         CutError: if the cut does not fit the image.
-        ConvacError: if p is no prime, rows is not a whole number of at least 1, or the circuit is not over GF(p).
+        ConvacError: if p is no prime, rows is not a whole number of at least 1, the seed is none of at least 0, or the
+            circuit is not over GF(p).
 
     Source: talk, slides "Overlapping Efficiency". Chapter: *The overlap theorem*.
 
@@ -161,7 +163,7 @@ def certify_rank(
     cut = make_cut(cut, architecture.size)
     sides = [M ** len(cut.rows), M ** len(cut.columns)]
     limit = rows or (LARGEST_WHOLE if max(sides) <= LARGEST_WHOLE else SAMPLED)
-    generator = np.random.default_rng([seed, 1])
+    generator = np.random.default_rng([require_seed(seed), 1])
     chosen = [_sample(M, len(part), limit, generator) for part in (cut.rows, cut.columns)]
     matrix = matricization(network, cut, *chosen, progress=progress)
     rank = rank_modulo(matrix, network.prime)
@@ -182,8 +184,8 @@ def _sample(base, length, limit, generator):
     """All Mⁿ assignments if they are at most the limit; else that many distinct ones."""
     if base**length <= limit:
         return assignments(base, length)
-    drawn = np.empty((0, length), np.int8)
+    drawn = np.empty((0, length), int)
     while len(drawn) < limit:
-        drawn = np.concatenate([drawn, generator.integers(0, base, (limit, length), np.int8)])
+        drawn = np.concatenate([drawn, generator.integers(0, base, (limit, length))])
         drawn = drawn[np.sort(np.unique(drawn, axis=0, return_index=True)[1])]
     return drawn[:limit]

@@ -8,9 +8,10 @@ from itertools import product
 import numpy as np
 
 from convac_lib.errors import ConvacError, CutError
-from convac_lib.theory.fields import reduce
+from convac_lib.theory.fields import elements, reduce
 
 LARGEST_TENSOR = 2**26
+IMAGES_AT_ONCE = 2**16  # evaluated in one batch: what stays near the cache
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ def make_cut(cut: "str | Iterable[int] | Cut", size: int) -> Cut:
         The `Cut`.
 
     Raises:
-        CutError: if the name is unknown, a half cut meets an odd size, a patch is not in the image, or a part is empty.
+        CutError: if the name is unknown, a named cut meets an odd size, a patch is not in the image, a part is empty,
+            or a `Cut` is of another image.
 
     Source: Cohen & Shashua, ICLR 2017 (partitions as pooling geometry). Chapter: *The overlap theorem*.
 
@@ -57,10 +59,15 @@ def make_cut(cut: "str | Iterable[int] | Cut", size: int) -> Cut:
     >>> make_cut([0, 3], 2).columns
     (1, 2)
     """
-    if isinstance(cut, Cut):
-        cut = cut.name if cut.name in CUTS else cut.rows
     patches = range(size**2)
-    if isinstance(cut, str):
+    if isinstance(cut, Cut):
+        if sorted(cut.rows + cut.columns) != list(patches):
+            raise CutError(
+                f"the cut {cut.name!r} is of {len(cut.rows + cut.columns)} patches and a {size}×{size} image has "
+                f"{size**2}; make a cut of this size"
+            )
+        return cut
+    if isinstance(cut, str) or not isinstance(cut, Iterable):
         name = cut
         if name not in CUTS:
             raise CutError(f"unknown cut {name!r}; use one of {', '.join(CUTS)}, or list the patches of one side")
@@ -71,31 +78,34 @@ def make_cut(cut: "str | Iterable[int] | Cut", size: int) -> Cut:
             )
         rows = tuple(patch for patch in patches if CUTS[name](size, *divmod(patch, size)))
     else:
-        rows = tuple(sorted(set(cut)))
-        name = ",".join(map(str, rows))
-        for patch in rows:
+        listed = set(cut)
+        for patch in listed:
             if patch not in patches:
                 raise CutError(f"patch {patch!r} is not in a {size}×{size} image; use numbers from 0 to {size**2 - 1}")
+        rows = tuple(sorted(map(int, listed)))
+        name = ",".join(map(str, rows))
     columns = tuple(patch for patch in patches if patch not in set(rows))
     if not rows or not columns:
         raise CutError(f"a cut needs patches on both sides, and this one has {len(rows)} of {size**2} on the first")
     return Cut(name, rows, columns)
 
 
-def assignments(base: int, length: int) -> np.ndarray:
-    """List every way to assign one of M templates to each of n patches, in lexicographic order.
+def assignments(base: int, length: int, start: int = 0, stop: int | None = None) -> np.ndarray:
+    """List the ways to assign one of M templates to each of n patches, in lexicographic order.
 
     Args:
         base: M.
         length: n.
+        start, stop: which of them, by place; all Mⁿ if left out.
 
     Returns:
-        Integers of shape (Mⁿ, n).
+        Integers of shape (stop − start, n).
 
     >>> assignments(2, 2).tolist()
     [[0, 0], [0, 1], [1, 0], [1, 1]]
     """
-    return np.indices((base,) * length, dtype=np.int8).reshape(length, -1).T
+    places = np.arange(start, base**length if stop is None else stop)
+    return places[:, None] // base ** np.arange(length)[::-1] % base
 
 
 def grid_tensor(function: Callable[[np.ndarray], np.ndarray], templates: np.ndarray, patches: int) -> np.ndarray:
@@ -122,8 +132,12 @@ def grid_tensor(function: Callable[[np.ndarray], np.ndarray], templates: np.ndar
     """
     templates = np.asarray(templates)
     require_composable(len(templates), patches)
-    values = function(templates[assignments(len(templates), patches)])
-    return np.asarray(values).reshape((len(templates),) * patches)
+    M, entries = len(templates), len(templates) ** patches
+    blocks = [
+        function(templates[assignments(M, patches, start, min(start + IMAGES_AT_ONCE, entries))])
+        for start in range(0, entries, IMAGES_AT_ONCE)
+    ]
+    return np.concatenate(blocks).reshape((M,) * patches)
 
 
 def require_composable(base: int, order: int) -> None:
@@ -177,7 +191,7 @@ def compose_cp(coefficients: np.ndarray, vectors: np.ndarray, prime: int | None 
         A, of shape (M,)*N.
 
     Raises:
-        ConvacError: if the tensor would have more than 2²⁶ entries.
+        ConvacError: if there is not a coefficient a term, or the tensor would have more than 2²⁶ entries.
 
     Source: talk, slide "CP Decomposition ↔ Shallow Convolutional Arithmetic Circuit".
     Chapter: *Convolutional arithmetic circuits*.
@@ -186,13 +200,19 @@ def compose_cp(coefficients: np.ndarray, vectors: np.ndarray, prime: int | None 
     array([[ 3, 14],
            [ 6,  8]])
     """
-    _, order, base = vectors.shape
+    terms, order, base = vectors.shape
+    if coefficients.shape != (terms,):
+        raise ConvacError(f"{terms} terms need coefficients of shape {(terms,)}, not {coefficients.shape}")
     require_composable(base, order)
+    if prime is not None:
+        coefficients, vectors = elements(coefficients, prime), elements(vectors, prime)
     terms = (a * _outer(rank_one, prime) for a, rank_one in zip(coefficients, vectors))
     return fold(lambda total, term: reduce(total + term, prime), terms)
 
 
-def compose_hierarchical_tucker(levels: Iterable[np.ndarray], branches: int = 2, prime: int | None = None):
+def compose_hierarchical_tucker(
+    levels: Iterable[np.ndarray], branches: int = 2, prime: int | None = None
+) -> np.ndarray:
     """Write out a Hierarchical Tucker decomposition: the coefficient tensor of a deep network without overlap.
 
         φ⁰_{j,γ} = a⁰_{j,γ}        φˡ_{j,γ} = Σ_α aˡ_{j,γ,α} · φˡ⁻¹_{bj,α} ⊗ … ⊗ φˡ⁻¹_{bj+b−1,α}
@@ -207,7 +227,8 @@ def compose_hierarchical_tucker(levels: Iterable[np.ndarray], branches: int = 2,
         Aʸ = φᴸ_{0,y} for every y, of shape (r_L,) + (M,)*N, its modes in the order of the tree's leaves.
 
     Raises:
-        ConvacError: if a level does not have a b-th of the nodes below it, or the tensor would have more than 2²⁶ entries.
+        ConvacError: if a level does not have a b-th of the nodes below it, or other than r_{l−1} weights a vector, or
+            the tensor would have more than 2²⁶ entries.
 
     Source: talk, slide "Hierarchical Tucker Decomposition ↔ Deep Convolutional Arithmetic Circuit".
     Chapter: *Convolutional arithmetic circuits*.
@@ -217,7 +238,7 @@ def compose_hierarchical_tucker(levels: Iterable[np.ndarray], branches: int = 2,
     array([[1, 0],
            [0, 5]])
     """
-    leaves, *inner = levels
+    leaves, *inner = levels if prime is None else (elements(weights, prime) for weights in levels)
     require_composable(leaves.shape[2], leaves.shape[0])
     nodes = list(leaves)  # per node: (γ, d, …)
     for number, weights in enumerate(inner, start=1):
@@ -225,6 +246,11 @@ def compose_hierarchical_tucker(levels: Iterable[np.ndarray], branches: int = 2,
             raise ConvacError(
                 f"level {number} has {len(weights)} nodes over {len(nodes)} below it: "
                 f"with {branches} branches it needs {len(nodes) / branches:g}"
+            )
+        if weights.shape[2] != len(nodes[0]):
+            raise ConvacError(
+                f"level {number} weighs {weights.shape[2]} tensors a node and level {number - 1} makes {len(nodes[0])}; "
+                "they must agree"
             )
         children = [nodes[start : start + branches] for start in range(0, len(nodes), branches)]
         products = [np.stack([_outer(group, prime) for group in zip(*family)]) for family in children]

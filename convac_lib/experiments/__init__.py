@@ -1,0 +1,1 @@
+"""What was measured: data sets, and training that returns a record."""

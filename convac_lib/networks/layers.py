@@ -1,0 +1,151 @@
+"""The Generalized Convolution layer and the representation layer as torch modules.
+
+Taught in the chapter *Convolutional arithmetic circuits*.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from convac_lib.architecture import Architecture, Layer, _require_positive_integers
+from convac_lib.errors import DataError
+from convac_lib.networks.functional import generalized_conv2d
+
+
+class GeneralizedConv2d(nn.Module):
+    """The Generalized Convolution (GC): over each window, multiply the window's own linear maps of its patches.
+
+        y[n, c, u, v] = Π_ij ( Σ_d weight[c, d, i, j] · x[n, d, uS+i, vS+j]  (+ bias[c, i, j]) )
+
+    Args:
+        in_channels: channels of the input, C_in.
+        out_channels: channels of the output, C_out.
+        receptive_field: R, the side of the window.
+        stride: S, the step between windows, 1 ≤ S ≤ R; the layer overlaps when R > S.
+        border: what a window meets outside the image: "neutral" (the factor 1), "ones" (a vector of ones), "zero"
+            (a vector of zeros), or "valid" (windows stay inside).
+        bias: whether each channel and offset adds a learned constant.
+        generator: where the weights are drawn from; torch's own generator if left out.
+        device: where the weights live.
+        dtype: the weights' type.
+
+    Shape:
+        - Input: (N, C_in, H, W)
+        - Output: (N, C_out, H', W'), H' = ⌈H/S⌉, or ⌊(H−R)/S⌋+1 with border "valid"; W' likewise.
+
+    Attributes:
+        weight: of shape (C_out, C_in, R, R), a linear map for each window offset.
+        bias: of shape (C_out, R, R), or None.
+
+    Raises:
+        ArchitectureError: if a number is not a whole one of at least 1, R < S, or a border is unknown.
+
+    Source: talk, slides "Generalized Convolutional Arithmetic Circuits". Chapter: *Convolutional arithmetic circuits*.
+
+    >>> layer = GeneralizedConv2d(2, 8, receptive_field=3, stride=2)
+    >>> layer(torch.randn(5, 2, 7, 7)).shape                       # 4 = ⌈7/2⌉
+    torch.Size([5, 8, 4, 4])
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        receptive_field: int,
+        stride: int,
+        *,
+        border: str = "neutral",
+        bias: bool = False,
+        generator: torch.Generator | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ):
+        super().__init__()
+        _require_positive_integers(in_channels=in_channels)
+        layer = Layer(receptive_field, stride, out_channels)
+        Architecture(receptive_field, in_channels, (layer,), border)  # refuses an unknown border
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.receptive_field, self.stride, self.border = receptive_field, stride, border
+        window = (receptive_field, receptive_field)
+        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, *window, device=device, dtype=dtype))
+        self.bias = nn.Parameter(torch.empty(out_channels, *window, device=device, dtype=dtype)) if bias else None
+        self.reset_parameters(generator)
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw the weights from N(0, 1/C_in); with a bias, weights and bias from N(0, 1/(C_in + 1)).
+
+        On average over the draw, an input whose patches have mean square 1 gives an output of mean 0 and mean square
+        exactly 1 (border "zero" apart); but this mean is carried by rare large values, and the typical output shrinks
+        exponentially in the number of factors, R².
+        """
+        # the bias is the weight of one more channel, a constant 1
+        std = (self.in_channels + (self.bias is not None)) ** -0.5
+        for parameter in self.parameters():
+            nn.init.normal_(parameter, std=std, generator=generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return generalized_conv2d(x, self.weight, self.bias, stride=self.stride, border=self.border)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.in_channels}, {self.out_channels}, receptive_field={self.receptive_field}, "
+            f"stride={self.stride}, border={self.border!r}" + (", bias=True" if self.bias is not None else "")
+        )
+
+
+class Representation(nn.Sequential):
+    """The representation layer: M neurons f_1..f_M, each applied to the square patch around every pixel.
+
+        f_d(x) = σ(⟨w_d, x⟩ + b_d),   σ(z) = max(z, 0)
+
+    A patch is centred on its pixel, an even one reaching one pixel further right and down; outside the image are zeros.
+
+    Args:
+        in_channels: channels of the image.
+        M: the number of neurons.
+        patch: the side of a patch, in pixels.
+        generator: where the weights are drawn from; torch's own generator if left out.
+
+    Shape:
+        - Input: (N, C_in, H, W)
+        - Output: (N, M, H, W)
+
+    Raises:
+        ArchitectureError: if a number is not a whole one of at least 1.
+        DataError: if the input has other channels.
+
+    Source: talk, slide "Baseline Architecture" (the first conv). Chapter: *Convolutional arithmetic circuits*.
+
+    >>> Representation(3, M=4, patch=2)(torch.randn(5, 3, 8, 8)).shape
+    torch.Size([5, 4, 8, 8])
+    """
+
+    def __init__(self, in_channels: int, M: int, patch: int = 1, *, generator: torch.Generator | None = None):
+        _require_positive_integers(in_channels=in_channels, M=M, patch=patch)
+        neurons = drawn(
+            nn.Conv2d, in_channels, M, patch, padding=(patch - 1) // 2, nonlinearity="relu", generator=generator
+        )
+        # padding="same" would do this too, but warns about even windows
+        further = [nn.ZeroPad2d((0, 1, 0, 1))] if patch % 2 == 0 else []
+        super().__init__(*further, neurons, nn.ReLU())
+        self.in_channels = in_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.ndim != 4 or x.shape[1] != self.in_channels:
+            raise DataError(
+                f"the representation layer reads images of shape (N, {self.in_channels}, H, W), "
+                f"not {tuple(x.shape)}; give it {self.in_channels} channels"
+            )
+        return super().forward(x)
+
+
+def drawn(kind: type[nn.Module], *sizes: int, nonlinearity: str, generator: torch.Generator | None, **options):
+    """Build a torch layer whose weights are drawn from the generator: He et al.'s uniform weights, torch's usual biases.
+
+    torch's own layers take no generator and would advance the global one, so their own draw is skipped.
+    """
+    module = nn.utils.skip_init(kind, *sizes, **options)
+    nn.init.kaiming_uniform_(module.weight, nonlinearity=nonlinearity, generator=generator)
+    if module.bias is not None:
+        bound = module.weight[0].numel() ** -0.5
+        nn.init.uniform_(module.bias, -bound, bound, generator=generator)
+    return module

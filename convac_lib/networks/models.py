@@ -1,0 +1,221 @@
+"""Whole networks, built from an `Architecture`: the ConvAC of the theory and the ConvNet of the experiments.
+
+Taught in the chapters *Convolutional arithmetic circuits* and *The CIFAR-10 experiments*.
+"""
+
+import warnings
+
+import torch
+from torch import Tensor, nn
+
+from convac_lib.architecture import Architecture, _require_positive_integers
+from convac_lib.errors import ArchitectureError, ConvacError, DataError, WeightError
+from convac_lib.networks.layers import GeneralizedConv2d, Representation, drawn
+from convac_lib.theory.circuits import Circuit
+
+
+class ConvAC(nn.Module):
+    """A convolutional arithmetic circuit: products of linear maps, from the representation to one value a class.
+
+        representation (N, M, H, H) → GC layers → (N, C_L, 1, 1) → dense, without bias → (N, Y)
+
+    Args:
+        architecture: the `Architecture`, ending in 1×1.
+        classes: Y, the number of output values.
+        representation: a module that makes (N, M, H, H) of the images, such as `Representation`; if left out, the
+            input is already represented, as one-hot templates are.
+        generator: where the weights are drawn from, except the representation's; torch's own generator if left out.
+
+    Shape:
+        - Input: (N, M, H, H), or whatever the representation reads.
+        - Output: (N, Y)
+
+    Raises:
+        ArchitectureError: if the network does not end in 1×1.
+        DataError: if the represented input has not the architecture's M and H.
+
+    Source: talk, slides "Baseline Architecture" and "Generalized Convolutional Arithmetic Circuits".
+    Chapter: *Convolutional arithmetic circuits*.
+
+    >>> from convac_lib import common_case
+    >>> network = ConvAC(common_case(B=3, M=2, size=4), generator=torch.Generator().manual_seed(0))
+    >>> network(torch.rand(5, 2, 4, 4)).shape
+    torch.Size([5, 1])
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        classes: int = 1,
+        representation: nn.Module | None = None,
+        *,
+        generator: torch.Generator | None = None,
+    ):
+        super().__init__()
+        _require_positive_integers(classes=classes)
+        self.architecture = architecture.require_single_output()
+        _warn_of_zeros(architecture)
+        self.representation = nn.Identity() if representation is None else representation
+        self.layers = nn.Sequential(
+            *(
+                GeneralizedConv2d(
+                    in_channels,
+                    layer.channels,
+                    layer.receptive_field,
+                    layer.stride,
+                    border=architecture.border,
+                    generator=generator,
+                )
+                for layer, in_channels in zip(architecture.layers, architecture.channels)
+            )
+        )
+        self.dense = drawn(
+            nn.Linear, architecture.channels[-1], classes, bias=False, nonlinearity="linear", generator=generator
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.representation(x)  # (n, …) -> (n, M, H, H)
+        _require_shape(x, self.architecture.representation_channels, self.architecture.size)
+        return self.dense(self.layers(x).flatten(1))  # (n, M, H, H) -> (n, C_L) -> (n, Y)
+
+    @classmethod
+    def from_circuit(cls, circuit: Circuit) -> "ConvAC":
+        """Build the same function in float64, without a representation.
+
+        Args:
+            circuit: a `Circuit` over the real numbers with shared weights; its templates are not needed.
+
+        Raises:
+            ConvacError: if the circuit is over GF(p).
+            WeightError: if its weights are not shared across positions.
+
+        >>> from convac_lib import common_case, random_circuit
+        >>> circuit = random_circuit(common_case(B=2, M=2, size=2), seed=0)
+        >>> bool((ConvAC.from_circuit(circuit).dense.weight.numpy(force=True) == circuit.dense).all())
+        True
+        """
+        if circuit.prime is not None:
+            raise ConvacError(
+                f"a circuit over GF({circuit.prime}) has no torch form; draw it over the real numbers, with prime=None"
+            )
+        for number, weight in enumerate(circuit.weights, start=1):
+            if weight.ndim != 4:
+                raise WeightError(
+                    f"layer {number}'s weight has shape {weight.shape}, a map for each position; "
+                    "a ConvAC shares its weights, so draw the circuit with shared=True"
+                )
+        # the drawn weights are all overwritten, so that any generator will do but the global one
+        network = cls(circuit.architecture, len(circuit.dense), generator=torch.Generator()).double()
+        with torch.no_grad():
+            for parameter, array in zip(network.parameters(), (*circuit.weights, circuit.dense)):
+                parameter.copy_(torch.tensor(array))
+        return network
+
+    def to_circuit(self) -> Circuit:
+        """Return the circuit above the representation, in float64: the same function of (M, H, H).
+
+        >>> from convac_lib import baseline, random_circuit
+        >>> circuit = random_circuit(baseline(M=2, size=2), seed=0)
+        >>> bool((ConvAC.from_circuit(circuit).to_circuit().weights[0] == circuit.weights[0]).all())
+        True
+        """
+        *weights, dense = (
+            parameter.double().numpy(force=True) for parameter in (*self.layers.parameters(), self.dense.weight)
+        )
+        return Circuit(self.architecture, tuple(weights), dense)
+
+
+class ConvNet(nn.Module):
+    """The experiments' standard ConvNet, read off an `Architecture`: ReLU convolutions and max pooling.
+
+        images (N, C, H, H) → layers → (N, C_L, 1, 1) → dense, with bias → (N, Y)
+
+    A layer of stride 1 becomes an R×R convolution with "same" padding and ReLU; a layer of stride S > 1 becomes R×R max
+    pooling with that stride, which has no weights. The first convolution reads the images themselves, so the
+    architecture's M is not used. Such networks lie outside the overlap theorem.
+
+    Args:
+        architecture: the `Architecture`, with border "neutral", ending in 1×1.
+        classes: Y, the number of output values.
+        in_channels: channels of the images.
+        generator: where the weights are drawn from; torch's own generator if left out.
+
+    Shape:
+        - Input: (N, C_in, H, H)
+        - Output: (N, Y), to be read through softmax.
+
+    Raises:
+        ArchitectureError: if the network does not end in 1×1, a pooling layer changes the number of channels, or the
+            border is not "neutral".
+        DataError: if the images have another shape.
+
+    Source: talk, slides "Experiments on Standard ConvNets". Chapter: *The CIFAR-10 experiments*.
+
+    >>> from convac_lib import common_case
+    >>> ConvNet(common_case(B=3, M=1, size=2, channels=8), classes=10, in_channels=3)
+    ConvNet(
+      (layers): Sequential(
+        (0): Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
+        (1): ReLU()
+        (2): MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=True)
+      )
+      (dense): Linear(in_features=8, out_features=10, bias=True)
+    )
+    """
+
+    def __init__(
+        self, architecture: Architecture, classes: int, in_channels: int, *, generator: torch.Generator | None = None
+    ):
+        super().__init__()
+        _require_positive_integers(classes=classes, in_channels=in_channels)
+        if architecture.border != "neutral":
+            raise ArchitectureError(
+                f"a ConvNet pads its convolutions itself and has no border {architecture.border!r}; use 'neutral'"
+            )
+        self.architecture = architecture.require_single_output()
+        self.in_channels = in_channels
+        modules, channels = [], in_channels
+        for number, layer in enumerate(architecture.layers, start=1):
+            if layer.stride == 1:  # a convolution and its ReLU are what a representation layer is made of
+                modules += Representation(channels, layer.channels, layer.receptive_field, generator=generator)
+            else:
+                modules += _max_pooling(number, layer, channels)
+            channels = layer.channels
+        self.layers = nn.Sequential(*modules)
+        self.dense = drawn(nn.Linear, channels, classes, nonlinearity="linear", generator=generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        _require_shape(x, self.in_channels, self.architecture.size)
+        return self.dense(self.layers(x).flatten(1))  # (n, C_in, H, H) -> (n, C_L) -> (n, Y)
+
+
+def _max_pooling(number, layer, channels):
+    """⌈H/S⌉ windows of R×R; what lies outside the image is never the largest."""
+    if layer.channels != channels:
+        raise ArchitectureError(
+            f"layer {number} has stride {layer.stride}, which in a ConvNet is max pooling and keeps the {channels} "
+            f"channels below it, not {layer.channels}; give it {channels} channels"
+        )
+    reach = layer.receptive_field - layer.stride
+    outside = [nn.ConstantPad2d((0, reach, 0, reach), -torch.inf)] if reach else []
+    return [*outside, nn.MaxPool2d(layer.receptive_field, layer.stride, ceil_mode=True)]
+
+
+def _require_shape(x, channels, size):
+    if x.shape[1:] != (channels, size, size):
+        raise DataError(
+            f"the network reads a batch of shape (N, {channels}, {size}, {size}), not {tuple(x.shape)}; "
+            "change the images or the architecture"
+        )
+
+
+def _warn_of_zeros(architecture):
+    sizes = (architecture.size, *architecture.sizes)
+    for number, (layer, size, outputs) in enumerate(zip(architecture.layers, sizes, sizes[1:]), start=1):
+        if architecture.border == "zero" and (outputs - 1) * layer.stride + layer.receptive_field > size:
+            warnings.warn(
+                f"layer {number} has windows that leave the image, where border 'zero' makes their products 0, so "
+                "this network is 0 for every input; use border 'neutral'",
+                stacklevel=3,
+            )
+            return

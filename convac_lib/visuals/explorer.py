@@ -159,7 +159,7 @@ class Explorer:
         start = tuple(self.start[letter] for letter in self.axes)
         view = self.states[start]
         axes = [[letter, [_words(value) for value in values]] for letter, values in self.axes.items()]
-        states = [{"picture": view.picture, "alt": view.alt, "reading": view.reading} for view in self.states.values()]
+        states = [{"picture": view.picture, "alt": view.alt, "reading": _sentence(view)} for view in self.states.values()]
         data = json.dumps({"axes": axes, "states": states}, ensure_ascii=False, separators=(",", ":"))
         data = data.replace("<", r"\u003c")  # no string can close the script element
         controls = "\n".join(self._control(letter) for letter in self.axes)
@@ -174,7 +174,7 @@ class Explorer:
 <form autocomplete="off" hidden>
 {controls}
 </form>
-<p class="convac-reading" aria-live="polite">{escape(view.reading)}</p>
+<p class="convac-reading" aria-live="polite">{escape(_sentence(view))}</p>
 </div>
 <details>
 <summary>All values</summary>
@@ -222,8 +222,7 @@ class Explorer:
         """The same card of ipywidgets, whose every move calls the view."""
         import ipywidgets as widgets
 
-        picture = widgets.HTML(layout={"flex": "3 1 320px", "margin": "0"})
-        reading = widgets.HTML()
+        picture, reading = widgets.HTML(), widgets.HTML()
         controls = {}
         for letter, values in self.axes.items():
             kind = widgets.SelectionSlider if _is_slider(values) else widgets.ToggleButtons
@@ -238,14 +237,14 @@ class Explorer:
         def show(_=None):
             view = self._see([control.value for control in controls.values()])
             picture.value = _image(view)
-            reading.value = f'<p class="convac-reading" aria-live="polite">{escape(view.reading)}</p>'
+            reading.value = f'<p class="convac-reading" aria-live="polite">{escape(_sentence(view))}</p>'
 
         for control in controls.values():
             control.observe(show, "value")
         show()
         heading = f"<style>{_resource('explorer.css')}</style><div class='convac-title'>{escape(self.title)}</div>"
-        panel = widgets.VBox([*controls.values(), reading], layout={"flex": "2 1 240px"})
-        body = widgets.Box([picture, panel], layout={"flex_flow": "row wrap"})
+        body = widgets.Box([picture, widgets.VBox([*controls.values(), reading])])
+        body.add_class("convac-body")
         card = widgets.VBox([widgets.HTML(heading), body])
         card.add_class("convac-live")
         return card
@@ -265,6 +264,11 @@ def _image(view):
     source = b64encode(view.picture.encode()).decode()
     # "dark-light" asks the book's theme to leave the picture as it is in dark mode
     return f'<img class="dark-light" alt="{escape(view.alt)}" src="data:image/svg+xml;base64,{source}">'
+
+
+def _sentence(view):
+    """The reading, in which "B = 3" never breaks over two lines."""
+    return view.reading.replace(" = ", "\u00a0=\u00a0")
 
 
 def _resource(name):

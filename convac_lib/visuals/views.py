@@ -1,0 +1,100 @@
+"""What the chapters' explorers show of each state: one function a question, from the reader's choices to a `View`."""
+
+from collections.abc import Mapping
+
+from convac_lib.architecture import common_case
+from convac_lib.experiments.training import Record
+from convac_lib.theory.bounds import Bound, bounds_of
+from convac_lib.theory.ranks import certify_rank
+from convac_lib.visuals.charts import draw_curves
+from convac_lib.visuals.drawings import draw_network, draw_rank_scale, stack
+from convac_lib.visuals.explorer import View
+from convac_lib.visuals.style import colour_of
+
+
+def rank_view(B: int, M: int = 2, C: int | None = None, cut: str = "left-right") -> View:
+    """Show the common case on a 4×4 image: its receptive fields, and its certified rank against the bounds.
+
+    Args:
+        B: the receptive field of the stride-1 layers.
+        M: representation channels; beyond 2, 1,024 rows and columns are sampled and the rank is a lower bound.
+        C: channels of every layer; M if left out.
+        cut: a name that `make_cut` takes.
+
+    Returns:
+        The `View`, with the network above and the scale of ranks below.
+
+    Raises:
+        ConvacError: if the numbers make no common case, or the cut is unknown.
+
+    Chapter: *The overlap theorem*.
+
+    >>> rank_view(B=3).reading
+    'B = 3: rank 256, all that M = 2 allows; without overlap, at most 2.'
+    """
+    network, plain = common_case(B, M, size=4, channels=C), common_case(1, M, size=4, channels=C)
+    certified = certify_rank(network, cut, rows=None if M == 2 else 1024)
+    bounds = bounds_of(network, cut)
+    most, limit = bounds["saturation"].value, bounds_of(plain, cut)["non_overlapping_upper"].value
+    claimed = bounds["common_case"].value if isinstance(bounds["common_case"], Bound) else None
+    rank = f"{certified.rank:,}" if certified.full else f"at least {certified.rank:,}"
+    if certified.rank == most:
+        reading = f"rank {rank}, all that M = {M} allows"
+    else:
+        reading = f"rank {rank}, where M = {M} allows {most:,}"
+    picture = stack(
+        draw_network(network, cut=cut),
+        draw_rank_scale(certified.rank, colour=colour_of(B), lower=claimed, saturation=most, non_overlapping=limit),
+    )
+    alternative = (
+        f"The layers of the common-case network with B = {B} as grids, and its rank across the cut {cut} on a "
+        f"logarithmic scale: {rank}, with saturation at {most:,} and at most {limit:,} without overlap."
+    )
+    values = {
+        "rank": certified.rank,
+        "exact": "whole matricization" if certified.full else "lower bound, 1,024 rows sampled",
+        "talk's bound": claimed if claimed is not None else "does not apply",
+        "without overlap, at most": limit,
+        "saturation": most,
+    }
+    return View(picture, alternative, f"B = {B}: {reading}; without overlap, at most {limit:,}.", values)
+
+
+def accuracy_view(records: Mapping[tuple[int, int], Record], B: int, C: int) -> View:
+    """Show one ConvNet of a sweep among the others: training accuracy against channels.
+
+    Args:
+        records: the `Record` of every B and C.
+        B: the receptive field of the stride-1 layers.
+        C: channels of every layer.
+
+    Returns:
+        The `View`: a curve for each B, with the network of B and C marked.
+
+    Chapter: *The CIFAR-10 experiments*.
+    """
+    record, (reached, epochs) = records[B, C], (records[B, C].accuracies[-1], records[B, C].epochs)
+    curves = {}
+    for (field, channels), other in sorted(records.items()):
+        curves.setdefault(field, []).append((channels, other.accuracies[-1]))
+    number = [channels for channels, _ in curves[B]].index(C)
+    smaller = min(
+        (other.parameters, field, channels)
+        for (field, channels), other in records.items()
+        if other.accuracies[-1] >= reached
+    )
+    reading = f"B = {B}, C = {C}: {reached:.0%} of the training images, with {record.parameters:,} parameters"
+    if smaller[1] != B:
+        parameters, field, channels = smaller
+        reading += f"; B = {field} does as well with C = {channels} and {parameters:,} parameters"
+    alternative = (
+        f"Training accuracy against channels, a curve for each B; marked: B = {B}, C = {C}, {reached:.0%} "
+        f"after {epochs} epochs on {record.source}, n = {record.n:,}."
+    )
+    values = {
+        "training accuracy": f"{reached:.1%}",
+        "test accuracy": f"{record.test_accuracy:.1%}",
+        "parameters": record.parameters,
+    }
+    picture = draw_curves(curves, (B, number), x_label="channels C", y_label="training accuracy")
+    return View(picture, alternative, f"{reading}.", values)

@@ -207,7 +207,7 @@ def compose_cp(coefficients: np.ndarray, vectors: np.ndarray, prime: int | None 
     if prime is not None:
         coefficients, vectors = elements(coefficients, prime), elements(vectors, prime)
     terms = (a * _outer(rank_one, prime) for a, rank_one in zip(coefficients, vectors))
-    return fold(lambda total, term: reduce(total + term, prime), terms)
+    return fold(lambda total, term: reduce(total + term, prime), terms, 0)
 
 
 def compose_hierarchical_tucker(
@@ -290,4 +290,4 @@ def _outer(vectors, prime):
 def _combine(weight, values, prime):
     """Σ_α weight[γ, α] · values[α, …], reduced after every term."""
     terms = (np.multiply.outer(weight[:, alpha], values[alpha]) for alpha in range(weight.shape[1]))
-    return fold(lambda total, term: reduce(total + term, prime), terms)
+    return fold(lambda total, term: reduce(total + term, prime), terms, 0)

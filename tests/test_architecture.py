@@ -1,0 +1,173 @@
+"""Geometry: the formulas against pixels counted one by one, and every sentence about layers that make no network."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import architectures
+
+from convac_lib import Architecture, ConvacError, Layer, baseline, common_case, random_circuit
+from convac_lib.errors import ArchitectureError
+from convac_lib.theory.circuits import generalized_convolution
+
+STACKS = st.lists(
+    st.builds(lambda stride, extra: Layer(stride + extra, stride, 1), st.integers(1, 3), st.integers(0, 3)),
+    min_size=1,
+    max_size=4,
+)
+
+
+def columns_seen(layers, position):
+    """The columns of an endless image below one output, window by window."""
+    if not layers:
+        return {position}
+    *below, top = layers
+    window = range(position * top.stride, position * top.stride + top.receptive_field)
+    return set().union(*(columns_seen(below, column) for column in window))
+
+
+@given(STACKS)
+def test_total_fields_and_strides_are_the_extent_and_the_step_of_pixel_sets(layers):
+    network = Architecture(size=1, representation_channels=1, layers=layers)
+    for depth in range(1, len(layers) + 1):
+        seen, next_seen = columns_seen(layers[:depth], 0), columns_seen(layers[:depth], 1)
+        assert seen == set(range(network.total_receptive_fields[depth - 1]))
+        assert min(next_seen) == network.total_strides[depth - 1]
+
+
+@given(STACKS, st.integers(1, 5))
+def test_an_output_changes_with_exactly_the_pixels_of_its_total_receptive_field(layers, size):
+    network = Architecture(size, 1, layers)
+    pixels = list(product(range(size), repeat=2))
+    images = np.ones((1, size, size, len(pixels)), object)  # the n-th image has a 2 at the n-th pixel, else 1
+    for n, (row, column) in enumerate(pixels):
+        images[0, row, column, n] = 2
+    for layer in layers:
+        ones = np.ones((1, 1, layer.receptive_field, layer.receptive_field), object)
+        images = generalized_convolution(images, ones, layer.stride)  # a product of its pixels, each to some power
+    field, step = network.total_receptive_fields[-1], network.total_strides[-1]
+    for u, v in product(range(network.sizes[-1]), repeat=2):
+        changed = {pixel for pixel, value in zip(pixels, images[0, u, v]) if value != 1}
+        assert changed == {(r, c) for r, c in pixels if 0 <= r - u * step < field and 0 <= c - v * step < field}
+
+
+@given(STACKS, st.integers(1, 30), st.sampled_from(["neutral", "ones", "zero", "valid"]))
+def test_sizes_count_the_windows(layers, size, border):
+    sides = [size]
+    for number, layer in enumerate(layers, start=1):
+        starts = range(0, sides[-1], layer.stride)
+        fitting = [start for start in starts if border != "valid" or start + layer.receptive_field <= sides[-1]]
+        if not fitting:
+            with pytest.raises(ArchitectureError) as error:
+                Architecture(size, 1, layers, border)
+            assert str(error.value) == (
+                f"layer {number} has receptive field {layer.receptive_field} on an input of size {sides[-1]}: "
+                f"with border 'valid' no window fits; use a receptive field of at most {sides[-1]}"
+            )
+            return
+        sides.append(len(fitting))
+    assert Architecture(size, 1, layers, border).sizes == tuple(sides[1:])
+
+
+@given(STACKS)
+def test_a_network_overlaps_where_its_total_receptive_field_passes_its_total_stride(layers):
+    network = Architecture(1, 1, layers)
+    assert network.is_overlapping == any(degree > 1 for degree in network.degrees_of_overlap)
+    assert network.is_overlapping == any(layer.is_overlapping for layer in layers)
+
+
+@pytest.mark.parametrize("B", range(1, 8))
+def test_the_common_case_sees_what_the_closed_forms_say(B):
+    network = common_case(B, M=2, size=64)
+    fields, strides = network.total_receptive_fields, network.total_strides
+    for k in range(6):
+        assert fields[2 * k] == (2 * B - 1) * 2**k - (B - 1) and strides[2 * k] == 2**k
+        assert fields[2 * k + 1] == 1 + B * (2 ** (k + 1) - 1) and strides[2 * k + 1] == 2 ** (k + 1)
+    assert 2 * B - 1 - network.degrees_of_overlap[-2] == (B - 1) / 2**5  # it tends to 2B−1
+
+
+@pytest.mark.parametrize(
+    ("B", "table"),
+    [
+        (3, [(3, 1), (4, 2), (8, 2), (10, 4), (18, 4)]),
+        (2, [(2, 1), (3, 2), (5, 2), (7, 4), (11, 4)]),
+        (1, [(1, 1), (2, 2), (2, 2), (4, 4), (4, 4)]),
+    ],
+)
+def test_the_common_case_has_the_tables_of_the_book(B, table):
+    network = common_case(B, M=2, size=8)
+    assert list(zip(network.total_receptive_fields, network.total_strides))[:5] == table
+
+
+def test_the_common_case_and_the_baseline_are_their_layers_written_out():
+    assert common_case(B=3, M=2, size=4, channels=5) == Architecture(
+        4, 2, [Layer(3, 1, 5), Layer(2, 2, 5), Layer(3, 1, 5), Layer(2, 2, 5)]
+    )
+    assert baseline(M=3, size=8) == Architecture(8, 3, (Layer(2, 2, 3), Layer(2, 2, 3), Layer(2, 2, 3)), "neutral")
+    assert common_case(B=2, M=3, size=2).channels == (3, 3, 3)
+
+
+@given(architectures())
+def test_parameters_count_the_numbers_that_are_drawn(network):
+    circuit = random_circuit(network, seed=0)
+    assert network.parameters == sum(weight.size for weight in (*circuit.weights, circuit.dense))
+
+
+def test_a_network_prints_as_a_table():
+    network = Architecture(6, 3, [Layer(5, 1, 12), Layer(2, 2, 4), Layer(3, 3, 1024)], "ones")
+    assert str(network) == (
+        "layer  receptive field  stride  channels  output  total receptive field  total stride  overlap\n"
+        "image                                  3     6×6                      1             1        1\n"
+        "    1                5       1        12     6×6                      5             1        5\n"
+        "    2                2       2         4     3×3                      6             2        3\n"
+        "    3                3       3      1024     1×1                     10             6      5/3\n"
+        "overlapping, 38,980 parameters, border 'ones'"
+    )
+    assert str(baseline(M=2, size=2)).splitlines()[-1] == "non-overlapping, 18 parameters, border 'neutral'"
+
+
+def test_layers_of_any_sequence_make_equal_networks():
+    layers = [Layer(2, 1, 3), Layer(4, 4, 2)]
+    networks = {Architecture(4, 2, given) for given in (layers, tuple(layers), iter(layers))}
+    assert len(networks) == 1 and networks.pop().require_single_output().layers == tuple(layers)
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: Layer(2, 3, 4),
+         "receptive field 2 is smaller than stride 3: patches would be skipped; use a receptive field of at least 3"),
+        (lambda: Layer(3, 1, 0), "channels must be a whole number of at least 1, not 0"),
+        (lambda: Layer(3, 1, -4), "channels must be a whole number of at least 1, not -4"),
+        (lambda: Layer(3.0, 1, 4), "receptive field must be a whole number of at least 1, not 3.0"),
+        (lambda: Layer(3, True, 4), "stride must be a whole number of at least 1, not True"),
+        (lambda: Architecture(0, 2, [Layer(1, 1, 1)]), "size must be a whole number of at least 1, not 0"),
+        (lambda: Architecture(4, -2, [Layer(1, 1, 1)]),
+         "representation channels must be a whole number of at least 1, not -2"),
+        (lambda: Architecture(4, 2, 7), "layers must be a sequence of Layer, not 7"),
+        (lambda: Architecture(4, 2, [(3, 1, 2)]), "layers must be a sequence of Layer, but one is (3, 1, 2)"),
+        (lambda: Architecture(4, 2, []), "a network needs at least one layer; none was given"),
+        (lambda: Architecture(4, 2, [Layer(1, 1, 1)], "wrap"),
+         "unknown border 'wrap'; use one of neutral, ones, zero, valid"),
+        (lambda: Architecture(4, 2, [Layer(2, 2, 1)]).require_single_output(),
+         "the network ends in 2×2, and the dense layer needs 1×1: add layers whose strides multiply to 2"),
+        (lambda: common_case(B=2, M=2, size=6),
+         "size 6 is not a power of two of at least 2: strides of 2 must end in exactly 1×1; use 4 or 8"),
+        (lambda: baseline(M=2, size=1),
+         "size 1 is not a power of two of at least 2: strides of 2 must end in exactly 1×1; use 2"),
+        (lambda: baseline(M=2, size=3),
+         "size 3 is not a power of two of at least 2: strides of 2 must end in exactly 1×1; use 2 or 4"),
+        (lambda: common_case(B=2, M=2, size=0), "size must be a whole number of at least 1, not 0"),
+        (lambda: common_case(B=0, M=2, size=4), "receptive field must be a whole number of at least 1, not 0"),
+        (lambda: common_case(B=2, M=0, size=4), "representation channels must be a whole number of at least 1, not 0"),
+        (lambda: baseline(M=-1, size=4), "representation channels must be a whole number of at least 1, not -1"),
+        (lambda: baseline(M=2, size=4, channels=0), "channels must be a whole number of at least 1, not 0"),
+    ],
+)  # fmt: skip
+def test_layers_that_make_no_network_get_one_sentence(make, sentence):
+    with pytest.raises(ArchitectureError) as error:
+        make()
+    assert str(error.value) == sentence
+    assert isinstance(error.value, ConvacError) and isinstance(error.value, ValueError)

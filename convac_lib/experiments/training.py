@@ -100,11 +100,11 @@ def train(
 
     >>> from convac_lib import ConvNet, common_case
     >>> from convac_lib.experiments.data import digits
-    >>> network = ConvNet(common_case(B=2, M=1, size=8, channels=8), classes=10, in_channels=1,
-    ...                   generator=torch.Generator().manual_seed(0))
-    >>> record = train(network, digits(), epochs=5, learning_rate=0.01, progress=False)
-    >>> record.parameters, record.accuracies[-1] > 0.9
-    (666, True)
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> network = ConvNet(common_case(B=3, M=1, size=8, channels=16), classes=10, in_channels=1, generator=generator)
+    >>> record = train(network, digits(), epochs=3, learning_rate=0.01, progress=False)
+    >>> record.parameters, record.accuracies[-1] > 0.8
+    (4970, True)
     """
     _require_sound(model, dataset, epochs, batch_size, learning_rate)
     start = time.perf_counter()

@@ -61,7 +61,7 @@ def generalized_conv2d(
 
 
 def _output_size(x, weight, bias, stride, border):
-    """(H', W'), once every shape has been checked; the rules and sentences of a layer are those of `Architecture`."""
+    """[H', W'], once every shape has been checked; the rules and sentences of a layer are those of `Architecture`."""
     if x.ndim != 4:
         raise DataError(f"the input needs shape (N, C_in, H, W), not {tuple(x.shape)}; give it four axes")
     if weight.ndim != 4 or weight.shape[2] != weight.shape[3]:
@@ -69,8 +69,8 @@ def _output_size(x, weight, bias, stride, border):
     out_channels, in_channels, receptive_field, _ = weight.shape
     if in_channels != x.shape[1]:
         raise WeightError(f"the weight is for {in_channels} input channels and x has {x.shape[1]}; they must agree")
-    if bias is not None and bias.shape != (out_channels, receptive_field, receptive_field):
-        needed = (out_channels, receptive_field, receptive_field)
-        raise WeightError(f"the bias needs shape {needed}, a number for each channel and offset, not {tuple(bias.shape)}")
+    window = (out_channels, receptive_field, receptive_field)
+    if bias is not None and bias.shape != window:
+        raise WeightError(f"the bias needs shape {window}, not {tuple(bias.shape)}")
     layer = Layer(receptive_field, stride, out_channels)
     return [Architecture(size, in_channels, (layer,), border).sizes[0] for size in x.shape[2:]]

@@ -3,15 +3,13 @@
 Taught in the chapters *Convolutional arithmetic circuits* and *The CIFAR-10 experiments*.
 """
 
-import warnings
-
 import torch
 from torch import Tensor, nn
 
 from convac_lib.architecture import Architecture, _require_positive_integers
 from convac_lib.errors import ArchitectureError, ConvacError, DataError, WeightError
 from convac_lib.networks.layers import GeneralizedConv2d, Representation, drawn
-from convac_lib.theory.circuits import Circuit
+from convac_lib.theory.circuits import Circuit, warn_of_zeros
 
 
 class ConvAC(nn.Module):
@@ -34,6 +32,9 @@ class ConvAC(nn.Module):
         ArchitectureError: if the network does not end in 1×1.
         DataError: if the represented input has not the architecture's M and H.
 
+    Warns:
+        UserWarning: if the border is "zero" and windows leave the image: the network is then 0 everywhere.
+
     Source: talk, slides "Baseline Architecture" and "Generalized Convolutional Arithmetic Circuits".
     Chapter: *Convolutional arithmetic circuits*.
 
@@ -54,7 +55,7 @@ class ConvAC(nn.Module):
         super().__init__()
         _require_positive_integers(classes=classes)
         self.architecture = architecture.require_single_output()
-        _warn_of_zeros(architecture)
+        warn_of_zeros(architecture, stacklevel=2)
         self.representation = nn.Identity() if representation is None else representation
         self.layers = nn.Sequential(
             *(
@@ -193,8 +194,9 @@ def _max_pooling(number, layer, channels):
     """⌈H/S⌉ windows of R×R; what lies outside the image is never the largest."""
     if layer.channels != channels:
         raise ArchitectureError(
-            f"layer {number} has stride {layer.stride}, which in a ConvNet is max pooling and keeps the {channels} "
-            f"channels below it, not {layer.channels}; give it {channels} channels"
+            f"layer {number} has stride {layer.stride}, which in a ConvNet is max pooling: "
+            f"it keeps the number of channels at {channels} and cannot make it {layer.channels}; "
+            f"give the layer channels={channels}"
         )
     reach = layer.receptive_field - layer.stride
     outside = [nn.ConstantPad2d((0, reach, 0, reach), -torch.inf)] if reach else []
@@ -207,15 +209,3 @@ def _require_shape(x, channels, size):
             f"the network reads a batch of shape (N, {channels}, {size}, {size}), not {tuple(x.shape)}; "
             "change the images or the architecture"
         )
-
-
-def _warn_of_zeros(architecture):
-    sizes = (architecture.size, *architecture.sizes)
-    for number, (layer, size, outputs) in enumerate(zip(architecture.layers, sizes, sizes[1:]), start=1):
-        if architecture.border == "zero" and (outputs - 1) * layer.stride + layer.receptive_field > size:
-            warnings.warn(
-                f"layer {number} has windows that leave the image, where border 'zero' makes their products 0, so "
-                "this network is 0 for every input; use border 'neutral'",
-                stacklevel=3,
-            )
-            return

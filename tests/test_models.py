@@ -1,0 +1,214 @@
+"""ConvAC against the exact circuit, and ConvNet against convolution and pooling written out."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from convac_lib import Architecture, Layer, baseline, common_case
+from convac_lib.errors import ArchitectureError, ConvacError, DataError, WeightError
+from convac_lib.networks.layers import Representation
+from convac_lib.networks.models import ConvAC, ConvNet
+from convac_lib.theory.circuits import random_circuit
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@st.composite
+def architectures(draw):
+    """Up to three layers that end in 1×1, with any border and overlap."""
+    size, border = draw(st.integers(1, 6)), draw(st.sampled_from(["neutral", "ones", "zero", "valid"]))
+    layers, side = [], size
+    for _ in range(draw(st.integers(0, 2))):
+        stride = draw(st.integers(1, min(2, side)))
+        receptive_field = draw(st.integers(stride, min(3, side)))
+        layers.append(Layer(receptive_field, stride, draw(st.integers(1, 3))))
+        side = Architecture(size, 1, layers, border).sizes[-1]
+    receptive_field = side if border == "valid" else draw(st.integers(side, side + 1))
+    layers.append(Layer(receptive_field, side, draw(st.integers(1, 3))))
+    return Architecture(size, draw(st.integers(1, 3)), layers, border)
+
+
+@pytest.mark.filterwarnings("ignore:layer . has windows that leave the image")
+@settings(deadline=None, max_examples=200)
+@given(architectures(), st.integers(0, 2**32 - 1), st.integers(1, 3))
+def test_convac_is_the_exact_circuit(architecture, seed, classes):
+    circuit = random_circuit(architecture, seed=seed, classes=classes)
+    size, M = architecture.size, architecture.representation_channels
+    x = np.random.default_rng(seed).standard_normal((M, size, size, 4))
+    exact = circuit(x)  # (Y, n)
+    network = ConvAC.from_circuit(circuit)
+    y = network(torch.tensor(x).permute(3, 0, 1, 2)).detach().numpy().T
+    # relative to the largest value: single values may cancel to far below their terms
+    assert np.abs(y - exact).max() <= 1e-12 * np.abs(exact).max()
+    back = network.to_circuit()
+    assert back.architecture == architecture
+    assert np.array_equal(back.dense, circuit.dense)
+    assert all(map(np.array_equal, back.weights, circuit.weights))
+
+
+def test_a_trained_convac_becomes_the_circuit_above_its_representation():
+    representation = Representation(3, 2, generator=seeded())
+    network = ConvAC(common_case(B=2, M=2, size=4), 5, representation, generator=seeded(1)).double()
+    images = torch.rand(6, 3, 4, 4, generator=seeded(2), dtype=torch.float64)
+    represented = representation(images).permute(1, 2, 3, 0).numpy(force=True)
+    np.testing.assert_allclose(network(images).numpy(force=True).T, network.to_circuit()(represented), rtol=1e-12)
+    circuit = network.to_circuit()
+    before = circuit.dense.copy()
+    nn.init.zeros_(network.dense.weight)
+    assert np.array_equal(circuit.dense, before)  # a copy, that training on does not move
+
+
+def test_a_border_of_zeros_warns_that_nothing_is_left():
+    architecture = Architecture(2, 2, [Layer(2, 1, 2), Layer(2, 2, 2)], "zero")
+    with pytest.warns(UserWarning) as warned:
+        network = ConvAC(architecture, generator=seeded())
+    (warning,) = warned
+    assert warning.filename == __file__
+    assert str(warning.message) == (
+        "layer 1 has windows that leave the image, where border 'zero' makes their products 0, so this network is 0 "
+        "for every input; use border 'neutral'"
+    )
+    assert not network(torch.rand(5, 2, 2, 2, generator=seeded())).any()
+
+
+def same_convolution(x, weight, bias):
+    """Each output pixel's window, centred (an even one reaching further right and down), zeros outside."""
+    side, size = weight.shape[-1], x.shape[-1]
+    padded = torch.zeros(*x.shape[:2], size + side, size + side, dtype=x.dtype)
+    first = (side - 1) // 2
+    padded[:, :, first : first + size, first : first + size] = x
+    windows = padded.unfold(2, side, 1).unfold(3, side, 1)[:, :, :size, :size]  # (n, d, H, W, R, R)
+    return torch.einsum("cdij,ndhwij->nchw", weight, windows) + bias[:, None, None]
+
+
+def max_pooling(x, side, stride):
+    """Each window's largest pixel; slices end at the image's edge, so that outside counts nothing."""
+    corners = range(0, x.shape[-1], stride)
+    rows = [torch.stack([x[:, :, u : u + side, v : v + side].amax((2, 3)) for v in corners], -1) for u in corners]
+    return torch.stack(rows, -2)
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        common_case(B=1, M=1, size=4, channels=3),
+        common_case(B=2, M=1, size=8, channels=3),
+        common_case(B=3, M=1, size=8, channels=3),
+        common_case(B=4, M=1, size=4, channels=3),
+        Architecture(5, 1, [Layer(3, 1, 3), Layer(3, 2, 3), Layer(2, 1, 4), Layer(5, 3, 4)]),
+    ],
+    ids=str,
+)
+def test_convnet_is_convolutions_and_max_pooling(architecture):
+    network = ConvNet(architecture, classes=4, in_channels=2, generator=seeded()).double()
+    images = torch.randn(3, 2, architecture.size, architecture.size, generator=seeded(1), dtype=torch.float64)
+    parameters = iter(network.parameters())
+    x = images
+    for layer, size in zip(architecture.layers, architecture.sizes):
+        if layer.stride == 1:
+            x = same_convolution(x, next(parameters), next(parameters)).clamp(min=0)
+        else:
+            x = max_pooling(x, layer.receptive_field, layer.stride)
+        assert x.shape[2:] == (size, size)
+    weight, bias = parameters
+    torch.testing.assert_close(network(images), x[:, :, 0, 0] @ weight.T + bias)
+
+
+@pytest.mark.parametrize(("size", "in_channels"), [(8, 1), (32, 3)])
+def test_pooling_has_no_weights_and_m_is_not_used(size, in_channels):
+    B, C, blocks = 3, 4, size.bit_length() - 1
+    network = ConvNet(common_case(B, 7, size, channels=C), 10, in_channels, generator=seeded())
+    convolutions = (in_channels + C * (blocks - 1)) * C * B**2 + C * blocks
+    assert sum(parameter.numel() for parameter in network.parameters()) == convolutions + 10 * C + 10
+    assert network(torch.rand(2, in_channels, size, size, generator=seeded())).shape == (2, 10)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda generator: ConvAC(common_case(B=2, M=2, size=4), 3, generator=generator),
+        lambda generator: ConvNet(common_case(B=2, M=2, size=4), 3, 1, generator=generator),
+    ],
+)
+def test_the_seed_decides_the_weights_and_the_global_generator_is_left_alone(build):
+    before = torch.get_rng_state()
+    once, again, other = (nn.utils.parameters_to_vector(build(seeded(s)).parameters()) for s in (0, 0, 1))
+    ConvAC.from_circuit(random_circuit(baseline(M=2, size=2), seed=0))
+    assert torch.equal(once, again)
+    assert (once != other).all()
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize(
+    ("build", "kind", "sentence"),
+    [
+        (
+            lambda: ConvAC(Architecture(4, 2, [Layer(2, 2, 2)])),
+            ArchitectureError,
+            "the network ends in 2×2, and the dense layer needs 1×1: add layers whose strides multiply to 2",
+        ),
+        (
+            lambda: ConvAC(baseline(M=2, size=2), classes=0),
+            ArchitectureError,
+            "classes must be a whole number of at least 1, not 0",
+        ),
+        (
+            lambda: ConvAC(baseline(M=2, size=4))(torch.ones(5, 2, 8, 8)),
+            DataError,
+            "the network reads a batch of shape (N, 2, 4, 4), not (5, 2, 8, 8); change the images or the architecture",
+        ),
+        (
+            lambda: ConvAC.from_circuit(random_circuit(baseline(M=2, size=2), seed=0, prime=7)),
+            ConvacError,
+            "a circuit over GF(7) has no torch form; draw it over the real numbers, with prime=None",
+        ),
+        (
+            lambda: ConvAC.from_circuit(random_circuit(baseline(M=2, size=2), seed=0, shared=False)),
+            WeightError,
+            (
+                "layer 1's weight has shape (1, 1, 2, 2, 2, 2), a map for each position; "
+                "a ConvAC shares its weights, so draw the circuit with shared=True"
+            ),
+        ),
+        (
+            lambda: ConvNet(Architecture(2, 2, [Layer(1, 1, 3), Layer(2, 2, 2)]), 10, 1),
+            ArchitectureError,
+            (
+                "layer 2 has stride 2, which in a ConvNet is max pooling: it keeps the number of channels at 3 and "
+                "cannot make it 2; give the layer channels=3"
+            ),
+        ),
+        (
+            lambda: ConvNet(Architecture(2, 1, [Layer(2, 1, 2), Layer(1, 1, 2)]), 10, 1),
+            ArchitectureError,
+            "the network ends in 2×2, and the dense layer needs 1×1: add layers whose strides multiply to 2",
+        ),
+        (
+            lambda: ConvNet(Architecture(2, 1, [Layer(2, 1, 2)], "valid"), 10, 1),
+            ArchitectureError,
+            "a ConvNet pads its convolutions itself and has no border 'valid'; use 'neutral'",
+        ),
+        (
+            lambda: ConvNet(common_case(B=2, M=1, size=8), 10, 3)(torch.ones(5, 1, 8, 8)),
+            DataError,
+            "the network reads a batch of shape (N, 3, 8, 8), not (5, 1, 8, 8); change the images or the architecture",
+        ),
+    ],
+)
+def test_bad_input_is_one_sentence(build, kind, sentence):
+    with pytest.raises(ConvacError) as error:
+        build()
+    assert (type(error.value), str(error.value)) == (kind, sentence)
+
+
+def test_nan_weights_make_no_circuit():
+    network = ConvAC(baseline(M=2, size=2), generator=seeded())
+    nn.init.constant_(network.layers[0].weight, torch.nan)
+    with pytest.raises(WeightError) as error:
+        network.to_circuit()
+    assert str(error.value) == "layer 1's weight holds NaN or infinity; every number must be finite"

@@ -1,0 +1,168 @@
+"""Training: what the record says is so, and the same seed says it again."""
+
+import dataclasses
+import json
+import math
+import tarfile
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from convac_lib import baseline, common_case
+from convac_lib.errors import ConvacError, DataError
+from convac_lib.experiments.data import Dataset, digits, folder
+from convac_lib.experiments.training import accuracy, train
+from convac_lib.networks.layers import Representation
+from convac_lib.networks.models import ConvAC, ConvNet
+
+CIFAR = Path(__file__).resolve().parents[2] / "shared" / "data" / "cifar10-jpeg.tar.xz"
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return digits()
+
+
+def convnet(seed=0, B=3, C=8):
+    return ConvNet(common_case(B, M=1, size=8, channels=C), 10, 1, generator=seeded(seed))
+
+
+def few(dataset, n):
+    """The first n images of each split."""
+    return Dataset(
+        dataset.source,
+        dataset.train_images[:n],
+        dataset.train_labels[:n],
+        dataset.test_images[:n],
+        dataset.test_labels[:n],
+        dataset.classes,
+    )
+
+
+def test_a_convnet_learns_the_digits_and_the_record_is_what_happened(dataset, capfd):
+    network = convnet(C=16)
+    record = train(network, dataset, epochs=3, learning_rate=0.01)
+    out, err = capfd.readouterr()
+    assert out == "" and "69/69" in err and f"accuracy={record.accuracies[-1]:.1%}" in err  # 69 = 3·⌈1437/64⌉
+    assert record.accuracies[-1] > 0.8 and record.test_accuracy > 0.8
+    assert record.losses[0] > record.losses[1] > record.losses[2]
+    for images, labels, recorded in (
+        (dataset.train_images, dataset.train_labels, record.accuracies[-1]),
+        (dataset.test_images, dataset.test_labels, record.test_accuracy),
+    ):
+        with torch.no_grad():
+            right = network(images / 127.5 - 1).argmax(1) == labels
+        assert right.float().mean().item() == pytest.approx(recorded) and accuracy(network, images, labels) == recorded
+    assert record.parameters == (1 + 16 + 16) * 16 * 9 + 3 * 16 + 16 * 10 + 10
+    assert (record.model, record.architecture, record.source, record.n) == (
+        "ConvNet", common_case(3, M=1, size=8, channels=16), "digits", 1437,
+    )  # fmt: skip
+    assert (record.device, record.torch_version) == ("cpu", torch.__version__) and record.seconds > 0
+    assert json.loads(json.dumps(record.to_dict()))["architecture"]["layers"][0] == {
+        "receptive_field": 3, "stride": 1, "channels": 16,
+    }  # fmt: skip
+
+
+def test_the_first_step_is_adams_on_the_cross_entropy(dataset):
+    """One batch of all images: the loss before it is the network's own, and Adam's first step is the rate in size."""
+    some, network, untrained = few(dataset, 50), convnet(), convnet()
+    record = train(network, some, epochs=1, batch_size=50, learning_rate=1e-3, progress=False)
+    probabilities = untrained(some.train_images / 127.5 - 1).softmax(1)[torch.arange(50), some.train_labels]
+    loss = -probabilities.log().mean()
+    assert record.losses[0] == pytest.approx(loss.item())
+    loss.backward()
+    for before, after in zip(untrained.parameters(), network.parameters()):
+        moved = before.grad.abs() > 1e-4  # where the gradient is far above Adam's epsilon, 1e-8
+        torch.testing.assert_close((after - before)[moved], -1e-3 * before.grad.sign()[moved], rtol=1e-2, atol=1e-6)
+
+
+def test_the_same_seeds_give_the_same_record_and_leave_the_global_generator_alone(dataset):
+    before = torch.get_rng_state()
+    some = few(dataset, 300)
+
+    def metrics(weights, order):
+        record = train(convnet(weights), some, epochs=2, seed=order, progress=False)
+        return dataclasses.replace(record, seconds=0)
+
+    once, again = metrics(0, 0), metrics(0, 0)
+    assert once == again  # bit for bit
+    assert once.losses != metrics(1, 0).losses and once.losses != metrics(0, 1).losses
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_convac_learns_parity_which_is_a_product():
+    """All 16 images of 2×2 black or white pixels, told apart by the product of their signs."""
+    bits = torch.cartesian_prod(*[torch.tensor([0, 1])] * 4)
+    images, labels = (255 * bits).to(torch.uint8).reshape(16, 1, 2, 2), bits.sum(1) % 2
+    parity = Dataset("parity", images, labels, images, labels, ("even", "odd"))
+    network = ConvAC(baseline(M=8, size=2), 2, Representation(1, 8, generator=seeded(1)), generator=seeded(2)).double()
+    record = train(network, parity, epochs=60, learning_rate=0.03, progress=False)
+    assert (record.model, record.architecture, record.test_accuracy) == ("ConvAC", baseline(M=8, size=2), 1)
+    assert record.parameters == (8 + 8) + 8 * 8 * 4 + 8 * 2
+
+
+@pytest.mark.skipif(not CIFAR.exists(), reason="the CIFAR-10 images are not beside this checkout")
+def test_a_convnet_trains_on_a_folder_of_photographs(tmp_path):
+    root = tmp_path / "cifar10-jpeg"
+    with tarfile.open(CIFAR, "r|xz") as archive:
+        for member in archive:
+            if member.isfile() and int(Path(member.name).stem) < 20:
+                target = root / member.name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(archive.extractfile(member).read())
+    photographs = folder(root, progress=False)
+    assert photographs.train_images.shape == photographs.test_images.shape == (200, 3, 32, 32)
+    assert photographs.train_labels.bincount().tolist() == [20] * 10 and "ship" in photographs.classes
+    network = ConvNet(common_case(B=2, M=1, size=32, channels=8), 10, 3, generator=seeded())
+    record = train(network, photographs, epochs=1, progress=False)
+    assert (record.source, record.n, len(record.losses)) == ("cifar10-jpeg", 200, 1)
+    assert 0 <= record.accuracies[0] <= 1 and abs(record.losses[0] - math.log(10)) < 1
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "kind", "sentence"),
+    [
+        (convnet, {"epochs": 0}, ConvacError, "epochs must be a whole number of at least 1, not 0"),
+        (
+            convnet, {"epochs": 1, "batch_size": 2.5}, ConvacError,
+            "batch_size must be a whole number of at least 1, not 2.5",
+        ),
+        (
+            convnet, {"epochs": 1, "learning_rate": math.nan}, ConvacError,
+            "learning_rate must be a finite number above 0, not nan; 0.001 is usual",
+        ),
+        (
+            lambda: ConvNet(common_case(B=2, M=1, size=4), 10, 1), {"epochs": 1}, DataError,
+            "the network reads a batch of shape (N, 1, 4, 4), not (1, 1, 8, 8); change the images or the architecture",
+        ),
+        (
+            lambda: ConvNet(common_case(B=2, M=1, size=8), 9, 1), {"epochs": 1}, ConvacError,
+            "digits has 10 classes and the network 9 outputs; build it with classes=10",
+        ),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_sentence(dataset, model, options, kind, sentence):
+    with pytest.raises(ConvacError) as error:
+        train(model(), dataset, progress=False, **options)
+    assert (type(error.value), str(error.value)) == (kind, sentence)
+
+
+def test_a_loss_that_is_not_finite_stops_in_one_sentence(dataset):
+    network = convnet()
+    nn.init.constant_(network.dense.bias, torch.nan)
+    with pytest.raises(ConvacError) as error:
+        train(network, dataset, epochs=2, learning_rate=0.5, progress=False)
+    assert str(error.value) == (
+        "the loss is nan in epoch 1 and can train no further; use a learning rate below 0.5, or fewer layers"
+    )
+    with pytest.raises(ConvacError) as error:
+        train(convnet(), few(dataset, 64), epochs=9, learning_rate=1e30, progress=False)
+    assert str(error.value) == (
+        "the loss is nan in epoch 2 and can train no further; use a learning rate below 1e+30, or fewer layers"
+    )

@@ -10,8 +10,18 @@ from convac_lib.experiments.training import Record
 from convac_lib.theory.bounds import Bound, bounds_of
 from convac_lib.theory.ranks import certify_rank
 from convac_lib.visuals.charts import draw_curves, draw_marker
-from convac_lib.visuals.drawings import LINE, WIDTH, _document, _line, _path, _short, _text
-from convac_lib.visuals.drawings import draw_network, draw_rank_scale, stack
+from convac_lib.visuals.drawings import (
+    LINE,
+    WIDTH,
+    _document,
+    _line,
+    _path,
+    _short,
+    _text,
+    draw_network,
+    draw_rank_scale,
+    stack,
+)
 from convac_lib.visuals.explorer import View
 from convac_lib.visuals.style import BOUND_COLOUR, INK, MUTED, RULE, SATURATION_COLOUR, colour_of
 

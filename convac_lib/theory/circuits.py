@@ -58,8 +58,10 @@ def generalized_convolution(
         x, weight, bias = (elements(array, prime) for array in (x, weight, bias))
     receptive_field = weight.shape[-1]
     if border in _OUTSIDE:
-        margins = [(0, (n - 1) * stride + receptive_field - side) for n, side in zip(outputs, x.shape[1:3])]
-        x = np.pad(x, [(0, 0), *margins, *[(0, 0)] * (x.ndim - 3)], constant_values=_OUTSIDE[border])
+        reached = [(n - 1) * stride + receptive_field for n in outputs]
+        padded = np.full((len(x), *reached, *x.shape[3:]), _OUTSIDE[border], x.dtype)
+        padded[:, : x.shape[1], : x.shape[2]] = x
+        x = padded
     y = np.ones((weight.shape[-4], *outputs, *x.shape[3:]), np.result_type(x, weight, bias))  # (c, H', W', …)
     for i, j in product(range(receptive_field), repeat=2):
         patches = x[:, i::stride, j::stride][:, : outputs[0], : outputs[1]]  # (d, ≤H', ≤W', …)

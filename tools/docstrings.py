@@ -4,7 +4,7 @@ import re
 
 from sphinx.ext.napoleon import Config, GoogleDocstring
 
-NAPOLEON = Config(napoleon_use_rtype=False, napoleon_use_ivar=True)
+NAPOLEON = Config(napoleon_use_rtype=False)
 
 
 def to_restructured(lines: list[str]) -> list[str]:

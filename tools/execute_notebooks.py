@@ -63,7 +63,11 @@ def execute(path: Path):
     """Execute one chapter from a fresh kernel, in its own folder, and store its outputs."""
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(
-        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
+        notebook,
+        timeout=120,
+        kernel_name="python3",
+        coalesce_streams=True,  # whether two prints arrive apart is an accident
+        resources={"metadata": {"path": str(path.parent)}},
     ).execute()
     write(normalise(notebook), path)
 

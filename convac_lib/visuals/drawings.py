@@ -14,12 +14,14 @@ from convac_lib.theory.tensors import Cut, make_cut
 from convac_lib.visuals.style import BOUND_COLOUR, INK, MUTED, RULE, SATURATION_COLOUR, colour_of
 
 WIDTH, MARGIN = 560, 1
-FONT, LETTER, LINE = 20, 12, 25  # the size of the letters, the width that one takes at most, and of a line of them
+FONT, LINE = 20, 25
+LETTER, BOLD_LETTER = 12, 14  # the width that a letter takes at most
 TITLE_HEIGHT, IMAGE_SIDE, SMALLEST_GAP = 32, 136, 10
 ROWS = ("receptive field R", "stride S", "channels C")
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
-ElementTree.register_namespace("", "http://www.w3.org/2000/svg")
+NAMESPACE = "http://www.w3.org/2000/svg"
+ElementTree.register_namespace("", NAMESPACE)
 
 
 def draw_network(
@@ -145,13 +147,15 @@ def draw_rank_scale(
         _text(svg, MARGIN, baseline, name)
         start = max(end, left + 3) + 8
         for value, *_ in lines:
-            if start - 8 < at(value) < start + len(label) * LETTER:
+            if start - 8 < at(value) < start + len(label) * BOLD_LETTER:
                 start = at(value) + 8  # past the line that would cross the label
         _text(svg, start, baseline, label, weight="600")
     for height, (value, name, ink, dashes) in zip((2 * LINE, LINE), lines):
         # the line further right starts a row higher, and labels stand to the left: so no line crosses a label
-        _text(svg, at(value) - 7, height - 4, f"{name} {_number(value)}", anchor="end", fill=ink)
-        _line(svg, at(value), height - LINE + 6, at(value), bottom, ink, width=2.5, dashes=dashes)
+        label = f"{name} {_number(value)}"
+        room = at(value) - 7 - len(label) * LETTER
+        _text(svg, at(value) - 7 - min(room, 0), height - 4, label, anchor="end", fill=ink)
+        _line(svg, at(value), height + (6 - LINE if room > 0 else 3), at(value), bottom, ink, width=2.5, dashes=dashes)
     return ElementTree.tostring(svg, encoding="unicode")
 
 
@@ -305,9 +309,9 @@ def _path(group, path, **attributes):
 def _document(width, height):
     width, height = _short(width), _short(height)
     return ElementTree.Element(
-        "svg",
+        f"{{{NAMESPACE}}}svg",
         {
-            "xmlns": "http://www.w3.org/2000/svg", "width": width, "height": height, "viewBox": f"0 0 {width} {height}",
+            "width": width, "height": height, "viewBox": f"0 0 {width} {height}",
             "font-family": "system-ui, sans-serif", "font-size": str(FONT),
         },
     )  # fmt: skip
@@ -337,8 +341,10 @@ def _short(number):
 
 def _number(value, digits=6):
     """A value for the page: 1,024 in full, 1.8×10¹⁹ beyond so many digits, 20.25 where it is no whole number."""
+    if value == int(value) and value < 10**digits:
+        return f"{int(value):,}"
     if value < 10**digits:
-        return f"{int(value):,}" if value == int(value) else f"{float(value):,.4g}"
+        return f"{value:,.2f}" if value < 1000 else f"{value:,.0f}"
     power = int(log10(value) + 1e-9)
     mantissa = f"{10 ** (log10(value) - power):.1f}".removesuffix(".0")
     power = str(power).translate(SUPERSCRIPTS)

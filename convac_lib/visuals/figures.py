@@ -1,0 +1,130 @@
+"""Figures for the page, by matplotlib: data and an Axes in, the same Axes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from convac_lib.errors import ConvacError
+from convac_lib.visuals.style import BOUND_COLOUR, INK, SATURATION_COLOUR, colour_of, marker_of
+
+if TYPE_CHECKING:  # a figure needs neither torch nor matplotlib before it is drawn
+    from matplotlib.axes import Axes
+
+    from convac_lib.experiments.training import Record
+
+SIZES = {
+    "channels": lambda record: record.architecture.layers[0].channels,
+    "parameters": lambda record: record.parameters,
+}
+
+
+def rank_against_overlap(
+    axes: Axes,
+    table: Mapping[int, int],
+    *,
+    bounds: Mapping[int, float] | None = None,
+    saturation: int | None = None,
+) -> Axes:
+    """Draw the rank of every receptive field B as a bar on a logarithmic scale.
+
+    Args:
+        axes: where to draw.
+        table: the rank of every B, at least 1.
+        bounds: the proved lower bound of some B, dashed blue lines.
+        saturation: the most that any network can have, a dotted black line.
+
+    Returns:
+        The same axes.
+
+    Source: talk, slide "Overlapping Efficiency". Chapter: *The overlap theorem*.
+
+    >>> from matplotlib.figure import Figure
+    >>> axes = rank_against_overlap(Figure().subplots(), {1: 2, 2: 64, 3: 256}, saturation=256)
+    >>> [label.get_text() for label in axes.get_yticklabels()]
+    ['B = 1', 'B = 2', 'B = 3']
+    """
+    for row, (B, rank) in enumerate(table.items()):
+        axes.barh(row, rank - 1, left=1, height=0.6, color=colour_of(B))
+        crossed = saturation is not None and rank < saturation < rank * saturation**0.15  # by its dotted line
+        start = saturation if crossed else rank
+        axes.annotate(f"{rank:,}", (start, row), (6, 0), textcoords="offset points", va="center", weight="bold")
+    rows = {B: row for row, B in enumerate(table)}
+    for number, (B, bound) in enumerate((bounds or {}).items()):
+        axes.plot([bound, bound], [rows[B] - 0.42, rows[B] + 0.42], color=BOUND_COLOUR, linestyle="--")
+        if number == 0:
+            place = (bound, rows[B] - 0.42)
+            axes.annotate("bound", place, (0, 2), textcoords="offset points", ha="center", color=BOUND_COLOUR)
+    if saturation is not None:
+        axes.axvline(saturation, color=SATURATION_COLOUR, linestyle=":")
+        place = (saturation, 1.0)
+        words = f"saturation {saturation:,}"
+        axes.annotate(words, place, (-5, 2), xycoords=("data", "axes fraction"), textcoords="offset points", ha="right")
+    axes.set(xscale="log", xlim=(1, None), xlabel="rank", yticks=range(len(table)), ylim=(len(table) - 0.4, -0.6))
+    axes.set_yticklabels([f"B = {B}" for B in table])
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.grid(axis="y", visible=False)
+    axes.grid(axis="x")
+    axes.spines["left"].set_visible(False)
+    return axes
+
+
+def accuracy_against(axes: Axes, records: Iterable[Record], *, x: str = "channels") -> Axes:
+    """Draw the training accuracy at the end of every run against the network's size, a curve for each B.
+
+    Runs that differ only by seed are points of their own, and the curve goes through their mean.
+
+    Args:
+        axes: where to draw.
+        records: the runs, each of a network built from an `Architecture`; B is its first layer's receptive field.
+        x: the size, "channels" (of the first layer) or "parameters".
+
+    Returns:
+        The same axes.
+
+    Raises:
+        ConvacError: if the size is unknown, there is no record, or one has no architecture.
+
+    Source: talk, slide "Experiments on Standard ConvNets". Chapter: *The CIFAR-10 experiments*.
+    """
+    if x not in SIZES:
+        raise ConvacError(f"unknown size {x!r}; use one of {', '.join(SIZES)}")
+    curves = {}
+    for record in records:
+        if record.architecture is None:
+            raise ConvacError(f"the record of a {record.model} has no architecture to read B from; leave it out")
+        points = curves.setdefault(record.architecture.layers[0].receptive_field, {})
+        points.setdefault(SIZES[x](record), []).append(record.accuracies[-1])
+    if not curves:
+        raise ConvacError("there is no record to draw; give at least one")
+    ends = {}
+    for B, points in sorted(curves.items()):
+        sizes = sorted(points)
+        means = [fmean(points[size]) for size in sizes]
+        axes.plot(sizes, means, color=colour_of(B), marker=marker_of(B), clip_on=False)
+        runs = [(size, accuracy) for size in sizes for accuracy in points[size] if len(points[size]) > 1]
+        if runs:
+            axes.scatter(*zip(*runs), s=12, color=colour_of(B), alpha=0.6, linewidths=0, clip_on=False)
+        ends[B] = (sizes[-1], means[-1])
+    axes.set(xscale="log", xlabel=x, ylim=(0, 1))
+    if axes.yaxis.get_tick_params().get("labelleft", True):  # panels that share it say it once
+        axes.set_ylabel("training accuracy")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    if x == "channels":
+        axes.set_xticks(sorted({size for points in curves.values() for size in points}))
+        axes.xaxis.minorticks_off()
+    for (B, end), height in zip(ends.items(), _apart([height for _, height in ends.values()])):
+        leader = {"arrowstyle": "-", "color": colour_of(B), "linewidth": 0.8, "shrinkA": 0, "shrinkB": 6}
+        beside = axes.get_yaxis_transform()
+        axes.annotate(f"B = {B}", end, (1.06, height), textcoords=beside, va="center", color=INK, arrowprops=leader)
+    return axes
+
+
+def _apart(heights, least=0.08):
+    """The same heights, moved down where two labels would touch."""
+    moved, top = {}, float("inf")
+    for number in sorted(range(len(heights)), key=lambda number: -heights[number]):
+        top = moved[number] = min(heights[number], top - least)
+    return [moved[number] for number in range(len(heights))]

@@ -1,0 +1,214 @@
+"""Pictures: what is tinted is what a unit sees, and no letter touches another, whatever is drawn."""
+
+import re
+from itertools import combinations, product
+from math import log10
+from pathlib import Path
+from xml.etree import ElementTree
+
+import matplotlib
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import ImageFont
+
+from convac_lib.architecture import Architecture, Layer, baseline, common_case
+from convac_lib.errors import ArchitectureError, CutError
+from convac_lib.theory.tensors import CUTS, make_cut
+from convac_lib.visuals.drawings import draw_network, draw_rank_scale, stack
+from convac_lib.visuals.style import BOUND_COLOUR, SATURATION_COLOUR, colour_of
+
+SVG = "{http://www.w3.org/2000/svg}"
+FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"  # DejaVu Sans, wider than any system's own font
+
+networks = st.builds(
+    lambda size, M, shapes: Architecture(size, M, [Layer(S + extra, S, C) for S, extra, C in shapes]),
+    st.integers(2, 8),
+    st.integers(1, 16),
+    st.lists(st.tuples(st.integers(1, 3), st.integers(0, 4), st.integers(1, 512)), min_size=1, max_size=8),
+)
+
+
+def boxes_of_texts(svg):
+    """The words of a picture, each with its box (left, top, right, bottom)."""
+    boxes = []
+    for text in svg.iter(f"{SVG}text"):
+        bold = "-Bold" if text.get("font-weight") else ""
+        font = ImageFont.truetype(FONTS / f"DejaVuSans{bold}.ttf", int(svg.get("font-size")))
+        x, y, width = float(text.get("x")), float(text.get("y")), font.getlength(text.text)
+        left = x - {"end": width, "middle": width / 2}.get(text.get("text-anchor"), 0)
+        boxes.append((text.text, (left, y - font.size * 0.75, left + width, y + font.size * 0.2)))
+    return boxes
+
+
+def touch(one, other):
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def assert_legible(picture):
+    svg = ElementTree.fromstring(picture)
+    boxes = boxes_of_texts(svg)
+    width, height = float(svg.get("width")), float(svg.get("height"))
+    for words, (left, top, right, bottom) in boxes:
+        assert left >= 0 and top >= 0 and right <= width and bottom <= height, f"{words!r} leaves the picture"
+    for (words, box), (others, other) in combinations(boxes, 2):
+        assert not touch(box, other), f"{words!r} touches {others!r}"
+    for line in svg.iter(f"{SVG}line"):
+        if line.get("stroke") in (BOUND_COLOUR, SATURATION_COLOUR):
+            x, *span = (float(line.get(name)) for name in ("x1", "y1", "y2"))
+            for words, box in boxes:
+                assert not touch(box, (x - 1, span[0], x + 1, span[1])), f"a line crosses {words!r}"
+    return svg
+
+
+def squares(path):
+    """The squares (row, column) inside a path of rectangles, in a group's own units."""
+    inside = set()
+    for left, top, width, height in re.findall(r"M(\d+) (\d+)h(\d+)v(\d+)h-\d+z", path.get("d")):
+        rows, columns = range(int(top), int(top) + int(height)), range(int(left), int(left) + int(width))
+        inside |= set(product(rows, columns))
+    return inside
+
+
+def grids(picture):
+    return ElementTree.fromstring(picture).findall(f"{SVG}g")
+
+
+def filled(grid, opacity):
+    return [squares(path) for path in grid if path.get("fill-opacity") == opacity]
+
+
+def seen_from(network, layer, row, column):
+    """The image's patches that a unit depends on, found by asking every unit on the way for its window."""
+    sizes = (network.size, *network.sizes)
+    units = {(row, column)}
+    for number in range(layer, 0, -1):
+        R, S, size = network.layers[number - 1].receptive_field, network.layers[number - 1].stride, sizes[number - 1]
+        below = {(r * S + i, c * S + j) for r, c in units for i, j in product(range(R), repeat=2)}
+        units = {(r, c) for r, c in below if r < size and c < size}
+    return units
+
+
+@given(networks, st.data())
+def test_the_tint_is_what_the_unit_sees(network, data):
+    layer = data.draw(st.integers(1, len(network.layers)))
+    row, column = (data.draw(st.integers(0, network.sizes[layer - 1] - 1)) for _ in "rc")
+    drawn = grids(draw_network(network, position=(layer, row, column)))
+    assert filled(drawn[layer], "1") == [{(row, column)}]
+    seen = seen_from(network, layer, row, column)
+    assert filled(drawn[0], ".38") == [seen]
+    reach = [
+        min(network.size - start, network.total_receptive_fields[layer - 1])
+        for start in (row * network.total_strides[layer - 1], column * network.total_strides[layer - 1])
+    ]
+    assert len(seen) == reach[0] * reach[1]  # the same, by T_R and T_S
+
+
+@pytest.mark.parametrize("B, side", [(1, 2), (2, 4), (3, 4)])
+def test_the_unit_traced_first_sees_more_with_overlap(B, side):
+    (tinted,) = filled(grids(draw_network(common_case(B, 2, 4)))[0], ".38")
+    assert len(tinted) == side**2
+
+
+@given(networks)
+def test_neighbours_share_patches_exactly_where_the_first_layer_overlaps(network):
+    shared = filled(grids(draw_network(network))[0], ".55")
+    first = network.layers[0]
+    if network.sizes[0] == 1 or not first.is_overlapping:
+        assert shared == []
+    elif first.receptive_field + first.stride <= network.size:  # both windows fit
+        assert len(shared[0]) == first.receptive_field * (first.receptive_field - first.stride)
+
+
+@pytest.mark.parametrize("cut", [*CUTS, (0, 5, 6)])
+def test_the_cut_is_shaded_and_bordered(cut):
+    image = grids(draw_network(common_case(2, 2, 4), cut=cut))[0]
+    part = {divmod(patch, 4) for patch in make_cut(cut, 4).rows}
+    assert filled(image, ".16") == [part]
+    edges = sum(
+        (a in part) != (b in part) for a, b in combinations(product(range(4), repeat=2), 2) if abs(a[0] - b[0]) + abs(a[1] - b[1]) == 1
+    )  # fmt: skip
+    (border,) = (path for path in image if path.get("stroke-width") == "2")
+    assert border.get("d").count("M") == edges
+
+
+@given(networks)
+def test_a_network_is_legible(network):
+    picture = draw_network(network, cut=[0])
+    svg = assert_legible(picture)
+    ends, right = [], 0.0
+    for grid in svg.iter(f"{SVG}g"):
+        left, top, cell = map(float, re.findall(r"[\d.]+", grid.get("transform")))
+        side = cell * max(int(count) for path in grid for count in re.findall(r"M0 \d+h(\d+)", path.get("d")))
+        ends.append(left - right)
+        right = left + side
+        assert top >= 0 and top + side <= float(svg.get("height"))
+    assert min(ends[1:]) > 1 and right <= float(svg.get("width"))
+
+
+@pytest.mark.parametrize("network", [baseline(2, 4), common_case(3, 4, 8), common_case(5, 2, 16)])
+def test_a_network_fits_a_phone(network):
+    svg = ElementTree.fromstring(draw_network(network))
+    assert svg.get("viewBox").split()[2] == "560"
+    assert int(svg.get("font-size")) * 340 / 560 >= 11
+
+
+def test_pictures_of_one_size_never_jump():
+    pictures = [draw_network(common_case(B, M, size)) for B in (1, 2, 3) for M in (2, 16) for size in (4, 8)]
+    assert len({re.search(r'viewBox="([^"]*)"', picture)[1] for picture in pictures}) == 1
+
+
+def test_a_unit_outside_the_network_is_refused():
+    with pytest.raises(ArchitectureError) as error:
+        draw_network(common_case(2, 2, 4), position=(3, 0, 2))
+    assert str(error.value) == "there is no unit (0, 2) in layer 3; layers 1 to 4 have 4×4, 2×2, 2×2, 1×1 units"
+
+
+def test_a_cut_outside_the_image_is_refused():
+    with pytest.raises(CutError):
+        draw_network(common_case(2, 2, 4), cut=[16])
+
+
+@given(st.data())
+def test_a_rank_scale_is_legible(data):
+    saturation = data.draw(st.integers(2, 5)) ** data.draw(st.integers(1, 200))
+    rank = data.draw(st.integers(0, saturation))
+    lower = data.draw(st.none() | st.integers(1, max(rank, 1)) | st.floats(1, 1e6))
+    assert_legible(
+        draw_rank_scale(
+            rank,
+            colour=colour_of(3),
+            lower=lower,
+            saturation=data.draw(st.sampled_from([None, saturation])),
+            non_overlapping=data.draw(st.none() | st.integers(1, max(rank, 1))),
+        )
+    )
+
+
+def test_lengths_are_logarithms():
+    svg = ElementTree.fromstring(draw_rank_scale(64, colour=colour_of(2), saturation=256, non_overlapping=2))
+    bars = [float(bar.get("width")) for bar in svg.iter(f"{SVG}rect")]
+    assert bars[0] / bars[1] == pytest.approx(6, rel=1e-3)  # log 64 / log 2
+    (line,) = (line for line in svg.iter(f"{SVG}line") if line.get("stroke") == SATURATION_COLOUR)
+    start = float(next(svg.iter(f"{SVG}rect")).get("x"))
+    assert (float(line.get("x1")) - start) / bars[1] == pytest.approx(log10(256) / log10(2), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "value, words",
+    [(7, "7"), (65536, "65,536"), (4**32, "1.8×10¹⁹"), (10**30, "10³⁰"), (20.25, "20.25"), (16.0, "16"), (76.1139, "76.11")],
+)  # fmt: skip
+def test_a_bound_is_written_shortly(value, words):
+    assert f">bound {words}<" in draw_rank_scale(2, colour=colour_of(1), lower=value)
+
+
+def test_a_rank_of_zero_has_no_bar():
+    assert list(ElementTree.fromstring(draw_rank_scale(0, colour=colour_of(2))).iter(f"{SVG}rect")) == []
+
+
+def test_stacked_pictures_keep_their_places():
+    scale, network = draw_rank_scale(2, colour=colour_of(1)), draw_network(common_case(1, 2, 4))
+    heights = [float(ElementTree.fromstring(picture).get("height")) for picture in (network, scale)]
+    svg = ElementTree.fromstring(stack(network, scale, gap=10))
+    assert float(svg.get("height")) == sum(heights) + 10
+    assert [group.get("transform") for group in svg] == ["translate(0 0)", f"translate(0 {heights[0] + 10:g})"]

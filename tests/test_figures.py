@@ -1,0 +1,93 @@
+"""Figures say in their labels what was measured, and their letters neither touch nor shrink."""
+
+from itertools import combinations
+from types import SimpleNamespace
+
+import pytest
+from matplotlib import pyplot
+from matplotlib.text import Text
+
+from convac_lib.architecture import common_case
+from convac_lib.errors import ConvacError
+from convac_lib.visuals import figures, style
+
+
+@pytest.fixture
+def panel():
+    with pyplot.rc_context():
+        style.use()
+        figure, axes = pyplot.subplots(figsize=(3.2, 3))
+        yield axes
+        pyplot.close(figure)
+
+
+def run(B, C, accuracy, architecture=True):
+    plan = common_case(B, M=1, size=8, channels=C)
+    return SimpleNamespace(
+        model="ConvNet",
+        architecture=plan if architecture else None,
+        parameters=plan.parameters,
+        accuracies=(0.1, accuracy),
+    )
+
+
+def words(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def assert_legible(axes):
+    axes.figure.draw_without_rendering()
+    boxes = [(text.get_text(), Text.get_window_extent(text)) for text in axes.texts]  # without its leader
+    for (one, box), (other, there) in combinations(boxes, 2):
+        shrunk = box.shrunk(0.99, 0.9)
+        assert not shrunk.overlaps(there), f"{one!r} touches {other!r}"
+    labels = [*axes.texts, axes.xaxis.label, axes.yaxis.label, *axes.get_xticklabels(), *axes.get_yticklabels()]
+    assert min(label.get_fontsize() for label in labels) >= 9
+
+
+def test_a_bar_ends_at_its_rank(panel):
+    table = {1: 2, 2: 64, 3: 256}
+    assert figures.rank_against_overlap(panel, table, saturation=256, bounds={2: 16}) is panel
+    assert [bar.get_x() + bar.get_width() for bar in panel.patches] == [2, 64, 256]
+    assert words(panel) == ["2", "64", "256", "bound", "saturation 256"]
+    assert_legible(panel)
+
+
+def test_a_curve_goes_through_the_mean_of_the_seeds(panel):
+    runs = [run(2, 4, 0.6), run(2, 2, 0.3), run(2, 4, 0.8), run(1, 2, 0.2), run(1, 4, 0.4)]
+    assert figures.accuracy_against(panel, runs) is panel
+    curves = {line.get_marker(): line.get_xydata().tolist() for line in panel.lines}
+    assert curves == {"o": [[2, 0.2], [4, 0.4]], "s": [[2, 0.3], [4, pytest.approx(0.7)]]}
+    (cloud,) = panel.collections
+    assert cloud.get_offsets().tolist() == [[4, 0.6], [4, 0.8]]
+
+
+def test_parameters_are_those_of_the_record(panel):
+    runs = [run(3, C, 0.5) for C in (2, 4)]
+    figures.accuracy_against(panel, runs, x="parameters")
+    assert panel.lines[0].get_xdata().tolist() == [record.parameters for record in runs]
+
+
+@pytest.mark.parametrize("x", figures.SIZES)
+def test_labels_at_the_ends_never_touch(panel, x):
+    figures.accuracy_against(panel, [run(B, C, 0.9 + C / 400) for B in (1, 2, 3, 5) for C in (2, 32)], x=x)
+    assert words(panel) == ["B = 1", "B = 2", "B = 3", "B = 5"]
+    assert_legible(panel)
+
+
+@pytest.mark.parametrize(
+    "runs, x, sentence",
+    [
+        ([], "depth", "unknown size 'depth'; use one of channels, parameters"),
+        ([], "channels", "there is no record to draw; give at least one"),
+        (
+            [run(1, 2, 0.5, architecture=False)],
+            "channels",
+            "the record of a ConvNet has no architecture to read B from; leave it out",
+        ),
+    ],
+)
+def test_bad_input_is_one_sentence(panel, runs, x, sentence):
+    with pytest.raises(ConvacError) as error:
+        figures.accuracy_against(panel, runs, x=x)
+    assert str(error.value) == sentence

@@ -1,0 +1,315 @@
+"""The explorer says the same thing as table, as page and as widgets, and asks no other host for anything."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from itertools import product
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from convac_lib.errors import ConvacError
+from convac_lib.visuals.drawings import draw_rank_scale
+from convac_lib.visuals.explorer import Explorer, View
+from convac_lib.visuals.style import colour_of
+
+CUTS = ["left-right", 'inter<leaved> & "quoted"']
+AXES = {"B, receptive field": [1, 2, 3], "M": [2, 1024], "cut": CUTS}
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def see(B, M, cut):
+    picture = draw_rank_scale(M**B, colour=colour_of(B))
+    reading = f"B = {B}: rank {M**B} </script><b>& {cut}"
+    return View(picture, f'"{B}" <{M}>', reading, {"rank": M**B, "share": B / 7, "<note>": "a<b"})
+
+
+def explorer(**changes):
+    return Explorer(**({"name": "ranks", "axes": AXES, "view": see, "title": "Rank <& overlap>"} | changes))
+
+
+class Page(HTMLParser):
+    """What a browser would read: the elements, their attributes, and the text of each."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.elements, self.open = [], []
+        self.feed(text)
+        assert self.open == [], "an element is not closed"
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes), []))
+        if tag not in ("img", "input"):
+            self.open.append(self.elements[-1])
+
+    def handle_endtag(self, tag):
+        assert self.open.pop()[0] == tag
+
+    def handle_data(self, data):
+        for _, _, text in self.open:
+            text.append(data)
+
+    def all(self, tag, **wanted):
+        found = (each for each in self.elements if each[0] == tag)
+        return [each for each in found if wanted.items() <= each[1].items()]
+
+    def text(self, tag, **wanted):
+        return ["".join(text) for _, _, text in self.all(tag, **wanted)]
+
+
+@pytest.fixture(scope="module")
+def page():
+    return Page(explorer()._repr_mimebundle_()["text/html"])
+
+
+def test_the_same_input_gives_the_same_bytes():
+    assert explorer()._repr_mimebundle_() == explorer()._repr_mimebundle_()
+
+
+def test_without_a_kernel_there_is_no_widget():
+    assert list(explorer()._repr_mimebundle_()) == ["text/plain", "text/html"]
+
+
+def test_the_plain_text_is_the_table_of_all_states():
+    table = repr(explorer(axes={"B": [1, 2], "M": [2, 1024]}, view=lambda B, M: see(B, M, "")))
+    assert table.splitlines() == [
+        "Rank <& overlap>",
+        "",
+        "B      M       rank   share  <note>",
+        "1      2          2  0.1429     a<b",
+        "1  1,024      1,024  0.1429     a<b",
+        "2      2          4  0.2857     a<b",
+        "2  1,024  1,048,576  0.2857     a<b",
+    ]
+
+
+def test_a_value_that_a_state_lacks_is_a_dash():
+    table = repr(explorer(axes={"B": [1, 2]}, view=lambda B: View("<svg/>", "", "", {"bound": 4} if B == 2 else {})))
+    assert table.splitlines()[2:] == ["B  bound", "1      –", "2      4"]
+
+
+def test_every_state_is_in_the_page(page):
+    (data,) = page.text("script", type="application/json")
+    data = json.loads(data)
+    assert data["axes"] == [["B", ["1", "2", "3"]], ["M", ["2", "1,024"]], ["cut", CUTS]]
+    for state, (B, M, cut) in zip(data["states"], product((1, 2, 3), (2, 1024), CUTS), strict=True):
+        view = see(B, M, cut)
+        assert (state["picture"], state["alt"]) == (view.picture, view.alt)
+        assert state["reading"].replace("\u00a0", " ") == view.reading
+        ElementTree.fromstring(state["picture"])
+
+
+def test_nothing_escapes_its_element(page):
+    assert page.text("figcaption") == ["Rank <& overlap>"]
+    assert page.all("img")[0][1]["alt"] == '"1" <2>'
+    assert page.text("p")[0].replace("\u00a0", " ") == "B = 1: rank 2 </script><b>& left-right"
+    assert len(page.all("script")) == 2 and len(page.all("b")) == 2  # two sliders show their values in bold
+    assert page.text("fieldset") == ["cut" + "".join(CUTS)]
+    assert page.text("th") == ["B", "M", "cut", "rank", "share", "<note>"]
+
+
+def test_the_table_lists_every_state_and_marks_the_first(page):
+    assert len(page.all("tr")) == 1 + 12
+    (marked,) = page.text("tr", **{"aria-current": "true"})
+    assert marked == "12left-right20.1429a<b"
+
+
+def test_a_start_is_shown_first():
+    start = Page(explorer(start={"B": 3, "cut": CUTS[1]})._html())
+    assert start.text("tr", **{"aria-current": "true"}) == [f"32{CUTS[1]}80.4286a<b"]
+    assert [each[1]["value"] for each in start.all("input", type="range")] == ["2", "0"]
+    assert start.all("img")[0][1]["alt"] == '"3" <2>'
+
+
+def test_every_control_has_a_label_and_keeps_its_keys(page):
+    controls = page.all("input")
+    assert len(controls) == 4
+    assert all(each[1]["data-lm-suppress-shortcuts"] == "true" for each in controls)
+    assert page.text("label") == ["B, receptive field", "M", *CUTS]
+    assert page.all("input", type="range")[0][1]["aria-valuetext"] == "B = 1"
+
+
+def test_the_page_asks_nothing_of_any_host(page):
+    html = explorer()._html()
+    assert set(re.findall(r"\bhttps?://[^\s\"\\]+", html)) == {"http://www.w3.org/2000/svg"}  # a name, never fetched
+    assert not re.search(r"url\(|@import|fetch\(|XMLHttpRequest|<link|import\(", html)
+    sources = [each[1]["src"] for each in page.elements if "src" in each[1]]
+    assert len(sources) == 1 and sources[0].startswith("data:image/svg+xml;base64,")
+
+
+@pytest.mark.parametrize(
+    "changes, sentence",
+    [
+        (
+            {"name": "My ranks"},
+            (
+                "explorer name 'My ranks' makes no stable id; "
+                "use lower-case letters, digits and hyphens, as in 'rank-by-overlap'"
+            ),
+        ),
+        ({"axes": {}}, "an explorer needs an axis to move along, and none was given"),
+        ({"axes": {"B": []}}, "axis 'B' has no values; give it at least one"),
+        (
+            {"axes": {"receptive field": [1]}},
+            (
+                "axis 'receptive field' begins with no name that the view can take; "
+                "write its letter first, as in 'B, receptive field'"
+            ),
+        ),
+        (
+            {"axes": {"B": [1], "B, receptive field": [2]}},
+            "two axes have one name in 'B', 'B, receptive field'; name every axis differently",
+        ),
+        ({"start": {"B": 7}}, "the start B = 7 is not on its axis; use one of 1, 2, 3"),
+        ({"start": {"C": 7}}, "the start sets 'C', which is no axis; the axes are B, M, cut"),
+        (
+            {"axes": {"B": [1]}, "view": lambda B: "<svg/>"},
+            "view(B=1) returned '<svg/>'; it must return a View",
+        ),
+    ],
+)
+def test_bad_input_is_one_sentence(changes, sentence):
+    with pytest.raises(ConvacError) as error:
+        explorer(**changes)
+    assert str(error.value) == sentence
+
+
+def test_a_widget_calls_the_view_at_every_move():
+    widgets = pytest.importorskip("ipywidgets")
+    calls = []
+
+    def watched(**state):
+        calls.append(state)
+        return see(**state)
+
+    card = explorer(view=watched)._live()
+    _, body = card.children
+    picture, panel = body.children
+    B, M, cut, reading = panel.children
+    assert [type(each) for each in (B, M, cut)] == [widgets.SelectionSlider] * 2 + [widgets.ToggleButtons]
+    assert [each.description for each in (B, M, cut)] == list(AXES)
+    del calls[:]
+    B.value, cut.value = 3, CUTS[1]
+    assert calls == [{"B": 3, "M": 2, "cut": CUTS[0]}, {"B": 3, "M": 2, "cut": CUTS[1]}]
+    assert Page(picture.value).all("img")[0][1]["alt"] == '"3" <2>'
+    assert Page(reading.value).text("p")[0].replace("\u00a0", " ") == see(3, 2, CUTS[1]).reading
+
+
+def test_in_a_kernel_the_widget_comes_beside_the_page():
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    pytest.importorskip("ipywidgets")
+    source = (
+        "from convac_lib.visuals.explorer import Explorer, View\n"
+        "Explorer('one', {'B': [1, 2]}, lambda B: View('<svg/>', 'x', f'B = {B}', {'B²': B * B}), title='Squares')"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    here = {"metadata": {"path": str(Path(__file__).resolve().parents[1])}}
+    nbclient.NotebookClient(notebook, kernel_name="python3", resources=here).execute()
+    (output,) = notebook.cells[0].outputs
+    assert sorted(output.data) == [WIDGET, "text/html", "text/plain"]
+    assert output.data["text/plain"] == "Squares\n\nB  B²\n1   1\n2   4"
+    states = notebook.metadata.widgets["application/vnd.jupyter.widget-state+json"]["state"]
+    assert states[output.data[WIDGET]["model_id"]]["model_name"] == "VBoxModel"
+
+
+# In a browser
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as engine:
+        path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+        path = path or engine.chromium.executable_path
+        if not Path(path).exists():
+            pytest.skip("no Chromium here")
+        browser = engine.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Open a page that holds one explorer twice and another one; note every request and every error of its scripts."""
+    contexts = []
+
+    def open_page(width=1280, **options):
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.requested, tab.errors = [], []
+        tab.on("request", lambda request: tab.requested.append(request.url))
+        tab.on("pageerror", lambda error: tab.errors.append(str(error)))
+        others = explorer(name="others", axes={"B": [1, 2]}, view=lambda B: see(B, 2, ""))
+        body = "".join(each._html() for each in (explorer(), others, explorer()))
+        file = tmp_path / "page.html"
+        file.write_text(f"<!doctype html><meta charset=utf-8><title>Page</title><body>{body}", encoding="utf-8")
+        tab.goto(file.as_uri())
+        return tab
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def shown(card):
+    """What a card shows now: its picture, alternative text, reading and marked row."""
+    return (
+        card.locator("img").evaluate("image => decodeURIComponent(image.src.split(',')[1])"),
+        card.locator("img").get_attribute("alt"),
+        card.locator("[aria-live=polite]").inner_text().replace("\u00a0", " "),
+        card.locator("tr[aria-current]").evaluate_all("rows => rows.map(row => row.textContent)"),
+    )
+
+
+def test_the_keyboard_moves_it(opened):
+    tab = opened()
+    first, other, twin = tab.locator("figure").all()
+    before = [shown(other), shown(twin)]
+    B = first.get_by_label("B, receptive field")
+    B.focus()
+    tab.keyboard.press("ArrowRight")
+    tab.keyboard.press("ArrowRight")
+    assert B.get_attribute("aria-valuetext") == "B = 3"
+    assert first.locator(".convac-value").first.inner_text() == "3"
+    view = see(3, 2, CUTS[0])
+    assert shown(first) == (view.picture, view.alt, view.reading, ["32left-right80.4286a<b"])
+    tab.keyboard.press("Tab")
+    tab.keyboard.press("ArrowRight")
+    tab.keyboard.press("Tab")
+    tab.keyboard.press("ArrowRight")  # a radio button, moved as such
+    view = see(3, 1024, CUTS[1])
+    assert shown(first)[:3] == (view.picture, view.alt, view.reading)
+    assert [shown(other), shown(twin)] == before  # the same explorer, twice on one page, is two
+    assert tab.errors == []
+    assert [url for url in tab.requested if not url.startswith(("file:", "data:"))] == []
+
+
+def test_every_state_can_be_reached(opened):
+    card = opened().locator("figure").first
+    for B, M, cut in product(range(3), range(2), range(2)):
+        card.get_by_label("B, receptive field").fill(str(B))
+        card.get_by_label("M", exact=True).fill(str(M))
+        card.get_by_label(CUTS[cut]).check()
+        view = see(B + 1, (2, 1024)[M], CUTS[cut])
+        assert shown(card)[:3] == (view.picture, view.alt, view.reading)
+
+
+def test_it_is_one_column_on_a_phone_and_two_on_a_desk(opened):
+    for width, columns in ((390, 1), (1280, 2)):
+        tab = opened(width)
+        assert tab.evaluate("document.documentElement.scrollWidth") == width
+        picture, panel = (tab.locator(part).first.bounding_box() for part in ("figure img", ".convac-panel"))
+        if columns == 1:
+            assert panel["y"] >= picture["y"] + picture["height"] and panel["x"] == picture["x"]
+        else:
+            assert panel["x"] >= picture["x"] + picture["width"] and abs(panel["y"] - picture["y"]) < 2
+
+
+def test_without_scripts_the_picture_and_the_table_remain(opened):
+    card = opened(java_script_enabled=False).locator("figure").first
+    assert card.locator("img").is_visible() and not card.locator("form").is_visible()
+    card.locator("summary").click()
+    assert card.locator("table").is_visible()

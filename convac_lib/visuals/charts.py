@@ -30,7 +30,7 @@ def draw_curves(
     >>> "B=1" in picture, "100 %" in picture
     (True, True)
     """
-    left, right, top, bottom = 64, WIDTH - 64, 2 * LINE, HEIGHT
+    left, right, top, bottom = 76, WIDTH - 64, 2 * LINE, HEIGHT
     sizes = sorted({size for points in curves.values() for size, _ in points})
     span = log2(sizes[-1] / sizes[0]) or 1
 

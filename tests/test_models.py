@@ -101,12 +101,13 @@ def max_pooling(x, side, stride):
         common_case(B=3, M=1, size=8, channels=3),
         common_case(B=4, M=1, size=4, channels=3),
         Architecture(5, 1, [Layer(3, 1, 3), Layer(3, 2, 3), Layer(2, 1, 4), Layer(5, 3, 4)]),
+        Architecture(7, 1, [Layer(3, 2, 2), Layer(2, 2, 2), Layer(2, 2, 2)]),
     ],
-    ids=str,
 )
-def test_convnet_is_convolutions_and_max_pooling(architecture):
+@pytest.mark.parametrize("sign", [1, -1])
+def test_convnet_is_convolutions_and_max_pooling(architecture, sign):
     network = ConvNet(architecture, classes=4, in_channels=2, generator=seeded()).double()
-    images = torch.randn(3, 2, architecture.size, architecture.size, generator=seeded(1), dtype=torch.float64)
+    images = torch.rand(3, 2, architecture.size, architecture.size, generator=seeded(1), dtype=torch.float64) * sign
     parameters = iter(network.parameters())
     x = images
     for layer, size in zip(architecture.layers, architecture.sizes):

@@ -84,7 +84,7 @@ def make_cut(cut: "str | Iterable[int] | Cut", size: int) -> Cut:
                 raise CutError(f"patch {patch!r} is not in a {size}×{size} image; use numbers from 0 to {size**2 - 1}")
         rows = tuple(sorted(map(int, listed)))
         name = ",".join(map(str, rows))
-    columns = tuple(patch for patch in patches if patch not in set(rows))
+    columns = tuple(sorted(set(patches).difference(rows)))
     if not rows or not columns:
         raise CutError(f"a cut needs patches on both sides, and this one has {len(rows)} of {size**2} on the first")
     return Cut(name, rows, columns)

@@ -1,0 +1,310 @@
+"""Every bound against exact ranks, against brute force, and against the table of where the talk's form is loose."""
+
+from fractions import Fraction
+from itertools import product
+from math import isclose
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from strategies import architectures, cuts
+
+from convac_lib import Architecture, Layer, baseline, bounds_of, certify_rank, common_case, make_cut
+from convac_lib.errors import ConvacError, CutError, HypothesisError
+from convac_lib.theory.bounds import (
+    Bound,
+    minimal_total_receptive_field,
+    non_overlapping_upper,
+    saturation,
+    talk_bound,
+    theorem,
+)
+
+
+@given(st.integers(1, 60), st.integers(1, 61), st.sampled_from([1, 2, 4]))
+def test_a_bounds_value_is_the_power_rounded_up(base, numerator, denominator):
+    bound = Bound("a bound", "proved", base, Fraction(numerator, denominator))
+    n, d = bound.exponent.as_integer_ratio()
+    assert (bound.value - 1) ** d < base**n <= bound.value**d
+    assert isclose(2**bound.log2, base ** (n / d), rel_tol=1e-9)
+
+
+def test_a_bounds_logarithm_needs_no_value():
+    assert saturation(common_case(B=2, M=64, size=128)).log2 == 6 * 2**13
+
+
+@pytest.mark.parametrize(
+    ("base", "exponent", "text"),
+    [
+        (2, Fraction(8), "2^8 = 256"),
+        (10, Fraction(5, 2), "⌈10^(5/2)⌉ = 317"),
+        (4, Fraction(25, 4), "⌈4^(25/4)⌉ = 5,793"),
+        (5793, Fraction(1), "5,793"),
+        (1, Fraction(9), "1"),
+        (2, Fraction(64), "2^64"),
+        (2, Fraction(257, 4), "⌈2^(257/4)⌉"),
+    ],
+)
+def test_a_bound_prints_its_power_and_its_value_while_it_is_readable(base, exponent, text):
+    assert str(Bound("a bound", "proved", base, exponent)) == text
+
+
+# --- the theorem ---
+
+OVERLAPPING = architectures(max_size=12, max_layers=4, borders=("neutral",))
+
+
+def shrunk_fields(network, K):
+    """T_R at layer K for every way to shrink the windows as far as their strides."""
+    layers = network.layers[:K]
+    for windows in product(*(range(layer.stride, layer.receptive_field + 1) for layer in layers)):
+        shrunk = [Layer(t, layer.stride, 1) for t, layer in zip(windows, layers)]
+        yield Architecture(network.size, 1, shrunk).total_receptive_fields[-1]
+
+
+@given(OVERLAPPING, st.integers(0, 14), st.data())
+def test_the_minimal_total_receptive_field_is_the_least_over_all_windows(network, alpha, data):
+    K = data.draw(st.integers(1, len(network.layers)))
+    fitting = [field for field in shrunk_fields(network, K) if field > alpha]
+    assert minimal_total_receptive_field(network, K, alpha) == (min(fitting) if fitting else None)
+
+
+def exponents_by_counting(network):
+    """{K: (T, e)}: windows of layer K, shrunk to T, with their left and right ends in the image, pair patches."""
+    H, found = network.size, {}
+    for K, step in enumerate(network.total_strides, start=1):
+        T = min((field for field in shrunk_fields(network, K) if field > H // 2), default=None)
+        if T is None or T > H:
+            continue
+        pairs = [(row, left, left + T - 1) for row in range(0, H, step) for left in range(0, H, step) if left + T <= H]
+        ends = [(row, left) for row, left, _ in pairs] + [(row, right) for row, _, right in pairs]
+        assert len(set(ends)) == 2 * len(pairs)  # no patch is in two pairs
+        assert all(left < H // 2 <= right for _, left, right in pairs)  # and the cut parts each pair
+        found[K] = (T, len(pairs))
+    return found
+
+
+@given(OVERLAPPING)
+def test_the_theorem_pairs_the_ends_of_its_windows(network):
+    assume(network.size % 2 == 0)
+    M, C = network.representation_channels, network.channels
+    best = 0
+    for K, (_, e) in exponents_by_counting(network).items():
+        D = min([M, C[K]] + [C[lower] // 2 for lower in range(1, K)])
+        best = max(best, D**e if D else 0)
+    if best:
+        assert theorem(network).value == theorem(network, "top-bottom").value == best
+    else:
+        with pytest.raises(HypothesisError):
+            theorem(network)
+
+
+CERTIFIED = [  # layers with twice the representation's channels below K, M, size, and how many rows to sample
+    ([(2, 1, 4), (2, 2, 4)], 2, 2, None),
+    ([(3, 1, 4), (2, 2, 4)], 2, 2, None),
+    ([(2, 1, 6), (2, 2, 6)], 3, 2, None),
+    ([(2, 2, 4)], 2, 2, None),
+    ([(2, 2, 4), (2, 2, 4)], 2, 4, None),
+    ([(2, 1, 4), (2, 2, 4), (2, 1, 4), (2, 2, 4)], 2, 4, None),
+    ([(3, 1, 4), (2, 2, 4), (3, 1, 4), (2, 2, 4)], 2, 4, None),
+    ([(3, 1, 4), (4, 4, 4)], 2, 4, None),
+    ([(4, 1, 4), (4, 4, 4)], 2, 4, None),
+    ([(3, 2, 4), (2, 2, 4)], 2, 4, None),
+    ([(2, 2, 4), (2, 1, 4), (2, 2, 4)], 2, 4, None),
+    ([(3, 2, 4), (3, 2, 4)], 2, 4, None),
+    ([(3, 1, 4), (2, 2, 4), (3, 1, 4), (2, 2, 4), (3, 1, 4), (2, 2, 4)], 2, 6, 100),
+    ([(3, 2, 6), (3, 3, 6)], 3, 6, 50),
+]
+
+
+@pytest.mark.parametrize(("layers", "M", "size", "rows"), CERTIFIED)
+def test_random_weights_reach_the_theorems_rank(layers, M, size, rows):
+    network = Architecture(size, M, [Layer(*layer) for layer in layers])
+    certified, bound = certify_rank(network, rows=rows), theorem(network)
+    assert bound.value <= certified.rank <= saturation(network).value
+    assert bound.status == "proved"
+
+
+def test_the_theorem_says_which_layer_it_used():
+    assert theorem(common_case(B=3, M=2, size=8, channels=4)).statement == (
+        "for almost all weights, rank ≥ D^e with K = 3, T = 5, D = 2, e = 8"
+    )
+
+
+def falls_below_the_talk(B, size):
+    """Whether the theorem's exponent is below (2B−1)²/4 with [B×B, 2×2] repeated down to 1×1 and C = 2M."""
+    layers, side = [], size
+    while side > 1:
+        layers += [Layer(B, 1, 4), Layer(2, 2, 4)]
+        side = -(-side // 2)
+    bound = theorem(Architecture(size, 2, layers))
+    assert bound.base == 2
+    return bound.exponent < Fraction((2 * B - 1) ** 2, 4)
+
+
+@pytest.mark.parametrize(("B", "sizes"), [(2, [2, 4]), (3, [2, 6]), (5, [2, 4, 6, 10, 12])])
+def test_the_theorem_passes_the_talks_form_but_at_these_sizes(B, sizes):
+    assert [size for size in range(2, 66, 2) if falls_below_the_talk(B, size)] == sizes
+
+
+# --- the talk's bound ---
+
+
+@pytest.mark.parametrize(("B", "M", "size", "value"), [(1, 2, 4, 2), (2, 2, 4, 5), (3, 2, 4, 77), (2, 16, 8, 512)])
+def test_the_talks_bound_is_a_root_rounded_up(B, M, size, value):
+    bound = talk_bound(common_case(B, M, size))
+    assert (value - 1) ** 4 < M ** ((2 * B - 1) ** 2) <= value**4 and bound.value == value
+    assert bound.status == "claimed in the talk"
+    assert talk_bound(common_case(B, M, size), "top-bottom") == bound
+
+
+@pytest.mark.parametrize("B", [1, 2, 3])
+def test_the_talks_bound_holds_with_as_many_channels_as_templates(B):
+    network = common_case(B, M=2, size=4)
+    assert talk_bound(network).value <= certify_rank(network).rank
+
+
+@pytest.mark.parametrize(("B", "size"), [(2, 2), (3, 2), (4, 4), (5, 4), (9, 8), (11, 8), (10, 8)])
+def test_the_talks_bound_is_refused_exactly_where_no_matrix_is_that_large(B, size):
+    network, numerator = common_case(B, M=2, size=size), (2 * B - 1) ** 2
+    if 2**numerator > 2 ** (4 * (size**2 // 2)):
+        with pytest.raises(HypothesisError):
+            talk_bound(network)
+    else:
+        assert talk_bound(network).value <= saturation(network).value
+
+
+# --- the upper bound for non-overlapping networks ---
+
+
+@given(
+    architectures(max_size=3, max_layers=3, overlapping=False).filter(lambda network: network.size > 1),
+    st.integers(0, 9),
+    st.data(),
+)
+def test_no_non_overlapping_network_passes_the_upper_bound(network, seed, data):
+    assume(network.representation_channels ** (network.size**2) <= 20_000)
+    cut = data.draw(cuts(network.size))
+    assert certify_rank(network, cut, seed=seed).rank <= non_overlapping_upper(network, cut).value
+
+
+@pytest.mark.parametrize(
+    ("network", "cut", "rank"),
+    [
+        (baseline(2, 2), "left-right", 2),
+        (baseline(2, 2, channels=7), "left-right", 4),  # saturated
+        (baseline(4, 2, channels=5), "checkerboard", 5),
+        (baseline(2, 4), "left-right", 2),
+        (baseline(2, 4, channels=3), "top-bottom", 3),
+        (baseline(4, 2, channels=3), "interleaved", 3),
+        (baseline(2, 4), [0], 2),
+        (baseline(2, 4, channels=3), [0, 2], 4),
+        (baseline(2, 4, channels=3), [0, 1, 4, 5], 3),
+        (baseline(2, 4, channels=1), [0, 1, 2, 3, 4, 5], 1),
+        (common_case(1, 2, 4), "left-right", 2),
+        (Architecture(3, 2, [Layer(3, 3, 5)]), range(4), 5),
+        (Architecture(3, 2, [Layer(2, 2, 2), Layer(2, 2, 3)]), [0, 2], 4),
+        (Architecture(3, 2, [Layer(2, 2, 2), Layer(2, 2, 3)], "ones"), [2, 3, 6], 8),
+    ],
+)
+def test_generic_non_overlapping_networks_reach_the_upper_bound(network, cut, rank):
+    assert certify_rank(network, cut).rank == non_overlapping_upper(network, cut).value == rank
+
+
+@pytest.mark.parametrize(("M", "size", "channels"), [(2, 2, 3), (5, 4, 2), (3, 8, 20), (2, 64, 1000)])
+def test_across_halves_the_upper_bound_is_the_channels_at_the_top(M, size, channels):
+    for cut in ("left-right", "top-bottom"):
+        bound = non_overlapping_upper(baseline(M, size, channels), cut)
+        assert bound.value == min(channels, M ** (size**2 // 2))
+        assert bound.statement == (
+            f"for all weights of this non-overlapping network, rank ≤ {bound.value} across the cut {cut}"
+        )
+
+
+# --- saturation, and all together ---
+
+
+@given(architectures(max_size=6), st.data())
+def test_saturation_is_the_smaller_side(network, data):
+    assume(network.size > 1)
+    cut = make_cut(data.draw(cuts(network.size)), network.size)
+    M = network.representation_channels
+    assert saturation(network, cut).value == min(M ** len(cut.rows), M ** len(cut.columns))
+
+
+@given(architectures(max_size=8), st.sampled_from(["left-right", "top-bottom", "interleaved", "checkerboard"]))
+def test_bounds_of_holds_each_bound_or_why_it_does_not_apply(network, cut):
+    assume(network.size % 2 == 0)
+    found = bounds_of(network, cut)
+    functions = {
+        "theorem": theorem,
+        "common_case": talk_bound,
+        "non_overlapping_upper": non_overlapping_upper,
+        "saturation": saturation,
+    }
+    assert list(found) == list(functions)
+    for name, function in functions.items():
+        try:
+            assert found[name] == function(network, cut)
+        except HypothesisError as error:
+            assert isinstance(found[name], HypothesisError) and str(found[name]) == str(error)
+    assert isinstance(found["non_overlapping_upper"], Bound) == (not network.is_overlapping)
+
+
+def test_the_patches_of_a_half_are_that_half():
+    network = common_case(B=3, M=2, size=4)
+    left, top = [0, 1, 4, 5, 8, 9, 12, 13], list(range(8))
+    right = [patch for patch in range(16) if patch not in left]
+    for half in (left, right, top, make_cut("left-right", 4)):
+        assert theorem(network, half) == theorem(network) and talk_bound(network, half) == talk_bound(network)
+
+
+# --- outside the hypotheses ---
+
+
+@pytest.mark.parametrize(
+    ("ask", "sentence"),
+    [
+        (lambda: theorem(Architecture(4, 2, [Layer(3, 1, 4), Layer(4, 4, 4)], "ones")),
+         "the theorem is proved for the border 'neutral', and this network's is 'ones'"),
+        (lambda: theorem(common_case(3, 2, 4), "interleaved"),
+         "the theorem is for the cuts 'left-right' and 'top-bottom', and this one is 'interleaved'"),
+        (lambda: theorem(Architecture(3, 2, [Layer(3, 3, 4)]), [0, 1]),
+         "the theorem is for the cuts 'left-right' and 'top-bottom', and this one is '0,1'"),
+        (lambda: theorem(Architecture(4, 2, [Layer(2, 2, 4)])),
+         "the theorem needs a network that ends in 1×1, and this one ends in 2×2"),
+        (lambda: theorem(Architecture(6, 2, [Layer(2, 2, 4), Layer(4, 4, 4)])),
+         ("the theorem needs a layer whose total receptive field is larger than half the image, 3, can be shrunk to at "
+          "most 6, and has at least 2 channels in every layer below; this network has none")),
+        (lambda: talk_bound(common_case(5, 2, 4)),
+         ("the talk's bound 2^20.25 is larger than the matricization's side 2^8: at size 4 and B = 5 the formula is "
+          "false; use a larger size")),
+        (lambda: talk_bound(common_case(3, 4, 4, channels=3)),
+         "the talk's bound needs at least M = 4 channels in every layer, and they have 3"),
+        (lambda: talk_bound(baseline(2, 4)),
+         ("the talk's bound is for the common case: B×B layers of stride 1, each followed by a 2×2 layer of stride 2, "
+          "down to 1×1, all with the same channels and the border 'neutral'")),
+        (lambda: talk_bound(Architecture(6, 2, [Layer(6, 6, 2)])),
+         ("the talk's bound is for the common case: B×B layers of stride 1, each followed by a 2×2 layer of stride 2, "
+          "down to 1×1, all with the same channels and the border 'neutral'")),
+        (lambda: talk_bound(common_case(3, 2, 4), "checkerboard"),
+         "the talk's bound is for the cuts 'left-right' and 'top-bottom', and this one is 'checkerboard'"),
+        (lambda: talk_bound(Architecture(4, 2, [Layer(3, 1, 2)])),
+         "the talk's bound needs a network that ends in 1×1, and this one ends in 4×4"),
+        (lambda: non_overlapping_upper(common_case(3, 2, 4)),
+         "the bound is for non-overlapping networks, and layer 1 has receptive field 3 over stride 1"),
+        (lambda: non_overlapping_upper(Architecture(4, 2, [Layer(2, 2, 4)])),
+         "the bound for non-overlapping networks needs a network that ends in 1×1, and this one ends in 2×2"),
+    ],
+)  # fmt: skip
+def test_outside_its_hypotheses_a_bound_says_why(ask, sentence):
+    with pytest.raises(HypothesisError) as error:
+        ask()
+    assert str(error.value) == sentence and isinstance(error.value, ConvacError)
+
+
+@pytest.mark.parametrize("bound", [theorem, talk_bound, non_overlapping_upper, saturation, bounds_of])
+def test_a_cut_that_does_not_fit_is_an_error_of_every_bound(bound):
+    for cut in ("diagonal", [], [16]):
+        with pytest.raises(CutError):
+            bound(common_case(B=1, M=2, size=4), cut)

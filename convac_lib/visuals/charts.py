@@ -1,11 +1,11 @@
 """Charts as SVG, for explorers: one curve a receptive field B, in its colour and with its marker."""
 
 from collections.abc import Mapping, Sequence
-from math import log2
+from math import log2, log10
 from xml.etree import ElementTree
 
-from convac_lib.visuals.drawings import LINE, WIDTH, _document, _line, _path, _short, _text
-from convac_lib.visuals.style import INK, MUTED, RULE, colour_of
+from convac_lib.visuals.style import BOUND_COLOUR, INK, MUTED, RULE, SATURATION_COLOUR, colour_of
+from convac_lib.visuals.svg import LINE, WIDTH, add_line, add_path, add_text, short, svg_document
 
 HEIGHT = 330
 
@@ -37,37 +37,103 @@ def draw_curves(
     def at(size, fraction):
         return left + (right - left) * log2(size / sizes[0]) / span, bottom - (bottom - top) * fraction
 
-    svg = _document(WIDTH, bottom + 2 * LINE + 4)
+    svg = svg_document(WIDTH, bottom + 2 * LINE + 4)
     for percent in range(0, 101, 25):
         y = at(sizes[0], percent / 100)[1]
-        _line(svg, left, y, right, y, RULE)
-        _text(svg, left - 10, y + 7, f"{percent} %", anchor="end", fill=MUTED)
+        add_line(svg, left, y, right, y, RULE)
+        add_text(svg, left - 10, y + 7, f"{percent} %", anchor="end", fill=MUTED)
     for size in sizes:
-        _text(svg, at(size, 0)[0], bottom + LINE, f"{size:,}", anchor="middle", fill=MUTED)
-    _text(svg, 2, LINE - 6, y_label)
-    _text(svg, right, bottom + 2 * LINE, x_label, anchor="end")
+        add_text(svg, at(size, 0)[0], bottom + LINE, f"{size:,}", anchor="middle", fill=MUTED)
+    add_text(svg, 2, LINE - 6, y_label)
+    add_text(svg, right, bottom + 2 * LINE, x_label, anchor="end")
     ends = [at(*points[-1])[1] for points in curves.values()]
     for (B, points), label in zip(curves.items(), _apart(ends, LINE)):
-        places = [at(*point) for point in points]
-        path = "M" + "L".join(f"{_short(x)} {_short(y)}" for x, y in places)
-        heavy = B == marked[0]
-        _path(svg, path, fill="none", stroke=colour_of(B), stroke_width="4" if heavy else "2.5")
-        for number, place in enumerate(places):
-            draw_marker(svg, B, *place, size=9 if (B, number) == marked else 4.5, chosen=(B, number) == marked)
-        _text(svg, places[-1][0] + 14, label + 6, f"B={B}", weight="600" if heavy else "400")
+        places, heavy = [at(*point) for point in points], B == marked[0]
+        _draw_curve(svg, B, places, heavy=heavy)
+        if heavy:
+            _draw_marker(svg, B, *places[marked[1]], size=9, chosen=True)
+        add_text(svg, places[-1][0] + 14, label + 6, f"B={B}", weight="600" if heavy else "400")
     return ElementTree.tostring(svg, encoding="unicode")
 
 
-def draw_marker(svg: ElementTree.Element, B: int, x: float, y: float, *, size: float, chosen: bool = False) -> None:
-    """Draw the marker of B around a point: a disc, a square or a triangle; outlined when it is the chosen one."""
-    at = f"M{_short(x)} {_short(y)}"
+def draw_rank_against_size(
+    curves: Mapping[int, Sequence[tuple[int, int]]],
+    marked: tuple[int, int],
+    *,
+    goal: int,
+    proved: Sequence[tuple[int, int]],
+) -> str:
+    """Draw the rank that a number of parameters buys, both logarithmic, with a target rank and one network marked.
+
+    Args:
+        curves: for B = 1, 2 and 3, points (parameters, rank), of ranks from 1 to the saturation 256.
+        marked: the B and the index of the marked point on its curve.
+        goal: the target, a rank.
+        proved: the two ends, (parameters, rank), of what no network without overlap passes.
+
+    Returns:
+        An SVG document, 560 wide and always equally high.
+
+    Chapter: *Expressive efficiency*.
+
+    >>> curves = {B: [(20 * B, 1), (100, B)] for B in (1, 2, 3)}
+    >>> "target: rank 64" in draw_rank_against_size(curves, (2, 1), goal=64, proved=[(300, 8), (9000, 256)])
+    True
+    """
+    left, right, top, bottom = 44, WIDTH - 10, 2 * LINE, HEIGHT
+
+    def at(parameters, rank):
+        return left + (right - left) * (log10(parameters) - 1) / 5, bottom - (bottom - top) * log2(rank) / 8
+
+    svg = svg_document(WIDTH, bottom + 2 * LINE + 4)
+    for tick in (1, 4, 16, 64):
+        add_line(svg, left, at(10, tick)[1], right, at(10, tick)[1], RULE)
+        add_text(svg, left - 8, at(10, tick)[1] + 7, str(tick), anchor="end", fill=MUTED)
+    for power in range(1, 6):
+        add_text(svg, at(10**power, 1)[0], bottom + LINE, f"{10**power:,}", anchor="middle", fill=MUTED)
+    add_text(svg, left - 8, top + 7, "256", anchor="end", fill=MUTED)
+    add_text(svg, 2, LINE - 8, "rank")
+    add_text(svg, right, bottom + 2 * LINE, "parameters", anchor="end")
+    add_line(svg, left, top, right, top, SATURATION_COLOUR, width=2.5, dashes="1.5 5")
+    if goal < 256:
+        add_text(svg, right, top - 9, "saturation", anchor="end", fill=SATURATION_COLOUR)
+    add_line(svg, left, at(10, goal)[1], right, at(10, goal)[1], INK, width=1.5)
+    add_text(svg, at(1_500, 1)[0], at(10, goal)[1] - 9, f"target: rank {goal}")
+
+    (start, end), B = proved, marked[0]
+    add_line(svg, *at(*start), *at(*end), BOUND_COLOUR, width=2.5, dashes="7 5")
+    add_text(svg, at(8_000, 1)[0], at(1, 18)[1], "B=1: rank ≤ C", fill=BOUND_COLOUR)
+    for curve, place, anchor in ((1, (750, 5.4), "start"), (2, (190, 345), "start"), (3, (150, 345), "end")):
+        _draw_curve(svg, curve, [at(*point) for point in curves[curve]], heavy=curve == B)
+        add_text(svg, *at(*place), f"B={curve}", anchor=anchor, weight="600" if curve == B else "400")
+
+    rank = curves[B][marked[1]][1]
+    x, y = at(*curves[B][marked[1]])
+    add_line(svg, x, y, x, bottom, INK, width=1.5, dashes="2 4")
+    if rank < goal:
+        add_line(svg, x, y, x, at(10, goal)[1], INK, width=1.5, dashes="2 4")
+    _draw_marker(svg, B, x, y, size=10, chosen=True)
+    return ElementTree.tostring(svg, encoding="unicode")
+
+
+def _draw_curve(svg, B, places, *, heavy):
+    """A line through the places in the colour of B, a marker at each; heavier if the reader chose this B."""
+    points = "M" + "L".join(f"{short(x)} {short(y)}" for x, y in places)
+    add_path(svg, points, fill="none", stroke=colour_of(B), stroke_width="4" if heavy else "2.5")
+    for place in places:
+        _draw_marker(svg, B, *place, size=4.5)
+
+
+def _draw_marker(svg, B, x, y, *, size, chosen=False):
+    """The marker of B around a point: a disc, a square or a triangle; outlined when it is the chosen one."""
+    at = f"M{short(x)} {short(y)}"
     disc = f"{at}m-{size} 0a{size} {size} 0 1 0 {2 * size} 0a{size} {size} 0 1 0-{2 * size} 0z"
     shapes = {
         2: f"{at}m-{size}-{size}h{2 * size}v{2 * size}h-{2 * size}z",
         3: f"{at}m0-{1.2 * size}l{1.2 * size} {2.1 * size}h-{2.4 * size}z",
     }
     outline = {"stroke": INK, "stroke_width": "3"} if chosen else {}
-    _path(svg, shapes.get(B, disc), fill=colour_of(B), **outline)
+    add_path(svg, shapes.get(B, disc), fill=colour_of(B), **outline)
 
 
 def _apart(heights, least):

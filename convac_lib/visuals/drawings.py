@@ -12,16 +12,23 @@ from convac_lib.architecture import Architecture
 from convac_lib.errors import ArchitectureError
 from convac_lib.theory.tensors import Cut, make_cut
 from convac_lib.visuals.style import BOUND_COLOUR, INK, MUTED, RULE, SATURATION_COLOUR, colour_of
+from convac_lib.visuals.svg import (
+    BOLD_LETTER,
+    FONT,
+    LETTER,
+    LINE,
+    MARGIN,
+    WIDTH,
+    add_line,
+    add_path,
+    add_text,
+    readable,
+    short,
+    svg_document,
+)
 
-WIDTH, MARGIN = 560, 1
-FONT, LINE = 20, 25
-LETTER, BOLD_LETTER = 12, 14  # the width that a letter takes at most
 TITLE_HEIGHT, IMAGE_SIDE, SMALLEST_GAP = 32, 136, 10
 ROWS = ("receptive field R", "stride S", "channels C")
-SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-NAMESPACE = "http://www.w3.org/2000/svg"
-ElementTree.register_namespace("", NAMESPACE)
 
 
 def draw_network(
@@ -62,7 +69,7 @@ def draw_network(
     fields = _trace(architecture, position)
     colour = colour_of(max((layer.receptive_field for layer in architecture.layers if layer.is_overlapping), default=1))
     grids = _place(architecture)
-    svg = _document(grids[-1].left + grids[-1].width + MARGIN, TITLE_HEIGHT + IMAGE_SIDE + len(ROWS) * LINE + 14)
+    svg = svg_document(grids[-1].left + grids[-1].width + MARGIN, TITLE_HEIGHT + IMAGE_SIDE + len(ROWS) * LINE + 14)
 
     for below, above, seen, seeing in zip(grids, grids[1:], fields, fields[1:]):
         _funnel(svg, below, above, seen, seeing, colour)
@@ -70,24 +77,28 @@ def draw_network(
     if cut is not None:
         cut = make_cut(cut, architecture.size)
         squares = (divmod(patch, architecture.size) for patch in cut.rows)
-        _path(groups[0], "".join(f"M{column} {row}h1v1h-1z" for row, column in squares), fill=INK, fill_opacity=".16")
+        add_path(
+            groups[0], "".join(f"M{column} {row}h1v1h-1z" for row, column in squares), fill=INK, fill_opacity=".16"
+        )
     for group, field in zip(groups, fields):
-        _path(group, _outline(*field), fill=colour, fill_opacity="1" if field is fields[-1] else ".38")
+        add_path(group, _outline(*field), fill=colour, fill_opacity="1" if field is fields[-1] else ".38")
     for group, grid in zip(groups, grids):
         steps = range(grid.count + 1)
-        _path(group, "".join(f"M0 {at}h{grid.count}M{at} 0v{grid.count}" for at in steps), stroke=MUTED)
+        add_path(group, "".join(f"M0 {at}h{grid.count}M{at} 0v{grid.count}" for at in steps), stroke=MUTED)
     _neighbours(groups, architecture, colour)
     if cut is not None:
-        _path(groups[0], _border(set(cut.rows), architecture.size), stroke=INK, stroke_width="2")
+        add_path(groups[0], _border(set(cut.rows), architecture.size), stroke=INK, stroke_width="2")
 
-    _text(svg, MARGIN, FONT, f"image {architecture.size}×{architecture.size}, M={architecture.representation_channels}")
-    _text(svg, grids[-1].left + grids[-1].width, grids[-1].top - grids[-1].cell / 2 - 8, "dense", anchor="end")
+    add_text(
+        svg, MARGIN, FONT, f"image {architecture.size}×{architecture.size}, M={architecture.representation_channels}"
+    )
+    add_text(svg, grids[-1].left + grids[-1].width, grids[-1].top - grids[-1].cell / 2 - 8, "dense", anchor="end")
     for line, name in enumerate(ROWS):
         baseline = TITLE_HEIGHT + IMAGE_SIDE + 10 + (line + 0.75) * LINE
-        _text(svg, MARGIN, baseline, name, fill=MUTED)
+        add_text(svg, MARGIN, baseline, name, fill=MUTED)
         for grid, layer in zip(grids[1:], architecture.layers):
             number = (layer.receptive_field, layer.stride, layer.channels)[line]
-            _text(svg, grid.left + grid.width / 2, baseline, str(number), anchor="middle")
+            add_text(svg, grid.left + grid.width / 2, baseline, str(number), anchor="middle")
     return ElementTree.tostring(svg, encoding="unicode")
 
 
@@ -125,12 +136,12 @@ def draw_rank_scale(
     def at(value):
         return left + (right - left) * log10(max(value, 1)) / decades
 
-    svg = _document(WIDTH, bottom + LINE + 8)
+    svg = svg_document(WIDTH, bottom + LINE + 8)
     step = ceil(decades / 4)
     for power in range(0, int(decades + 1e-9) + 1, step):
-        _line(svg, at(10**power), bars_top - 8, at(10**power), bottom, RULE)
-        _text(svg, at(10**power), bottom + LINE, _number(10**power, 4), anchor="middle", fill=MUTED)
-    _text(svg, MARGIN, bottom + LINE, "rank (log)", fill=MUTED)
+        add_line(svg, at(10**power), bars_top - 8, at(10**power), bottom, RULE)
+        add_text(svg, at(10**power), bottom + LINE, readable(10**power, 4), anchor="middle", fill=MUTED)
+    add_text(svg, MARGIN, bottom + LINE, "rank (log)", fill=MUTED)
 
     lines = [(lower, "bound", BOUND_COLOUR, "7 5"), (saturation, "saturation", SATURATION_COLOUR, "1.5 5")]
     lines = sorted((line for line in lines if line[0] is not None), key=lambda line: line[0])
@@ -140,22 +151,24 @@ def draw_rank_scale(
             continue
         top = bars_top + number * (bar + between)
         end, baseline = at(value), top + bar - 7
-        label = _number(value)
+        label = readable(value)
         if value:
-            place = {"x": _short(left), "y": _short(top), "width": _short(max(end - left, 3)), "height": str(bar)}
+            place = {"x": short(left), "y": short(top), "width": short(max(end - left, 3)), "height": str(bar)}
             ElementTree.SubElement(svg, "rect", {**place, "fill": fill})
-        _text(svg, MARGIN, baseline, name)
+        add_text(svg, MARGIN, baseline, name)
         start = max(end, left + 3) + 8
         for value, *_ in lines:
             if start - 8 < at(value) < start + len(label) * BOLD_LETTER:
                 start = at(value) + 8  # past the line that would cross the label
-        _text(svg, start, baseline, label, weight="600")
+        add_text(svg, start, baseline, label, weight="600")
     for height, (value, name, ink, dashes) in zip((2 * LINE, LINE), lines):
         # the line further right starts a row higher, and labels stand to the left: so no line crosses a label
-        label = f"{name} {_number(value)}"
+        label = f"{name} {readable(value)}"
         room = at(value) - 7 - len(label) * LETTER
-        _text(svg, at(value) - 7 - min(room, 0), height - 4, label, anchor="end", fill=ink)
-        _line(svg, at(value), height + (6 - LINE if room > 0 else 3), at(value), bottom, ink, width=2.5, dashes=dashes)
+        add_text(svg, at(value) - 7 - min(room, 0), height - 4, label, anchor="end", fill=ink)
+        add_line(
+            svg, at(value), height + (6 - LINE if room > 0 else 3), at(value), bottom, ink, width=2.5, dashes=dashes
+        )
     return ElementTree.tostring(svg, encoding="unicode")
 
 
@@ -177,10 +190,10 @@ def stack(*pictures: str, gap: float = 18) -> str:
     """
     parts = [ElementTree.fromstring(picture) for picture in pictures]
     width = max(float(part.get("width")) for part in parts)
-    svg = _document(width, sum(float(part.get("height")) for part in parts) + gap * (len(parts) - 1))
+    svg = svg_document(width, sum(float(part.get("height")) for part in parts) + gap * (len(parts) - 1))
     top = 0.0
     for part in parts:
-        group = ElementTree.SubElement(svg, "g", transform=f"translate(0 {_short(top)})")
+        group = ElementTree.SubElement(svg, "g", transform=f"translate(0 {short(top)})")
         group.extend(part)
         top += float(part.get("height")) + gap
     return ElementTree.tostring(svg, encoding="unicode")
@@ -256,10 +269,10 @@ def _neighbours(groups, architecture, colour):
     windows = [[_window(layer, span, architecture.size) for span in unit] for unit in units]
     shared = [windows[0][0], range(windows[1][1].start, windows[0][1].stop)]
     if shared[1]:
-        _path(groups[0], _outline(*shared), fill=colour, fill_opacity=".55")
+        add_path(groups[0], _outline(*shared), fill=colour, fill_opacity=".55")
     for group, (first, second) in zip(groups, (windows, units)):
-        _path(group, _outline(*first, inset=0.06), stroke=INK, stroke_width="2.5")
-        _path(group, _outline(*second, inset=0.18), stroke=INK, stroke_width="2.5", stroke_dasharray="5 3")
+        add_path(group, _outline(*first, inset=0.06), stroke=INK, stroke_width="2.5")
+        add_path(group, _outline(*second, inset=0.18), stroke=INK, stroke_width="2.5", stroke_dasharray="5 3")
 
 
 def _funnel(svg, below, above, seen, seeing, colour):
@@ -271,14 +284,14 @@ def _funnel(svg, below, above, seen, seeing, colour):
         (left, above.top + seeing[0].stop * above.cell),
         (right, below.top + seen[0].stop * below.cell),
     )
-    outline = "L".join(f"{_short(x)} {_short(y)}" for x, y in points)
+    outline = "L".join(f"{short(x)} {short(y)}" for x, y in points)
     ElementTree.SubElement(svg, "path", {"d": f"M{outline}z", "fill": colour, "fill-opacity": ".14"})
 
 
 def _outline(rows, columns, inset=0.0):
     width, height = len(columns) - 2 * inset, len(rows) - 2 * inset
-    start = f"M{_short(columns.start + inset)} {_short(rows.start + inset)}"
-    return f"{start}h{_short(width)}v{_short(height)}h{_short(-width)}z"
+    start = f"M{short(columns.start + inset)} {short(rows.start + inset)}"
+    return f"{start}h{short(width)}v{short(height)}h{short(-width)}z"
 
 
 def _border(part, count):
@@ -295,57 +308,5 @@ def _border(part, count):
 
 def _group(svg, grid):
     """A group in which a square has side 1, so that paths are whole numbers."""
-    place = f"translate({_short(grid.left)} {_short(grid.top)}) scale({_short(grid.cell)})"
+    place = f"translate({short(grid.left)} {short(grid.top)}) scale({short(grid.cell)})"
     return ElementTree.SubElement(svg, "g", {"transform": place, "fill": "none"})
-
-
-def _path(group, path, **attributes):
-    attributes = {name.replace("_", "-"): value for name, value in attributes.items()}
-    if "stroke" in attributes:
-        attributes["vector-effect"] = "non-scaling-stroke"
-    ElementTree.SubElement(group, "path", {"d": path, **attributes})
-
-
-def _document(width, height):
-    width, height = _short(width), _short(height)
-    return ElementTree.Element(
-        f"{{{NAMESPACE}}}svg",
-        {
-            "width": width, "height": height, "viewBox": f"0 0 {width} {height}",
-            "font-family": "system-ui, sans-serif", "font-size": str(FONT),
-        },
-    )  # fmt: skip
-
-
-def _text(svg, x, y, words, *, anchor="start", fill=INK, weight="400"):
-    attributes = {"x": _short(x), "y": _short(y), "fill": fill}
-    if anchor != "start":
-        attributes["text-anchor"] = anchor
-    if weight != "400":
-        attributes["font-weight"] = weight
-    ElementTree.SubElement(svg, "text", attributes).text = words
-
-
-def _line(svg, x1, y1, x2, y2, stroke, *, width=1.0, dashes=None):
-    attributes = {"x1": _short(x1), "y1": _short(y1), "x2": _short(x2), "y2": _short(y2)}
-    attributes |= {"stroke": stroke, "stroke-width": _short(width)}
-    if dashes:
-        attributes["stroke-dasharray"] = dashes
-    ElementTree.SubElement(svg, "line", attributes)
-
-
-def _short(number):
-    """A coordinate in as few letters as hundredths need."""
-    return f"{number:.2f}".rstrip("0").rstrip(".")
-
-
-def _number(value, digits=6):
-    """A value for the page: 1,024 in full, 1.8×10¹⁹ beyond so many digits, 20.25 where it is no whole number."""
-    if value == int(value) and value < 10**digits:
-        return f"{int(value):,}"
-    if value < 10**digits:
-        return f"{value:,.2f}" if value < 1000 else f"{value:,.0f}"
-    power = int(log10(value) + 1e-9)
-    mantissa = f"{10 ** (log10(value) - power):.1f}".removesuffix(".0")
-    power = str(power).translate(SUPERSCRIPTS)
-    return f"10{power}" if mantissa == "1" else f"{mantissa}×10{power}"

@@ -159,7 +159,9 @@ class Explorer:
         start = tuple(self.start[letter] for letter in self.axes)
         view = self.states[start]
         axes = [[letter, [_words(value) for value in values]] for letter, values in self.axes.items()]
-        states = [{"picture": view.picture, "alt": view.alt, "reading": _sentence(view)} for view in self.states.values()]
+        states = [
+            {"picture": view.picture, "alt": view.alt, "reading": _sentence(view)} for view in self.states.values()
+        ]
         data = json.dumps({"axes": axes, "states": states}, ensure_ascii=False, separators=(",", ":"))
         data = data.replace("<", r"\u003c")  # no string can close the script element
         controls = "\n".join(self._control(letter) for letter in self.axes)

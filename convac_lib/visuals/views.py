@@ -2,28 +2,18 @@
 
 from collections.abc import Mapping
 from functools import cache
-from math import log10
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING
 
 from convac_lib.architecture import common_case
-from convac_lib.experiments.training import Record
 from convac_lib.theory.bounds import Bound, bounds_of
 from convac_lib.theory.ranks import certify_rank
-from convac_lib.visuals.charts import draw_curves, draw_marker
-from convac_lib.visuals.drawings import (
-    LINE,
-    WIDTH,
-    _document,
-    _line,
-    _path,
-    _short,
-    _text,
-    draw_network,
-    draw_rank_scale,
-    stack,
-)
+from convac_lib.visuals.charts import draw_curves, draw_rank_against_size
+from convac_lib.visuals.drawings import draw_network, draw_rank_scale, stack
 from convac_lib.visuals.explorer import View
-from convac_lib.visuals.style import BOUND_COLOUR, INK, MUTED, RULE, SATURATION_COLOUR, colour_of
+from convac_lib.visuals.style import colour_of
+
+if TYPE_CHECKING:  # the theory's views load no torch
+    from convac_lib.experiments.training import Record
 
 
 def rank_view(B: int, M: int = 2, C: int | None = None, cut: str = "left-right") -> View:
@@ -74,7 +64,7 @@ def rank_view(B: int, M: int = 2, C: int | None = None, cut: str = "left-right")
     return View(picture, alternative, f"B = {B}: {reading}; without overlap, at most {limit:,}.", values)
 
 
-def accuracy_view(records: Mapping[tuple[int, int], Record], B: int, C: int) -> View:
+def accuracy_view(records: "Mapping[tuple[int, int], Record]", B: int, C: int) -> View:
     """Show one ConvNet of a sweep among the others: training accuracy against channels.
 
     Args:
@@ -153,49 +143,15 @@ def efficiency_view(B: int, C: int, target: str) -> View:
         f"The rank of networks with 1 to 8 channels against their parameters, both logarithmic: B = 1 climbs slowly, "
         f"B = 2 and B = 3 steeply to 256. Marked: B = {B}, C = {C}, {parameters} parameters, rank {rank}; target {goal}."
     )
-    picture = _draw_rank_against_size(B, C, rank, goal)
+    curves = {
+        field: [
+            (_common_parameters(field, channels), _common_rank(field, channels)) for channels in EFFICIENCY_CHANNELS
+        ]
+        for field in (1, 2, 3)
+    }
+    proved = [(_common_parameters(1, channels), channels) for channels in (8, 256)]
+    picture = draw_rank_against_size(curves, (B, EFFICIENCY_CHANNELS.index(C)), goal=goal, proved=proved)
     return View(picture, alt, reading, {"parameters": parameters, "rank": rank, "target rank": goal})
-
-
-def _draw_rank_against_size(B, C, rank, goal):
-    """The three curves and the proved bound, the target, and the network of B and C with what it lacks."""
-    left, right, top, bottom = 44, WIDTH - 10, 2 * LINE, 330
-
-    def at(parameters, rank):
-        return left + (right - left) * (log10(parameters) - 1) / 5, bottom - (bottom - top) * log10(rank) / log10(256)
-
-    svg = _document(WIDTH, bottom + 2 * LINE + 4)
-    for tick in (1, 4, 16, 64):
-        _line(svg, left, at(10, tick)[1], right, at(10, tick)[1], RULE)
-        _text(svg, left - 8, at(10, tick)[1] + 7, str(tick), anchor="end", fill=MUTED)
-    for power in range(1, 6):
-        _text(svg, at(10**power, 1)[0], bottom + LINE, f"{10**power:,}", anchor="middle", fill=MUTED)
-    _text(svg, left - 8, top + 7, "256", anchor="end", fill=MUTED)
-    _text(svg, 2, LINE - 8, "rank")
-    _text(svg, right, bottom + 2 * LINE, "parameters", anchor="end")
-    _line(svg, left, top, right, top, SATURATION_COLOUR, width=2.5, dashes="1.5 5")
-    if goal < 256:
-        _text(svg, right, top - 9, "saturation", anchor="end", fill=SATURATION_COLOUR)
-    _line(svg, left, at(10, goal)[1], right, at(10, goal)[1], INK, width=1.5)
-    _text(svg, at(1_500, 1)[0], at(10, goal)[1] - 9, f"target: rank {goal}")
-
-    proved = [at(_common_parameters(1, channels), channels) for channels in (8, 256)]
-    _line(svg, *proved[0], *proved[1], BOUND_COLOUR, width=2.5, dashes="7 5")
-    _text(svg, at(8_000, 1)[0], at(1, 18)[1], "B=1: rank ≤ C", fill=BOUND_COLOUR)
-    for curve, place, anchor in ((1, (750, 5.4), "start"), (2, (190, 345), "start"), (3, (150, 345), "end")):
-        points = [at(_common_parameters(curve, width), _common_rank(curve, width)) for width in EFFICIENCY_CHANNELS]
-        path = "M" + "L".join(f"{_short(x)} {_short(y)}" for x, y in points)
-        _path(svg, path, fill="none", stroke=colour_of(curve), stroke_width="4" if curve == B else "2.5")
-        for point in points:
-            draw_marker(svg, curve, *point, size=4.5)
-        _text(svg, *at(*place), f"B={curve}", anchor=anchor, weight="600" if curve == B else "400")
-
-    x, y = at(_common_parameters(B, C), rank)
-    _line(svg, x, y, x, bottom, INK, width=1.5, dashes="2 4")
-    if rank < goal:
-        _line(svg, x, y, x, at(10, goal)[1], INK, width=1.5, dashes="2 4")
-    draw_marker(svg, B, x, y, size=10, chosen=True)
-    return ElementTree.tostring(svg, encoding="unicode")
 
 
 @cache

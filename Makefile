@@ -3,6 +3,9 @@ PORT ?= 8000
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 INSTALLED := .venv/installed
 
+# One thread: fastest for networks this small, also beside other work, and the same last digits everywhere.
+export OMP_NUM_THREADS ?= 1
+
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 

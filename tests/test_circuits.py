@@ -16,7 +16,7 @@ from convac_lib.errors import ArchitectureError, ConvacError, DataError, WeightE
 from convac_lib.theory.circuits import generalized_convolution
 
 P = 2**31 - 1
-PRIMES = [2, 7, P, 2**61 - 1, 2**63 - 25]
+PRIMES = [2, 7, P, 2**32 - 5, 2**63 - 25]
 BORDERS = ["neutral", "ones", "zero", "valid"]
 
 

@@ -80,7 +80,7 @@ def theorem(architecture: Architecture, cut: "str | Cut" = "left-right") -> Boun
         rank ≥ D^e,   e = (⌊(H−T)/T_S⁽ᴷ⁾⌋ + 1) · ⌈H/T_S⁽ᴷ⁾⌉,   T = T_R⁽ᴷ'⌊ᴴ/²⌋⁾,
         D = min(M, ⌊C_l/2⌋ for l < K, C_K)
 
-    Every layer K with T_R⁽ᴷ⁾ > H/2 and T ≤ H gives a bound; the largest is returned, and the statement names its K.
+    K is the first layer with T_R⁽ᴷ⁾ > H/2; a later one gives no more, since T and T_S only grow and D only falls.
 
     Args:
         architecture: the network; layers with R_l ≥ S_l, neutral border, no bias.
@@ -90,8 +90,8 @@ def theorem(architecture: Architecture, cut: "str | Cut" = "left-right") -> Boun
         The `Bound`.
 
     Raises:
-        HypothesisError: if the border is not neutral, the cut is another, the network does not end in 1×1, or no
-            layer K qualifies.
+        HypothesisError: if the border is not neutral, the cut is another, the network does not end in 1×1, T > H, or
+            D < 1.
         CutError: if the cut does not fit the image.
 
     Source: talk, slide "Overlapping Efficiency" (Theorem). Chapter: *The overlap theorem*.
@@ -105,23 +105,16 @@ def theorem(architecture: Architecture, cut: "str | Cut" = "left-right") -> Boun
             f"the theorem is proved for the border 'neutral', and this network's is {architecture.border!r}"
         )
     H, M = architecture.size, architecture.representation_channels
-    candidates = []
-    for K in range(1, len(architecture.layers) + 1):
-        T = minimal_total_receptive_field(architecture, K, H // 2)
-        if T is None or T > H:
-            continue
-        step = architecture.total_strides[K - 1]
-        below, at = architecture.channels[1:K], architecture.channels[K]
-        D = min([M, at, *(channels // 2 for channels in below)])
-        if D >= 1:
-            exponent = ((H - T) // step + 1) * -(-H // step)
-            candidates.append((D**exponent, D, exponent, K, T))
-    if not candidates:
+    K = next(K for K, field in enumerate(architecture.total_receptive_fields, start=1) if field > H // 2)
+    T, step = minimal_total_receptive_field(architecture, K, H // 2), architecture.total_strides[K - 1]
+    below, at = architecture.channels[1:K], architecture.channels[K]
+    D = min([M, at, *(channels // 2 for channels in below)])
+    if T > H or D < 1:
         raise HypothesisError(
-            f"the theorem needs a layer whose total receptive field is larger than half the image, {H / 2:g}, can be "
+            f"the theorem needs a layer whose total receptive field is larger than half the image, {H // 2}, can be "
             f"shrunk to at most {H}, and has at least 2 channels in every layer below; this network has none"
         )
-    _, D, exponent, K, T = max(candidates)
+    exponent = ((H - T) // step + 1) * -(-H // step)
     statement = f"for almost all weights, rank ≥ D^e with K = {K}, T = {T}, D = {D}, e = {exponent}"
     return Bound(statement, "proved", D, Fraction(exponent))
 
@@ -309,7 +302,7 @@ def _node(children, layer, M):
     p, q = sum(child[0] for child in children), sum(child[1] for child in children)
     if not p or not q:
         return p, q, 1
-    s = prod(child[2] for child in children if child[0] and child[1])
+    s = prod(child[2] for child in children)
     if layer.receptive_field > 1:
         s *= layer.channels
     return p, q, min(s, M**p, M**q)

@@ -30,15 +30,10 @@ def require_seed(seed: int) -> int:
     return seed
 
 
-def element_type(prime: int | None) -> type:
-    """The dtype whose product of two elements never overflows: float64, int64 up to p = 2³¹, else Python's integers."""
-    if prime is None:
-        return np.float64
-    return np.int64 if prime <= 2**31 else object
-
-
 def elements(values: np.ndarray, prime: int | None, name: str = "the array") -> np.ndarray:
     """Bring values into the arithmetic: float64 for the real numbers, whole numbers 0..p−1 for GF(p).
+
+    A product of two elements never overflows: they are int64 up to p = 2³¹, and Python's integers beyond.
 
     Raises:
         WeightError: if a real number is NaN or infinite, or one for GF(p) is not whole.
@@ -56,7 +51,7 @@ def elements(values: np.ndarray, prime: int | None, name: str = "the array") -> 
         raise WeightError(f"{name} must hold whole numbers to be taken modulo {prime}, not {values.dtype}")
     if values.dtype.itemsize < 8:  # p need not fit in fewer bytes
         values = values.astype(np.int64)
-    return reduce(values, prime).astype(element_type(prime))
+    return reduce(values, prime).astype(np.int64 if prime <= 2**31 else object)
 
 
 def reduce(values: np.ndarray, prime: int | None) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Exact ranks over GF(p): a nonzero minor modulo p proves a rank for almost all real weights."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from flint import nmod_mat
@@ -108,10 +108,6 @@ class CertifiedRank:
     seed: int
     cut: str
     border: str
-
-    def to_dict(self) -> dict:
-        """The same, as a dictionary ready for JSON."""
-        return asdict(self)
 
 
 def certify_rank(

@@ -119,7 +119,7 @@ def test_the_table_of_contents_lists_every_page():
 def test_a_chapter_begins_by_finding_the_library(chapter):
     first = cells_of(chapter, "code")[0]
     assert "".join(first["source"]) == (ROOT / "tools/setup_cell.py").read_text("utf-8").rstrip("\n")
-    assert first["metadata"]["tags"] == ["hide-input"] and first["outputs"] == []
+    assert first["metadata"]["tags"] == ["remove-input"] and first["outputs"] == []
 
 
 @each_chapter

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import tempfile
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 
@@ -193,14 +194,19 @@ def main(words: list[str] | None = None) -> int:
     """
     arguments = _parser().parse_args(words)
     try:
-        report, text = arguments.run(arguments)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: print(f"convac: {message}", file=sys.stderr)
+            report, text = arguments.run(arguments)
     except ConvacError as error:
         print(f"convac: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("convac: interrupted; nothing was written", file=sys.stderr)
         return 130
-    print(json.dumps(report, indent=2) if arguments.json else text)
+    try:
+        print(json.dumps(report, indent=2) if arguments.json else text, flush=True)
+    except BrokenPipeError:  # the reader, `head` for one, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

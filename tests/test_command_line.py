@@ -137,6 +137,22 @@ def test_missing_words_are_one_sentence_without_a_traceback(words, sentence):
     assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)
 
 
+def test_a_warning_is_one_sentence():
+    words = "certify --B 2 --M 2 --size 2 --border zero --json".split()
+    done = subprocess.run([sys.executable, "-m", "convac_lib", *words], check=False, capture_output=True, text=True)
+    assert done.returncode == 0 and json.loads(done.stdout)["rank"] == 0
+    assert done.stderr == (
+        "convac: layer 1 has windows that leave the image, where border 'zero' makes their products 0, so this network "
+        "is 0 for every input; use border 'neutral'\n"
+    )
+
+
+def test_a_reader_that_stops_reading_is_no_error():
+    command = f"{sys.executable} -m convac_lib describe --B 2 --M 2 --size 4 | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_every_command_has_help_with_an_example(capsys):
     for command in ("describe", "certify"):
         with pytest.raises(SystemExit) as exit:

@@ -128,7 +128,7 @@ def draw_rank_scale(
     >>> "bound 16" in picture, "saturation 256" in picture
     (True, True)
     """
-    left, right, bars_top, bar, between = 146, WIDTH - 104, 2 * LINE + 10, 26, 10
+    left, right, bars_top, bar, between = 146, WIDTH - 116, 2 * LINE + 10, 26, 10
     bottom = bars_top + 2 * bar + between + 10
     values = [value for value in (rank, lower, saturation, non_overlapping) if value is not None]
     decades = log10(max(10, *values))
@@ -158,7 +158,7 @@ def draw_rank_scale(
         add_text(svg, MARGIN, baseline, name)
         start = max(end, left + 3) + 8
         for value, *_ in lines:
-            if start - 8 < at(value) < start + len(label) * BOLD_LETTER:
+            if start - 8 < at(value) < start + len(label) * BOLD_LETTER + 4:
                 start = at(value) + 8  # past the line that would cross the label
         add_text(svg, start, baseline, label, weight="600")
     for height, (value, name, ink, dashes) in zip((2 * LINE, LINE), lines):

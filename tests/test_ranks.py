@@ -99,6 +99,7 @@ def test_a_matricization_is_that_of_the_grid_tensor(case, seed, prime):
     M = network.representation_channels
     rows, columns = assignments(M, len(cut.rows)), assignments(M, len(cut.columns))
     assert np.array_equal(matricization(circuit, cut, rows, columns), whole)
+    assert np.array_equal(circuit.submatrix(cut, rows, columns), whole)
     generator = np.random.default_rng(seed)
     some, others = (generator.integers(0, len(part), 3) for part in (rows, columns))
     assert np.array_equal(matricization(circuit, cut, rows[some], columns[others]), whole[np.ix_(some, others)])
@@ -119,8 +120,8 @@ def test_a_certified_rank_is_the_rank_of_the_whole_matrix(case, seed):
 
 def test_a_matricization_of_several_batches_stays_in_order(monkeypatch):
     circuit, cut = random_circuit(common_case(2, 2, 2), seed=0, prime=P), make_cut("left-right", 2)
-    monkeypatch.setattr("convac_lib.theory.ranks.IMAGES_AT_ONCE", 12)  # three rows of four columns, then one
-    matrix = matricization(circuit, cut, assignments(2, 2), assignments(2, 2))
+    monkeypatch.setattr("convac_lib.theory.circuits.IMAGES_AT_ONCE", 12)  # three rows of four columns, then one
+    matrix = circuit.submatrix(cut, assignments(2, 2), assignments(2, 2))
     assert np.array_equal(matrix, matricize(circuit.grid_tensor(), cut))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from convac_lib.architecture import Architecture, Layer
 from convac_lib.errors import DataError, WeightError
 from convac_lib.theory.fields import elements, reduce, require_prime, require_seed
-from convac_lib.theory.tensors import grid_tensor
+from convac_lib.theory.tensors import IMAGES_AT_ONCE, Cut, grid_tensor
 
 _OUTSIDE = {"ones": 1, "zero": 0}
 
@@ -221,6 +221,28 @@ class Circuit:
         size = self.architecture.size
         x = self.templates.T[:, np.asarray(digits).T]  # (M, N, n)
         return self(x.reshape(len(x), size, size, -1))
+
+    def submatrix(self, cut: Cut, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Entries of the grid tensor's matricization, pair by pair: the plain form of `filling.matricization`.
+
+        Args:
+            cut: P | Q, from `make_cut`.
+            rows: template numbers on P, shape (m, |P|).
+            columns: template numbers on Q, shape (n, |Q|).
+
+        Returns:
+            The chosen rows and columns for the first class, shape (m, n).
+        """
+        at_once = max(1, IMAGES_AT_ONCE // max(1, len(columns)))
+        digits = np.empty((at_once, len(columns), len(cut.rows) + len(cut.columns)), np.intp)
+        digits[:, :, cut.columns] = columns
+        blocks = []
+        for start in range(0, len(rows), at_once):
+            block = rows[start : start + at_once]
+            digits[: len(block), :, cut.rows] = block[:, None]
+            values = self.at_templates(digits[: len(block)].reshape(-1, digits.shape[-1]))[0]
+            blocks.append(values.reshape(len(block), len(columns)))
+        return np.concatenate(blocks)
 
     def grid_tensor(self, class_index: int = 0) -> np.ndarray:
         """A(f), of shape (M,)*N, for one class; `ConvacError` beyond 2²⁶ entries."""

@@ -179,7 +179,10 @@ def _parser():
         one.set_defaults(run=command)
         if command is certify:
             one.add_argument(
-                "--rows", type=int, metavar="k", help="sample k rows and columns (default: all up to 4,096; else 1,024)"
+                "--rows",
+                type=int,
+                metavar="k",
+                help="sample k rows and columns (default: all up to 4,096; else 1,024, or what a bound asks for)",
             )
             one.add_argument("--seed", type=int, default=0, help="draws the weights and the sample (default: 0)")
             one.add_argument("--out", metavar="FILE", help="also write the JSON to a file")

@@ -138,7 +138,7 @@ def test_missing_words_are_one_sentence_without_a_traceback(words, sentence):
 
 
 def test_a_warning_is_one_sentence():
-    words = "certify --B 2 --M 2 --size 2 --border zero --json".split()
+    words = ["certify", "--B", "2", "--M", "2", "--size", "2", "--border", "zero", "--json"]
     done = subprocess.run([sys.executable, "-m", "convac_lib", *words], check=False, capture_output=True, text=True)
     assert done.returncode == 0 and json.loads(done.stdout)["rank"] == 0
     assert done.stderr == (

@@ -7,8 +7,8 @@ from flint import nmod_mat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convac_lib.theory import elimination
 from convac_lib.errors import ConvacError
+from convac_lib.theory import elimination
 
 PRIMES = [2, 3, 5, 251, 65537, 2**22 - 3, 2**23 - 15, 2**23 + 9, 2**26 - 5, 2**31 - 1, 2**61 - 1]
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convac_lib.architecture import BORDERS, Architecture, Layer, baseline, common_case
-from convac_lib.theory.circuits import Circuit, random_circuit, weight_shapes
 from convac_lib.theory import filling
+from convac_lib.theory.circuits import Circuit, random_circuit, weight_shapes
 from convac_lib.theory.filling import Arithmetic, matricization
 from convac_lib.theory.tensors import assignments, make_cut
 

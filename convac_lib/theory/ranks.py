@@ -1,11 +1,13 @@
 """Exact ranks over GF(p): a nonzero minor modulo p proves a rank for almost all real weights."""
 
 from dataclasses import dataclass
+from math import log2
 
 import numpy as np
 
 from convac_lib.architecture import Architecture
 from convac_lib.errors import ConvacError
+from convac_lib.theory.bounds import Bound, bounds_of
 from convac_lib.theory.circuits import Circuit, random_circuit
 from convac_lib.theory.elimination import echelon
 from convac_lib.theory.fields import DEFAULT_PRIME, require_prime, require_seed
@@ -13,7 +15,8 @@ from convac_lib.theory.filling import matricization
 from convac_lib.theory.tensors import Cut, assignments, make_cut
 
 LARGEST_WHOLE = 4096  # rows taken whole when no number is asked for
-SAMPLED = 1024  # rows and columns sampled beyond
+SAMPLED = 1024  # rows and columns sampled beyond, at least
+LARGEST_SAMPLE = 8192  # and at most, where a bound asks for so many
 
 
 def rank_modulo(matrix: np.ndarray, prime: int = DEFAULT_PRIME) -> int:
@@ -82,8 +85,8 @@ def certify_rank(
         network: an `Architecture`, whose weights are then drawn uniformly in GF(p) from the seed, or a `Circuit`
             over GF(p), whose own weights are taken.
         cut: what `make_cut` takes.
-        rows: how many rows and columns to sample; left out, the whole matricization up to 4,096 a side, and
-            1,024 of each beyond.
+        rows: how many rows and columns to sample; left out, the whole matricization up to 4,096 a side, and beyond
+            1,024 of each, or as many as it takes to attain a lower bound of up to 8,192.
         seed: draws the weights and the sample.
         prime: p.
         progress: whether to draw a progress bar on stderr.
@@ -113,7 +116,7 @@ def certify_rank(
     M = architecture.representation_channels
     cut = make_cut(cut, architecture.size)
     sides = [M ** len(cut.rows), M ** len(cut.columns)]
-    limit = rows or (LARGEST_WHOLE if max(sides) <= LARGEST_WHOLE else SAMPLED)
+    limit = rows or (LARGEST_WHOLE if max(sides) <= LARGEST_WHOLE else _enough(architecture, cut))
     generator = np.random.default_rng([require_seed(seed), 1])
     chosen = [_sample(M, len(part), limit, generator) for part in (cut.rows, cut.columns)]
     matrix = matricization(network, cut, *chosen, progress=progress)
@@ -129,6 +132,14 @@ def certify_rank(
         cut=cut.name,
         border=architecture.border,
     )
+
+
+def _enough(architecture, cut):
+    """As many rows as it takes to attain every lower bound that is within reach."""
+    bounds = bounds_of(architecture, cut)
+    lower = (bounds[name] for name in ("theorem", "common_case"))
+    claims = (bound.value for bound in lower if isinstance(bound, Bound) and bound.log2 <= log2(LARGEST_SAMPLE))
+    return max([SAMPLED, *claims])
 
 
 def _sample(base, length, limit, generator):

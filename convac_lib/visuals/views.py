@@ -21,7 +21,7 @@ def rank_view(B: int, M: int = 2, C: int | None = None, cut: str = "left-right")
 
     Args:
         B: the receptive field of the stride-1 layers.
-        M: representation channels; beyond 2, 1,024 rows and columns are sampled and the rank is a lower bound.
+        M: representation channels; beyond 2, rows and columns are sampled, enough for the talk's bound, and the rank is a lower bound.
         C: channels of every layer; M if left out.
         cut: a name that `make_cut` takes.
 
@@ -37,10 +37,10 @@ def rank_view(B: int, M: int = 2, C: int | None = None, cut: str = "left-right")
     'B = 3: rank 256, all that M = 2 allows; without overlap, at most 2.'
     """
     network, plain = common_case(B, M, size=4, channels=C), common_case(1, M, size=4, channels=C)
-    certified = certify_rank(network, cut, rows=None if M == 2 else 1024)
     bounds = bounds_of(network, cut)
     most, limit = bounds["saturation"].value, bounds_of(plain, cut)["non_overlapping_upper"].value
     claimed = bounds["common_case"].value if isinstance(bounds["common_case"], Bound) else None
+    certified = certify_rank(network, cut, rows=max(2048, claimed or 0))
     rank = f"{certified.rank:,}" if certified.full else f"at least {certified.rank:,}"
     if certified.rank == most:
         reading = f"rank {rank}, all that M = {M} allows"
@@ -56,7 +56,7 @@ def rank_view(B: int, M: int = 2, C: int | None = None, cut: str = "left-right")
     )
     values = {
         "rank": certified.rank,
-        "exact": "whole matricization" if certified.full else "lower bound, 1,024 rows sampled",
+        "exact": "whole matricization" if certified.full else f"lower bound, {certified.rows:,} rows sampled",
         "talk's bound": claimed if claimed is not None else "does not apply",
         "without overlap, at most": limit,
         "saturation": most,

@@ -203,7 +203,7 @@ def combine(arithmetic: Arithmetic, position: Position, r: slice, q: slice, know
         return factor[:, tile] if factor.shape[1] > 1 else factor
 
     values = ONE
-    if not position.row is position.column is ONE:
+    if not (position.row is position.column is ONE):
         row = part(position.row, r).T.copy()  # contiguous, so that all that is made of it is
         values = arithmetic.apply(np.multiply, row[:, :, None], part(position.column, q))
     for weight, below in position.maps:

@@ -26,6 +26,10 @@ lab: $(INSTALLED) ## open the chapters in JupyterLab
 notebooks: $(INSTALLED) ## execute every chapter in place and store its outputs
 	$(BIN)/python tools/execute_notebooks.py
 
+bench: $(INSTALLED) ## time the exact engine against its limits, as ratios; minutes, on an idle machine
+	$(BIN)/python benchmarks/rank.py
+	$(BIN)/python benchmarks/filling.py
+
 clean: ## remove all that the other commands made
 	rm -rf .venv _build .pytest_cache .hypothesis .ruff_cache convac_lib.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -40,4 +44,4 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/python -c "import matplotlib.font_manager"
 	@touch $(INSTALLED)
 
-.PHONY: help book test read lab notebooks clean
+.PHONY: help book test read lab notebooks bench clean

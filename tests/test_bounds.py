@@ -2,8 +2,9 @@
 
 from fractions import Fraction
 from itertools import product
-from math import isclose
+from math import isclose, log2
 
+import networkx as nx
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -93,6 +94,7 @@ def test_the_theorem_pairs_the_ends_of_its_windows(network):
         D = min([M, C[K]] + [C[lower] // 2 for lower in range(1, K)])
         best = max(best, D**e if D else 0)
     if best:
+        assert theorem(network).layer == min(exponents_by_counting(network))
         assert theorem(network).value == theorem(network, "top-bottom").value == best
     else:
         with pytest.raises(HypothesisError):
@@ -197,6 +199,7 @@ def test_no_non_overlapping_network_passes_the_upper_bound(network, seed, data):
         (baseline(2, 4), "left-right", 2),
         (baseline(2, 4, channels=3), "top-bottom", 3),
         (baseline(4, 2, channels=3), "interleaved", 3),
+        (baseline(2, 4), "interleaved", 16),
         (baseline(2, 4), [0], 2),
         (baseline(2, 4, channels=3), [0, 2], 4),
         (baseline(2, 4, channels=3), [0, 1, 4, 5], 3),
@@ -210,6 +213,35 @@ def test_no_non_overlapping_network_passes_the_upper_bound(network, seed, data):
 )
 def test_generic_non_overlapping_networks_reach_the_upper_bound(network, cut, rank):
     assert certify_rank(network, cut).rank == non_overlapping_upper(network, cut).value == rank
+
+
+def min_cut(network, cut):
+    """The min cut of the tree, by max flow: a bond of M at each patch, and one of C_l through all that meets at a node."""
+    M, size, rows = network.representation_channels, network.size, make_cut(cut, network.size).rows
+    graph, below = nx.DiGraph(), [(0, row, column) for row in range(size) for column in range(size)]
+    for node in below:
+        side = "P" if node[1] * size + node[2] in rows else "Q"
+        graph.add_edge(side, node, capacity=log2(M))
+        graph.add_edge(node, side, capacity=log2(M))
+    for level, layer in enumerate(network.layers, start=1):
+        parents = {node: (level, node[1] // layer.stride, node[2] // layer.stride) for node in below}
+        for parent in set(parents.values()):
+            graph.add_edge((parent, "in"), (parent, "out"), capacity=log2(layer.channels))
+            for member in (parent, *(node for node in below if parents[node] == parent)):
+                graph.add_edge(member, (parent, "in"))  # without a capacity: never cut
+                graph.add_edge((parent, "out"), member)
+        below = sorted(set(parents.values()))
+    return round(2 ** nx.minimum_cut_value(graph, "P", "Q"))
+
+
+@given(
+    architectures(max_size=6, borders=("neutral",), overlapping=False).filter(lambda network: network.size > 1),
+    st.data(),
+)
+def test_the_upper_bound_is_the_min_cut_of_the_tree(network, data):
+    cut = data.draw(cuts(network.size))
+    assume(saturation(network, cut).log2 < 40)  # the cut is found in floating point
+    assert non_overlapping_upper(network, cut).value == min_cut(network, cut)
 
 
 @pytest.mark.parametrize(("M", "size", "channels"), [(2, 2, 3), (5, 4, 2), (3, 8, 20), (2, 64, 1000)])

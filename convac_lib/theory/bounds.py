@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import product
 from math import isqrt, log2, prod
 
 from convac_lib.architecture import Architecture, common_case
@@ -18,6 +19,7 @@ class Bound:
         status: "proved", or "claimed in the talk".
         base: a whole number.
         exponent: a fraction whose denominator is 1, 2 or 4.
+        layer: the theorem's K; None for the other bounds.
 
     >>> print(Bound("an example", "proved", base=2, exponent=Fraction(25, 4)))
     ⌈2^(25/4)⌉ = 77
@@ -27,6 +29,7 @@ class Bound:
     status: str
     base: int
     exponent: Fraction
+    layer: int | None = None
 
     @property
     def value(self) -> int:
@@ -49,6 +52,30 @@ class Bound:
         return f"{power} = {self.value:,}" if self.log2 < 64 else power
 
 
+def shrunk_windows(architecture: Architecture, K: int) -> dict[int, tuple[int, ...]]:
+    """Shrink windows as far as their strides: every total receptive field that layer K can have, and windows for it.
+
+        T = 1 + Σ_l (t_l − 1)·T_S⁽ˡ⁻¹⁾,   S_l ≤ t_l ≤ R_l
+
+    Args:
+        architecture: the network.
+        K: a layer, 1..L.
+
+    Returns:
+        {T: (t_1, …, t_K)}, in patches and in pixels of each layer's input.
+
+    Source: Sharir & Shashua 2017, "α-minimal total receptive field". Chapter: *The overlap theorem*.
+
+    >>> shrunk_windows(common_case(B=2, M=2, size=4), K=2)
+    {2: (1, 2), 3: (2, 2)}
+    """
+    reachable = {1: ()}
+    for layer, step in zip(architecture.layers[:K], (1, *architecture.total_strides)):
+        windows = range(layer.stride, layer.receptive_field + 1)
+        reachable = {total + (t - 1) * step: (*sides, t) for total, sides in reachable.items() for t in windows}
+    return reachable
+
+
 def minimal_total_receptive_field(architecture: Architecture, K: int, alpha: int) -> int | None:
     """Shrink windows as far as their strides to make the total receptive field at layer K just larger than α.
 
@@ -67,11 +94,7 @@ def minimal_total_receptive_field(architecture: Architecture, K: int, alpha: int
     >>> minimal_total_receptive_field(common_case(B=3, M=2, size=8), K=3, alpha=4)
     5
     """
-    reachable = {1}
-    for layer, step in zip(architecture.layers[:K], (1, *architecture.total_strides)):
-        windows = range(layer.stride, layer.receptive_field + 1)
-        reachable = {total + (t - 1) * step for total in reachable for t in windows}
-    return min((total for total in reachable if total > alpha), default=None)
+    return min((total for total in shrunk_windows(architecture, K) if total > alpha), default=None)
 
 
 def theorem(architecture: Architecture, cut: "str | Cut" = "left-right") -> Bound:
@@ -116,7 +139,7 @@ def theorem(architecture: Architecture, cut: "str | Cut" = "left-right") -> Boun
         )
     exponent = ((H - T) // step + 1) * -(-H // step)
     statement = f"for almost all weights, rank ≥ D^e with K = {K}, T = {T}, D = {D}, e = {exponent}"
-    return Bound(statement, "proved", D, Fraction(exponent))
+    return Bound(statement, "proved", D, Fraction(exponent), K)
 
 
 def talk_bound(architecture: Architecture, cut: "str | Cut" = "left-right") -> Bound:
@@ -169,12 +192,14 @@ def talk_bound(architecture: Architecture, cut: "str | Cut" = "left-right") -> B
 def non_overlapping_upper(architecture: Architecture, cut: "str | Cut" = "left-right") -> Bound:
     """Bound from above the rank that any weights of a non-overlapping network can reach.
 
-    Node by node of the tree, with p and q patches on the two sides of the cut: a node on one side has s = 1, and
-    one that straddles the cut
+    Node by node of the tree: a and b bound the dimensions of what all its channels span over the patches on the two
+    sides of the cut, and s the rank of one combination of the channels.
 
-        s = min( C_l · Π s(straddling children),  M^p,  M^q );   without the factor C_l when R_l = 1;   rank ≤ s(root)
+        a = min( Π a(child),  C_l · Π s(child) ),   b likewise,   s = min(a, b);   rank ≤ s(root)
 
-    For halves aligned with the windows this is C_L: a rank r needs r channels.
+    A patch has a = M and b = 1, or the reverse; a node with a single child combines only that child's channels, so its
+    s is the child's. This is the min cut of the tree, a node's C_l terms being one bond. For halves aligned with the
+    windows it is C_L: a rank r needs r channels.
 
     Args:
         architecture: the network; R_l = S_l in every layer.
@@ -187,11 +212,12 @@ def non_overlapping_upper(architecture: Architecture, cut: "str | Cut" = "left-r
         HypothesisError: if a layer overlaps, or the network does not end in 1×1.
         CutError: if the cut does not fit the image.
 
-    Source: Sharir & Shashua 2017; Cohen & Shashua, ICLR 2017. Chapter: *The overlap theorem*.
+    Source: Sharir & Shashua 2017; Cohen & Shashua, ICLR 2017; Levine et al. 2017 (min cut).
+    Chapter: *The overlap theorem*.
 
     >>> from convac_lib import baseline
     >>> non_overlapping_upper(baseline(M=2, size=4)).value, non_overlapping_upper(baseline(2, 4), "interleaved").value
-    (2, 32)
+    (2, 16)
     """
     _require_single_output(architecture, "the bound for non-overlapping networks")
     for number, layer in enumerate(architecture.layers, start=1):
@@ -203,16 +229,14 @@ def non_overlapping_upper(architecture: Architecture, cut: "str | Cut" = "left-r
     M, size = architecture.representation_channels, architecture.size
     cut = make_cut(cut, size)
     first = set(cut.rows)
-    nodes = {divmod(patch, size): (int(patch in first), int(patch not in first), 1) for patch in range(size**2)}
+    nodes = {divmod(patch, size): (M, 1, 1) if patch in first else (1, M, 1) for patch in range(size**2)}
     for layer, output_size in zip(architecture.layers, architecture.sizes):
-        nodes = {
-            (u, v): _node(
-                [nodes[u * layer.stride + i, v * layer.stride + j] for i, j in _offsets(layer)
-                 if (u * layer.stride + i, v * layer.stride + j) in nodes],
-                layer, M,
-            )
-            for u in range(output_size) for v in range(output_size)
-        }  # fmt: skip
+        families = {position: [] for position in product(range(output_size), repeat=2)}
+        for (row, column), node in nodes.items():
+            position = row // layer.stride, column // layer.stride
+            if position in families:  # a "valid" border may leave pixels to no window
+                families[position].append(node)
+        nodes = {position: _node(children, layer.channels) for position, children in families.items()}
     _, _, bound = nodes[0, 0]
     statement = f"for all weights of this non-overlapping network, rank ≤ {bound} across the cut {cut.name}"
     return Bound(statement, "proved", bound, Fraction(1))
@@ -293,16 +317,9 @@ def _require_single_output(architecture, what):
                               f"{architecture.sizes[-1]}")  # fmt: skip
 
 
-def _offsets(layer):
-    return [(i, j) for i in range(layer.receptive_field) for j in range(layer.receptive_field)]
-
-
-def _node(children, layer, M):
-    """(patches in P, patches in Q, s) of the node over these children."""
-    p, q = sum(child[0] for child in children), sum(child[1] for child in children)
-    if not p or not q:
-        return p, q, 1
-    s = prod(child[2] for child in children)
-    if layer.receptive_field > 1:
-        s *= layer.channels
-    return p, q, min(s, M**p, M**q)
+def _node(children, channels):
+    """(a, b, s) of the node over these children: see `non_overlapping_upper`."""
+    a, b, s = map(prod, zip(*children))
+    limit = channels * s
+    a, b = min(a, limit), min(b, limit)
+    return a, b, min(a, b) if len(children) > 1 else s

@@ -22,7 +22,7 @@ P = DEFAULT_PRIME
 
 
 def widened(network):
-    """The network with at least 2 templates and 4 channels a layer, so that there is something to tell apart."""
+    """The network with at least 2 templates and 4 channels a layer: a witness tells templates apart."""
     layers = [replace(layer, channels=layer.channels + 3) for layer in network.layers]
     return replace(network, representation_channels=network.representation_channels + 1, layers=layers)
 
@@ -80,6 +80,7 @@ def test_the_witness_holds_the_identity_in_every_architecture():
     assert {network.size for network in drawn} == {2, 4, 6, 8}
     assert {theorem(network).layer for network in drawn} >= {1, 2, 3}
     assert any(theorem(network).layer == len(network.layers) for network in drawn)
+    assert sum(theorem(network).exponent > 1 for network in drawn) >= 20
     assert any(theorem(network).layer < len(network.layers) for network in drawn)
 
 
@@ -174,6 +175,7 @@ def test_off_the_grid_a_replica_is_another_function():
 
 NOT_PLAIN = "replication starts from a non-overlapping circuit over GF(p) with the border 'neutral' and shared weights"
 PLAIN_CIRCUIT = random_circuit(baseline(M=2, size=4), seed=0, prime=P)
+HALF_SHARED = [PLAIN_CIRCUIT.weights[0], PLAIN_CIRCUIT.weights[1][None, None]]
 
 
 @pytest.mark.parametrize(
@@ -183,6 +185,7 @@ PLAIN_CIRCUIT = random_circuit(baseline(M=2, size=4), seed=0, prime=P)
         (random_circuit(baseline(2, 2), seed=0), (3,), HypothesisError, NOT_PLAIN),
         (random_circuit(baseline(2, 2), seed=0, prime=P, shared=False), (3,), HypothesisError, NOT_PLAIN),
         (random_circuit(Architecture(2, 2, [Layer(2, 2, 2)], "ones"), seed=0, prime=P), (3,), HypothesisError, NOT_PLAIN),
+        (Circuit(baseline(2, 4), HALF_SHARED, PLAIN_CIRCUIT.dense, P), (3, 3), HypothesisError, NOT_PLAIN),
         (PLAIN_CIRCUIT, (3,), HypothesisError, "1 receptive fields for 2 layers; give one a layer"),
         (Circuit(baseline(2, 4), PLAIN_CIRCUIT.weights, PLAIN_CIRCUIT.dense, P, np.ones((2, 2), int)), (3, 3),
          HypothesisError, "the template matrix F is singular modulo p; replication needs a nonsingular one"),

@@ -139,7 +139,8 @@ def replicate(circuit: Circuit, receptive_fields: tuple[int, ...]) -> Circuit:
     True
     """
     architecture, p = circuit.architecture, circuit.prime
-    if architecture.is_overlapping or architecture.border != "neutral" or p is None or circuit.weights[0].ndim != 4:
+    shared = all(weight.ndim == 4 for weight in circuit.weights)
+    if architecture.is_overlapping or architecture.border != "neutral" or p is None or not shared:
         raise HypothesisError(
             "replication starts from a non-overlapping circuit over GF(p) with the border 'neutral' and shared weights"
         )
@@ -153,8 +154,7 @@ def replicate(circuit: Circuit, receptive_fields: tuple[int, ...]) -> Circuit:
     for layer, original in zip(layers, circuit.weights):
         C, below, S, _ = original.shape
         R = layer.receptive_field
-        weight = np.zeros((C + 1, len(one), R, R), original.dtype)
-        weight[...] = one[:, None, None]  # ⟨w, X⟩ = 1 at every offset ...
+        weight = np.broadcast_to(one[:, None, None], (C + 1, len(one), R, R)).copy()  # ⟨w, X⟩ = 1 at every offset ...
         weight[:C, :, :S, :S] = 0  # ... but where the original looks
         weight[:C, :below, :S, :S] = original
         weights.append(weight)

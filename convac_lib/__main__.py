@@ -7,15 +7,14 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 import warnings
 from dataclasses import asdict
-from pathlib import Path
 
 from convac_lib.architecture import BORDERS, Architecture, Layer, common_case
-from convac_lib.errors import ArchitectureError, ConvacError, CutError
+from convac_lib.errors import ArchitectureError, CertificateError, ConvacError, CutError
 from convac_lib.theory.bounds import BOUNDS, Bound, bounds_of
-from convac_lib.theory.ranks import certify_rank
+from convac_lib.theory.checker import verify as verify_certificate
+from convac_lib.theory.ranks import certify_rank, issue
 from convac_lib.theory.tensors import CUTS
 
 LARGEST_WRITTEN = 2**1024  # beyond the range of a float, which is what most readers of JSON hold
@@ -50,11 +49,14 @@ def certify(arguments):
     """Compute an exact rank of the network's matricization across a cut, with weights drawn in GF(p)."""
     architecture, cut = _architecture(arguments), _cut(arguments.cut or "left-right")
     progress = sys.stderr.isatty()
-    certified = certify_rank(architecture, cut, rows=arguments.rows, seed=arguments.seed, progress=progress)
+    options = {"rows": arguments.rows, "seed": arguments.seed, "progress": progress}
+    if arguments.out:
+        certified, certificate = issue(architecture, cut, **options)
+        certificate.save(arguments.out)
+    else:
+        certified = certify_rank(architecture, cut, **options)
     bounds = bounds_of(architecture, cut)
     report = asdict(certified) | {"bounds": _bounds_report(bounds)}
-    if arguments.out:
-        _write(arguments.out, json.dumps(report, indent=2) + "\n")
     part = "the whole matricization" if certified.full else "a sample of the matricization"
     lines = [
         f"rank {certified.rank} of {certified.rows}×{certified.columns}, {part}"
@@ -63,6 +65,19 @@ def certify(arguments):
         f"(exact modulo {certified.prime}, seed {certified.seed}, border {certified.border})",
     ]
     return report, "\n".join(lines) + f"\n\n{_bounds_table(bounds)}"
+
+
+def verify(arguments):
+    """Check a certificate that certify --out wrote, without the fast engine; exit status 1 if it is false or altered."""
+    certificate = verify_certificate(arguments.certificate)
+    architecture, rank = certificate.architecture, certificate.rank
+    cut = ",".join(map(str, certificate.cut))
+    report = {"valid": True, "rank": rank, "cut": cut, "prime": certificate.prime, "border": architecture.border}
+    return report, (
+        f"{architecture}\n\n"
+        f"valid: rank ≥ {rank} for almost all weights, across the cut of patches {cut} from the rest\n"
+        f"(exact modulo {certificate.prime})"
+    )
 
 
 def _architecture(arguments):
@@ -122,25 +137,6 @@ def _bounds_table(bounds):
     return "\n".join(lines)
 
 
-def _write(path, text):
-    """Write a file whole or not at all: beside it first, then renamed."""
-    folder = Path(path).resolve().parent
-    try:
-        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
-            try:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-                os.replace(file.name, path)
-            except BaseException:
-                os.unlink(file.name)
-                raise
-    except OSError as error:
-        raise ConvacError(
-            f"cannot write {path}: {error.strerror}; name a file in a folder that can be written"
-        ) from None
-
-
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
         self.exit(2, f"{self.prog}: {message}\n")
@@ -185,7 +181,17 @@ def _parser():
                 help="sample k rows and columns (default: all up to 4,096; else 1,024, or what a bound asks for)",
             )
             one.add_argument("--seed", type=int, default=0, help="draws the weights and the sample (default: 0)")
-            one.add_argument("--out", metavar="FILE", help="also write the JSON to a file")
+            one.add_argument("--out", metavar="FILE", help="write a certificate, which convac verify checks")
+    one = commands.add_parser(
+        "verify",
+        help=verify.__doc__,
+        description=verify.__doc__,
+        epilog="example:\n  convac verify certificate.json",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    one.add_argument("certificate", metavar="FILE", help="the certificate")
+    one.add_argument("--json", action="store_true", help="print JSON for machines")
+    one.set_defaults(run=verify)
     return parser
 
 
@@ -202,7 +208,7 @@ def main(words: list[str] | None = None) -> int:
             report, text = arguments.run(arguments)
     except ConvacError as error:
         print(f"convac: {error}", file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, CertificateError) else 2
     except KeyboardInterrupt:
         print("convac: interrupted; nothing was written", file=sys.stderr)
         return 130

@@ -31,5 +31,9 @@ class HypothesisError(ConvacError):
     """A statement of the theory asked of a network outside its hypotheses."""
 
 
+class CertificateError(ConvacError):
+    """A rank certificate that was altered, or whose claim is not borne out."""
+
+
 class DataError(ConvacError):
     """Data that is missing, malformed or damaged."""

@@ -80,10 +80,36 @@ def test_a_huge_bound_is_given_by_its_logarithm(capsys):
     assert bounds["why"]["saturation"] == "64^512 is too large to write out; its log2 is given"
 
 
-def test_out_holds_what_json_prints(capsys, tmp_path):
-    _, out, _ = run(capsys, f"certify --B 2 --M 2 --size 4 --json --out {tmp_path}/rank.json")
-    assert (tmp_path / "rank.json").read_text() == out
-    assert [path.name for path in tmp_path.iterdir()] == ["rank.json"]
+def test_out_holds_a_certificate_that_verify_accepts(capsys, tmp_path):
+    words = "certify --B 2 --M 2 --size 4 --json"
+    path = tmp_path / "rank.json"
+    assert run(capsys, f"{words} --out {path}") == run(capsys, words)
+    assert [file.name for file in tmp_path.iterdir()] == ["rank.json"]
+    status, out, err = run(capsys, f"verify {path}")
+    assert (status, err) == (0, "") and out.endswith(
+        "valid: rank ≥ 64 for almost all weights, across the cut of patches 0,1,4,5,8,9,12,13 from the rest\n"
+        "(exact modulo 2147483647)\n"
+    )
+    assert json.loads(run(capsys, f"verify {path} --json")[1]) == {
+        "valid": True, "rank": 64, "cut": "0,1,4,5,8,9,12,13", "prime": 2**31 - 1, "border": "neutral",
+    }  # fmt: skip
+
+
+def test_verify_says_no_with_status_1_and_refuses_what_is_no_certificate_with_2(capsys, tmp_path):
+    path = tmp_path / "rank.json"
+    run(capsys, f"certify --B 1 --M 2 --size 2 --out {path}")
+    path.write_text(path.read_text().replace('"rank": 2', '"rank": 1'))
+    assert run(capsys, f"verify {path}") == (
+        1, "", "convac: the certificate was altered: its digest is not that of the rest\n",
+    )  # fmt: skip
+    path.write_text("{")
+    assert run(capsys, f"verify {path}") == (
+        2, "", "convac: this is not a certificate: it is not JSON, or too deep, or holds a number too long\n",
+    )  # fmt: skip
+    path.unlink()
+    assert run(capsys, f"verify {path}") == (
+        2, "", f"convac: cannot read {path}: No such file or directory; name a file that can be read\n",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -154,7 +180,7 @@ def test_a_reader_that_stops_reading_is_no_error():
 
 
 def test_every_command_has_help_with_an_example(capsys):
-    for command in ("describe", "certify"):
+    for command in ("describe", "certify", "verify"):
         with pytest.raises(SystemExit) as exit:
             main([command, "--help"])
         assert exit.value.code == 0

@@ -8,6 +8,7 @@ import numpy as np
 from convac_lib.architecture import Architecture
 from convac_lib.errors import ConvacError
 from convac_lib.theory.bounds import Bound, bounds_of
+from convac_lib.theory.certificates import DIGITS, LARGEST_PRIME, LARGEST_RANK, LARGEST_SIZE, RankCertificate
 from convac_lib.theory.circuits import Circuit, random_circuit
 from convac_lib.theory.elimination import echelon
 from convac_lib.theory.fields import DEFAULT_PRIME, require_prime, require_seed
@@ -106,6 +107,67 @@ def certify_rank(
     >>> [certify_rank(common_case(B, M=2, size=4)).rank for B in (1, 2, 3)]
     [2, 64, 256]
     """
+    return _find(network, cut, rows, seed, prime, progress)[0]
+
+
+def issue(
+    network: Architecture | Circuit,
+    cut: str | tuple[int, ...] | Cut = "left-right",
+    *,
+    rows: int | None = None,
+    seed: int = 0,
+    prime: int = DEFAULT_PRIME,
+    progress: bool = False,
+) -> tuple[CertifiedRank, RankCertificate]:
+    """Find the rank that `certify_rank` finds, and write down a proof that `checker.verify` can check alone.
+
+    Args:
+        network: as for `certify_rank`; a `Circuit` needs shared weights and one-hot templates.
+        cut, rows, seed, prime, progress: as for `certify_rank`, with p at most 2³¹.
+
+    Returns:
+        The `CertifiedRank`, and the `RankCertificate` of its pivots.
+
+    Raises:
+        ConvacError: as `certify_rank` does, or if a certificate cannot state this network, or the rank is 0.
+
+    Chapter: *The overlap theorem*.
+
+    >>> from convac_lib import common_case
+    >>> certified, certificate = issue(common_case(B=1, M=2, size=4))
+    >>> certified.rank, certificate.rows, len(certificate.columns)
+    (2, ('00000000', '00000001'), 2)
+    """
+    certified, circuit, cut, *pivots = _find(network, cut, rows, seed, prime, progress)
+    architecture = circuit.architecture
+    M = architecture.representation_channels
+    if M > len(DIGITS) or architecture.size > LARGEST_SIZE or certified.rank > LARGEST_RANK:
+        raise ConvacError(
+            f"a certificate holds at most {len(DIGITS)} representation channels, size {LARGEST_SIZE} and rank "
+            f"{LARGEST_RANK:,}, and this one would need {M}, {architecture.size} and {certified.rank:,}; certify fewer rows"
+        )
+    shared = all(weight.ndim == 4 for weight in circuit.weights)
+    if not shared or circuit.prime > LARGEST_PRIME or (circuit.templates != np.eye(M, dtype=int)).any():
+        raise ConvacError(
+            "a certificate states shared weights, one-hot templates and a prime of at most 2^31; use those"
+        )
+    if not certified.rank:
+        raise ConvacError("the rank is 0, which leaves nothing to certify; use another border, or a larger prime")
+    return certified, RankCertificate(
+        architecture=architecture,
+        cut=cut.rows,
+        prime=circuit.prime,
+        weights=tuple(tuple(weight.ravel().tolist()) for weight in circuit.weights),
+        dense=tuple(circuit.dense[0].tolist()),
+        rank=certified.rank,
+        rows=tuple("".join(map(DIGITS.__getitem__, row)) for row in pivots[0]),
+        columns=tuple("".join(map(DIGITS.__getitem__, column)) for column in pivots[1]),
+        sampled=(certified.rows, certified.columns),
+    )
+
+
+def _find(network, cut, rows, seed, prime, progress):
+    """The `CertifiedRank`, its circuit and cut, and the assignments of the pivots: (rank, |P|) and (rank, |Q|)."""
     if rows is not None and (not isinstance(rows, int) or rows < 1):
         raise ConvacError(f"rows must be a whole number of at least 1, not {rows!r}")
     if isinstance(network, Architecture):
@@ -120,8 +182,8 @@ def certify_rank(
     generator = np.random.default_rng([require_seed(seed), 1])
     chosen = [_sample(M, len(part), limit, generator) for part in (cut.rows, cut.columns)]
     matrix = matricization(network, cut, *chosen, progress=progress)
-    rank = rank_modulo(matrix, network.prime)
-    return CertifiedRank(
+    rank, *pivots = echelon(matrix, network.prime)
+    certified = CertifiedRank(
         rank=rank,
         rows=matrix.shape[0],
         columns=matrix.shape[1],
@@ -132,6 +194,7 @@ def certify_rank(
         cut=cut.name,
         border=architecture.border,
     )
+    return certified, network, cut, *(digits[pivot] for digits, pivot in zip(chosen, pivots))
 
 
 def _enough(architecture, cut):

@@ -1,0 +1,239 @@
+"""Rank certificates as files: written whole, and read with suspicion; `checker` says whether one is true."""
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from convac_lib.architecture import BORDERS, Architecture, Layer
+from convac_lib.errors import CertificateError, ConvacError, DataError
+from convac_lib.theory.circuits import Circuit, weight_shapes
+from convac_lib.theory.tensors import Cut, make_cut
+
+FORMAT = "convac rank certificate 1"
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"  # templates 0..M−1
+LARGEST_FILE = 2**24  # bytes
+LARGEST_NUMBER = 2**12  # a receptive field, a stride or channels
+LARGEST_SIZE, LARGEST_RANK, LARGEST_PRIME = 64, 2**13, 2**31
+KEYS = (
+    "format", "size", "representation_channels", "layers", "border", "cut", "prime", "weights", "dense",
+    "rank", "rows", "columns", "sampled", "digest",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RankCertificate:
+    """A claim that stands alone: a circuit over GF(p), a cut, and rows and columns whose minor is not 0 modulo p.
+
+    Its consequence: for almost all weights, the architecture's matricization across the cut has at least this rank.
+
+    Attributes:
+        architecture: the `Architecture`; its templates are one-hot.
+        cut: the patches of P, increasing.
+        prime: p, at most 2³¹.
+        weights: of every layer, the shared weight (C_l, C_{l−1}, R_l, R_l), flat, in 0..p−1.
+        dense: a, of length C_L.
+        rank: k.
+        rows, columns: k assignments each of templates to the patches of P and of Q, a base-36 digit a patch.
+        sampled: how many rows and columns they were found among; information that no checker can prove.
+
+    Chapter: *The overlap theorem*.
+    """
+
+    architecture: Architecture
+    cut: tuple[int, ...]
+    prime: int
+    weights: tuple[tuple[int, ...], ...]
+    dense: tuple[int, ...]
+    rank: int
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    sampled: tuple[int, int]
+
+    def document(self) -> dict:
+        """All of the certificate, and its digest, as what JSON holds."""
+        document = {
+            "format": FORMAT,
+            "size": self.architecture.size,
+            "representation_channels": self.architecture.representation_channels,
+            "layers": [[layer.receptive_field, layer.stride, layer.channels] for layer in self.architecture.layers],
+            "border": self.architecture.border,
+            "cut": list(self.cut),
+            "prime": self.prime,
+            "weights": [list(numbers) for numbers in self.weights],
+            "dense": list(self.dense),
+            "rank": self.rank,
+            "rows": list(self.rows),
+            "columns": list(self.columns),
+            "sampled": list(self.sampled),
+        }
+        return document | {"digest": digest_of(document)}
+
+    def circuit(self) -> Circuit:
+        """The circuit that the certificate states."""
+        shapes = weight_shapes(self.architecture)
+        weights = tuple(np.array(numbers).reshape(shape) for numbers, shape in zip(self.weights, shapes))
+        return Circuit(self.architecture, weights, np.array([self.dense]), self.prime)
+
+    def parts(self) -> tuple[Cut, list[list[int]], list[list[int]]]:
+        """The cut, and the template numbers of the rows, k × |P|, and of the columns, k × |Q|."""
+        rows, columns = ([list(map(DIGITS.index, word)) for word in words] for words in (self.rows, self.columns))
+        return make_cut(self.cut, self.architecture.size), rows, columns
+
+    def save(self, path: str | Path) -> None:
+        """Write the certificate whole or not at all: beside the file first, then renamed.
+
+        Raises:
+            ConvacError: if the file cannot be written.
+        """
+        try:
+            folder = Path(path).resolve().parent
+            with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
+                try:
+                    json.dump(self.document(), file)
+                    file.write("\n")
+                    file.flush()
+                    os.fsync(file.fileno())
+                    os.replace(file.name, path)
+                except BaseException:
+                    os.unlink(file.name)
+                    raise
+        except OSError as error:
+            raise ConvacError(
+                f"cannot write {path}: {error.strerror}; name a file in a folder that can be written"
+            ) from None
+
+
+def digest_of(document: dict) -> str:
+    """SHA-256, in hexadecimal, over the canonical JSON (sorted keys, no spaces) of all of a document but its digest."""
+    rest = {key: value for key, value in document.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def load(path: str | Path) -> RankCertificate:
+    """Read a certificate that may come from anyone, and check its form and digest, not its claim.
+
+    Args:
+        path: a JSON file of at most 16 MiB.
+
+    Returns:
+        The `RankCertificate`.
+
+    Raises:
+        DataError: if the file cannot be read or is no certificate of this format.
+        CertificateError: if the digest is not that of the rest.
+        ArchitectureError: if the layers make no network that ends in 1×1.
+        CutError: if the patches make no cut.
+    """
+    document = _read(path)
+    _require(isinstance(document, dict) and set(document) == set(KEYS), f"its keys must be {', '.join(KEYS)}")
+    _require(document["format"] == FORMAT, f"its format must be {FORMAT!r}")
+    try:
+        altered = document["digest"] != digest_of(document)
+    except RecursionError:
+        raise DataError("this is not a certificate: its lists are too deep") from None
+    if altered:
+        raise CertificateError("the certificate was altered: its digest is not that of the rest")
+
+    size, M, prime, rank = (document[key] for key in ("size", "representation_channels", "prime", "rank"))
+    _require(_whole(size, 1, LARGEST_SIZE), f"its size must be a whole number from 1 to {LARGEST_SIZE}")
+    _require(_whole(M, 1, len(DIGITS)), f"its representation channels must be a whole number from 1 to {len(DIGITS)}")
+    _require(_whole(prime, 2, LARGEST_PRIME), "its prime must be a whole number from 2 to 2^31")
+    _require(_whole(rank, 1, LARGEST_RANK), f"its rank must be a whole number from 1 to {LARGEST_RANK}")
+    layers = document["layers"]
+    _require(
+        isinstance(layers, list) and all(_wholes(layer, 1, LARGEST_NUMBER, 3) for layer in layers),
+        f"its layers must be [receptive field, stride, channels], whole numbers from 1 to {LARGEST_NUMBER}",
+    )
+    _require(document["border"] in BORDERS, f"its border must be one of {', '.join(BORDERS)}")
+    architecture = Architecture(size, M, [Layer(*layer) for layer in layers], document["border"])
+    architecture.require_single_output()
+
+    patches = document["cut"]
+    _require(
+        _wholes(patches, 0, size**2 - 1) and patches == sorted(set(patches)),
+        "its cut must be the numbers of the patches of one side, increasing",
+    )
+    cut = make_cut(patches, size)
+    sides = [M ** len(part) for part in (cut.rows, cut.columns)]
+    sampled = document["sampled"]
+    _require(
+        _wholes(sampled, rank, max(sides), 2) and all(few <= side for few, side in zip(sampled, sides)),
+        "what it sampled must be two numbers, from its rank to the sides of the matricization",
+    )
+    weights, counts = document["weights"], [c * d * R * R for c, d, R, _ in weight_shapes(architecture)]
+    _require(
+        isinstance(weights, list)
+        and len(weights) == len(counts)
+        and all(_wholes(numbers, 0, prime - 1, count) for numbers, count in zip(weights, counts))
+        and _wholes(document["dense"], 0, prime - 1, architecture.channels[-1]),
+        "its weights must be whole numbers below its prime, as many as each layer has",
+    )
+    for name, part in (("rows", cut.rows), ("columns", cut.columns)):
+        words = document[name]
+        _require(
+            isinstance(words, list)
+            and len(words) == rank
+            and all(
+                isinstance(word, str) and len(word) == len(part) and set(word) <= set(DIGITS[:M]) for word in words
+            ),
+            f"its {name} must be as many as its rank, each a digit below {M} for each of {len(part)} patches",
+        )
+    return RankCertificate(
+        architecture=architecture,
+        cut=cut.rows,
+        prime=prime,
+        weights=tuple(map(tuple, weights)),
+        dense=tuple(document["dense"]),
+        rank=rank,
+        rows=tuple(document["rows"]),
+        columns=tuple(document["columns"]),
+        sampled=tuple(sampled),
+    )
+
+
+def _read(path):
+    """The JSON of a file, without what JSON leaves open: two values a key, fractions, NaN, endless numbers or depth."""
+    try:
+        _require(not Path(path).exists() or Path(path).is_file(), "it is no plain file")
+        with open(path, "rb") as file:
+            text = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}; name a file that can be read") from None
+    _require(len(text) <= LARGEST_FILE, f"it is larger than {LARGEST_FILE:,} bytes")
+    try:
+        return json.loads(text, object_pairs_hook=_distinct, parse_float=_no_number, parse_constant=_no_number)
+    except DataError:
+        raise
+    except (ValueError, RecursionError):  # a number of over 4,300 digits is a ValueError too
+        raise DataError("this is not a certificate: it is not JSON, or too deep, or holds a number too long") from None
+
+
+def _distinct(pairs):
+    _require(len(dict(pairs)) == len(pairs), "it gives a key twice")
+    return dict(pairs)
+
+
+def _no_number(word):
+    _require(False, f"{word[:20]} is not a whole number")
+
+
+def _whole(value, low, high):
+    return type(value) is int and low <= value <= high  # True is an int too
+
+
+def _wholes(values, low, high, count=None):
+    return (
+        isinstance(values, list)
+        and (count is None or len(values) == count)
+        and all(_whole(value, low, high) for value in values)
+    )
+
+
+def _require(held, rule):
+    if not held:
+        raise DataError(f"this is not a certificate: {rule}")

@@ -1,0 +1,266 @@
+"""Certificates: what is issued is accepted, by a checker that stands alone; what was altered or is false is rejected.
+
+A certificate whose digest was not recomputed is rejected whatever was changed. One whose digest was is judged by its own
+claim: it is accepted if, and only if, its minor is not 0 modulo p, which another engine decides here.
+"""
+
+import json
+import random
+import subprocess
+import sys
+import tracemalloc
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convac_lib import Architecture, Circuit, Layer, baseline, certify_rank, common_case, random_circuit
+from convac_lib.errors import CertificateError, ConvacError
+from convac_lib.theory import checker
+from convac_lib.theory.certificates import LARGEST_FILE, RankCertificate, digest_of, load
+from convac_lib.theory.checker import is_nonsingular, verify
+from convac_lib.theory.filling import matricization
+from convac_lib.theory.ranks import issue, rank_modulo
+
+ALTERED = "the certificate was altered: its digest is not that of the rest"
+NETWORKS = [
+    (common_case(B=2, M=2, size=4), "left-right", 2**31 - 1),
+    (common_case(B=3, M=2, size=4), "interleaved", 8388593),
+    (common_case(B=1, M=3, size=4), "top-bottom", 2147483629),
+    (baseline(M=3, size=4, channels=2), [0, 3, 5], 101),
+    (Architecture(3, 2, [Layer(2, 1, 3), Layer(3, 3, 2)], "ones"), [0, 4, 8], 2**31 - 1),
+    (Architecture(4, 2, [Layer(3, 1, 2), Layer(2, 1, 3)], "valid"), "checkerboard", 65537),
+    (Architecture(2, 12, [Layer(2, 2, 5)]), [0], 7),
+]
+
+
+@cache
+def issued(number):
+    network, cut, prime = NETWORKS[number]
+    cut = cut if isinstance(cut, str) else tuple(cut)
+    return issue(network, cut, rows=60, seed=3, prime=prime)
+
+
+def written(path, document):
+    path.write_text(json.dumps(document))
+    return path
+
+
+def redigested(path, document):
+    return written(path, document | {"digest": digest_of(document)})
+
+
+def refusal(path):
+    with pytest.raises(ConvacError) as error:
+        verify(path)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 400
+    return str(error.value)
+
+
+@pytest.mark.parametrize("number", range(len(NETWORKS)))
+def test_what_is_issued_is_accepted(number, tmp_path):
+    certified, certificate = issued(number)
+    network, cut, prime = NETWORKS[number]
+    certificate.save(tmp_path / "rank.json")
+    assert load(tmp_path / "rank.json") == certificate == verify(tmp_path / "rank.json")
+    assert certified == certify_rank(network, cut, rows=60, seed=3, prime=prime)
+    assert certificate.rank == certified.rank > 0
+    assert [path.name for path in tmp_path.iterdir()] == ["rank.json"]
+
+
+def test_the_checker_imports_nothing_of_the_fast_engine():
+    engine = [f"convac_lib.theory.{name}" for name in ("elimination", "filling", "ranks")]
+    command = f"import sys, convac_lib.theory.checker; assert not set({engine}) & set(sys.modules)"
+    root = Path(__file__).resolve().parents[1]
+    subprocess.run([sys.executable, "-c", command], cwd=root, check=True)
+    assert len(Path(checker.__file__).read_text("utf-8").splitlines()) < 100
+
+
+@pytest.mark.parametrize("prime", [2, 3, 101, 2**31 - 1])
+def test_plain_elimination_agrees_with_the_fast_one(prime):
+    generator = np.random.default_rng(0)
+    answers = set()
+    for k in [1, 2, 3, 5, 8, 40] * 10:
+        matrix = generator.integers(0, prime, (k, k))
+        if k > 1 and generator.integers(2):
+            matrix[-1] = matrix[0] * 1
+        expected = rank_modulo(matrix, prime) == k
+        answers.add(expected)
+        assert is_nonsingular(matrix.copy(), prime) == expected
+    assert answers == {True, False}
+
+
+def alter(document, draw):
+    """Change one field, to another value of its kind or of none."""
+    key = draw.choice(sorted(set(document) - {"digest"}))
+    value = document[key]
+    if draw.random() < 0.2:
+        value = draw.choice([None, True, -1, 1.5, "", [], {}, [[]], 2**40, "x", 10**30])
+    elif isinstance(value, int):
+        value += draw.choice([-2, -1, 1, 2, 100])
+    elif isinstance(value, str):
+        value += draw.choice("ab ")
+    else:
+        value = json.loads(json.dumps(value))
+        place = draw.randrange(len(value))
+        inner = value[place]
+        if isinstance(inner, list):
+            inner[draw.randrange(len(inner))] += draw.choice([-1, 1, 7])
+        elif isinstance(inner, str):
+            value[place] = inner[:-1] + ("1" if inner[-1] == "0" else "0")
+        else:
+            value[place] += draw.choice([-1, 1, 7])
+    return document | {key: value}
+
+
+def falsify(document, draw):
+    """Make the claim false, whatever the digest says: too high a rank, a singular minor, or no field."""
+    document = json.loads(json.dumps(document))
+    kind = draw.choice(["rank", "one more", "same row", "same column", "weights", "dense", "prime", "shape", "digit"])
+    side = draw.choice(["rows", "columns"])
+    if kind == "rank":
+        document["rank"] += draw.randint(1, 5)
+    elif kind == "one more":
+        document["rank"] += 1
+        document["sampled"] = [max(n, document["rank"]) for n in document["sampled"]]
+        for name in ("rows", "columns"):
+            document[name].append(draw.choice(document[name]))
+    elif kind in ("same row", "same column"):
+        name = "rows" if kind == "same row" else "columns"
+        document[name][0] = document[name][1]
+    elif kind == "weights":
+        layer = draw.randrange(len(document["weights"]))
+        document["weights"][layer] = [0] * len(document["weights"][layer])
+    elif kind == "dense":
+        document["dense"] = [0] * len(document["dense"])
+    elif kind == "prime":
+        document["prime"] = (document["prime"] - 1) if document["prime"] > 3 else 4
+        for numbers in [*document["weights"], document["dense"]]:
+            numbers[:] = [number % document["prime"] for number in numbers]
+    elif kind == "shape":
+        document["layers"][draw.randrange(len(document["layers"]))][2] += 1
+    else:
+        document[side][0] = document[side][0][:-1] + "z"
+    return document
+
+
+def test_1000_tampered_certificates_are_rejected(tmp_path):
+    draw = random.Random(0)
+    for _ in range(500):
+        document = issued(draw.randrange(len(NETWORKS)))[1].document()
+        altered = alter(document, draw)
+        assert altered != document or repr(altered) != repr(document)
+        reason = refusal(written(tmp_path / "altered.json", altered))
+        assert reason == ALTERED or "its format must be" in reason or "is not a whole number" in reason
+    for _ in range(500):
+        document = falsify(issued(draw.randrange(len(NETWORKS)))[1].document(), draw)
+        refusal(redigested(tmp_path / "false.json", document))
+
+
+def test_other_weights_with_a_new_digest_stand_or_fall_by_their_own_claim(tmp_path):
+    draw, verdicts = random.Random(0), []
+    network = Architecture(2, 2, [Layer(2, 1, 3), Layer(2, 2, 3)])
+    for seed in range(100):
+        prime = draw.choice([3, 5, 7])
+        circuit = random_circuit(network, seed=seed, prime=prime)
+        if not certify_rank(circuit).rank:
+            continue
+        _, certificate = issue(circuit)
+        layers = [list(numbers) for numbers in certificate.weights]
+        for numbers in layers:
+            numbers[draw.randrange(len(numbers))] = draw.randrange(prime)
+        other = replace(certificate, weights=tuple(map(tuple, layers)))
+        cut, rows, columns = other.parts()
+        minor = matricization(other.circuit(), cut, np.array(rows), np.array(columns))
+        other.save(tmp_path / "other.json")
+        verdicts.append(rank_modulo(minor, prime) == other.rank)
+        if verdicts[-1]:
+            assert verify(tmp_path / "other.json") == other
+        else:
+            with pytest.raises(CertificateError, match=f"is 0 modulo {prime}$"):
+                verify(tmp_path / "other.json")
+    assert min(verdicts.count(True), verdicts.count(False)) > 10
+
+
+def hostile():
+    document = issued(0)[1].document()
+    text = json.dumps(document)
+    changed = {
+        "size": 10**9, "representation_channels": 10**9, "rank": 10**9, "prime": 2**61 - 1, "border": "wrap",
+        "layers": [[10**9, 1, 2]], "cut": [0, 0], "weights": [[True]], "dense": [-1, 0], "rows": ["0" * 8, 1],
+        "columns": "0" * 8, "sampled": [10**9] * 2, "format": 1,
+    }  # fmt: skip
+    for key, value in changed.items():
+        yield f"wrong {key}", json.dumps(new := document | {key: value}).replace(document["digest"], digest_of(new))
+    yield "an unknown key", json.dumps(document | {"more": 1})
+    yield "a key left out", json.dumps({key: value for key, value in document.items() if key != "sampled"})
+    yield "a key twice", text[:-1] + ', "rank": 1}'
+    yield "true as a number", text.replace('"size": 4', '"size": true')
+    yield "NaN", text.replace('"size": 4', '"size": NaN')
+    yield "a fraction", text.replace('"size": 4', '"size": 4.0')
+    yield "a huge exponent", text.replace('"size": 4', '"size": 1e999999')
+    yield "endless digits", text.replace('"size": 4', '"size": ' + "9" * 100_000)
+    yield "deep lists", "[" * 1_000_000
+    yield "deep lists inside", text.replace('"size": 4', '"size": ' + "[" * 900 + "]" * 900)
+    yield "deep objects", '{"a":' * 1_000_000
+    yield "nothing", ""
+    yield "no object", "3"
+    yield "no text", "\x00" * 1000
+    yield "a large file", " " * (LARGEST_FILE + 1)
+    for end in range(1, len(text), 997):
+        yield f"cut off after {end}", text[:end]
+
+
+@pytest.mark.parametrize("name, text", list(hostile()), ids=lambda value: value if len(value) < 40 else "")
+def test_a_hostile_file_is_refused_in_one_sentence_and_little_memory(name, text, tmp_path):
+    path = tmp_path / "hostile.json"
+    path.write_text(text)
+    del text
+    tracemalloc.start()
+    refusal(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100 * 2**20
+
+
+def test_a_check_that_would_take_too_long_is_refused_before_it_begins(tmp_path):
+    network = Architecture(2, 2, [Layer(2, 2, 2)])
+    certificate = issue(network)[1]
+    wide = Architecture(64, 36, [Layer(64, 64, 1)])
+    k, patches = 8192, 64 * 32
+    many = RankCertificate(
+        wide, tuple(range(patches)), 7, ((1,) * (36 * 64 * 64),), (1,), 500, ("0" * patches,) * 500,
+        ("0" * patches,) * 500, (k, k),
+    )  # fmt: skip
+    many.save(tmp_path / "many.json")
+    assert refusal(tmp_path / "many.json") == (
+        "checking this certificate would take 3.7e+10 products and 2.9e+08 numbers at once; "
+        "the limits are 5.5e+11 and 6.7e+07, so certify fewer rows"
+    )
+    certificate.save(tmp_path / "small.json")
+    assert verify(tmp_path / "small.json") == certificate
+
+
+def test_what_is_no_file_is_refused(tmp_path):
+    assert refusal(tmp_path) == "this is not a certificate: it is no plain file"
+
+
+def test_a_certificate_states_only_what_it_can():
+    network = baseline(M=2, size=2)
+    shared = "a certificate states shared weights, one-hot templates and a prime of at most 2^31; use those"
+    circuit = random_circuit(network, seed=0, prime=7)
+    for other, sentence in [
+        (random_circuit(network, seed=0, prime=7, shared=False), shared),
+        (random_circuit(network, seed=0, prime=2**61 - 1), shared),
+        (Circuit(network, circuit.weights, circuit.dense, 7, np.array([[1, 1], [0, 1]])), shared),
+        (Circuit(network, circuit.weights, 0 * circuit.dense, 7),
+         "the rank is 0, which leaves nothing to certify; use another border, or a larger prime"),
+        (Architecture(2, 37, [Layer(2, 2, 2)]),
+         ("a certificate holds at most 36 representation channels, size 64 and rank 8,192, and this one would need 37, "
+          "2 and 2; certify fewer rows")),
+    ]:  # fmt: skip
+        with pytest.raises(ConvacError) as error:
+            issue(other, [0], rows=10)
+        assert str(error.value) == sentence

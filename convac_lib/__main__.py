@@ -17,7 +17,7 @@ from convac_lib.theory.checker import verify as verify_certificate
 from convac_lib.theory.ranks import certify_rank, issue
 from convac_lib.theory.tensors import CUTS
 
-LARGEST_WRITTEN = 2**1024  # beyond the range of a float, which is what most readers of JSON hold
+LARGEST_LOG2 = 1024  # beyond lies more than a float holds, which is what most readers of JSON take numbers for
 RELATIONS = {"theorem": "≥", "common_case": "≥", "non_overlapping_upper": "≤", "saturation": "≤"}
 
 
@@ -118,7 +118,7 @@ def _bounds_report(bounds):
             continue
         report["log2"][name] = bound.log2
         report["statements"][name] = bound.statement
-        if bound.log2 < LARGEST_WRITTEN.bit_length() - 1:
+        if bound.log2 < LARGEST_LOG2:
             report[name] = bound.value
         else:
             report["why"][name] = f"{bound.base}^{bound.exponent} is too large to write out; its log2 is given"

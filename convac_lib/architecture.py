@@ -12,7 +12,8 @@ from convac_lib.errors import ArchitectureError
 BORDERS = ("neutral", "ones", "zero", "valid")
 
 
-def _require_positive_integers(**values):
+def require_positive_integers(**values: int) -> None:
+    """Raise `ArchitectureError`, naming the value, unless all are whole numbers of at least 1."""
     for name, value in values.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ArchitectureError(f"{name.replace('_', ' ')} must be a whole number of at least 1, not {value!r}")
@@ -44,7 +45,7 @@ class Layer:
     channels: int
 
     def __post_init__(self):
-        _require_positive_integers(receptive_field=self.receptive_field, stride=self.stride, channels=self.channels)
+        require_positive_integers(receptive_field=self.receptive_field, stride=self.stride, channels=self.channels)
         if self.receptive_field < self.stride:
             raise ArchitectureError(
                 f"receptive field {self.receptive_field} is smaller than stride {self.stride}: "
@@ -92,7 +93,7 @@ class Architecture:
     border: str = "neutral"
 
     def __post_init__(self):
-        _require_positive_integers(size=self.size, representation_channels=self.representation_channels)
+        require_positive_integers(size=self.size, representation_channels=self.representation_channels)
         if not isinstance(self.layers, Iterable):
             raise ArchitectureError(f"layers must be a sequence of Layer, not {self.layers!r}")
         object.__setattr__(self, "layers", tuple(self.layers))
@@ -218,7 +219,7 @@ def common_case(B: int, M: int, size: int, channels: int | None = None) -> Archi
         4                2       2         2     1×1                     10             4      5/2
     overlapping, 106 parameters, border 'neutral'
     """
-    _require_positive_integers(representation_channels=M)
+    require_positive_integers(representation_channels=M)
     channels = M if channels is None else channels
     blocks = _blocks(size)
     return Architecture(size, M, (Layer(B, 1, channels), Layer(2, 2, channels)) * blocks)
@@ -245,14 +246,14 @@ def baseline(M: int, size: int, channels: int | None = None) -> Architecture:
     >>> baseline(M=2, size=4).is_overlapping, baseline(M=2, size=4).parameters
     (False, 34)
     """
-    _require_positive_integers(representation_channels=M)
+    require_positive_integers(representation_channels=M)
     channels = M if channels is None else channels
     return Architecture(size, M, (Layer(2, 2, channels),) * _blocks(size))
 
 
 def _blocks(size):
     """log₂ of the size: how often a stride of 2 fits."""
-    _require_positive_integers(size=size)
+    require_positive_integers(size=size)
     if size < 2 or size & (size - 1):
         lower = max(2, 1 << size.bit_length() - 1)
         raise ArchitectureError(

@@ -6,7 +6,7 @@ Taught in the chapter *Convolutional arithmetic circuits*.
 import torch
 from torch import Tensor, nn
 
-from convac_lib.architecture import Architecture, Layer, _require_positive_integers
+from convac_lib.architecture import Architecture, Layer, require_positive_integers
 from convac_lib.errors import DataError
 from convac_lib.networks.functional import generalized_conv2d
 
@@ -60,7 +60,7 @@ class GeneralizedConv2d(nn.Module):
         dtype: torch.dtype | None = None,
     ):
         super().__init__()
-        _require_positive_integers(in_channels=in_channels)
+        require_positive_integers(in_channels=in_channels)
         layer = Layer(receptive_field, stride, out_channels)
         Architecture(receptive_field, in_channels, (layer,), border)  # refuses an unknown border
         self.in_channels, self.out_channels = in_channels, out_channels
@@ -120,7 +120,7 @@ class Representation(nn.Sequential):
     """
 
     def __init__(self, in_channels: int, M: int, patch: int = 1, *, generator: torch.Generator | None = None):
-        _require_positive_integers(in_channels=in_channels, M=M, patch=patch)
+        require_positive_integers(in_channels=in_channels, M=M, patch=patch)
         neurons = drawn(
             nn.Conv2d, in_channels, M, patch, padding=(patch - 1) // 2, nonlinearity="relu", generator=generator
         )

@@ -6,7 +6,7 @@ Taught in the chapters *Convolutional arithmetic circuits* and *The CIFAR-10 exp
 import torch
 from torch import Tensor, nn
 
-from convac_lib.architecture import Architecture, _require_positive_integers
+from convac_lib.architecture import Architecture, require_positive_integers
 from convac_lib.errors import ArchitectureError, ConvacError, DataError, WeightError
 from convac_lib.networks.layers import GeneralizedConv2d, Representation, drawn
 from convac_lib.theory.circuits import Circuit, warn_of_zeros
@@ -53,7 +53,7 @@ class ConvAC(nn.Module):
         generator: torch.Generator | None = None,
     ):
         super().__init__()
-        _require_positive_integers(classes=classes)
+        require_positive_integers(classes=classes)
         self.architecture = architecture.require_single_output()
         warn_of_zeros(architecture, stacklevel=2)
         self.representation = nn.Identity() if representation is None else representation
@@ -168,7 +168,7 @@ class ConvNet(nn.Module):
         self, architecture: Architecture, classes: int, in_channels: int, *, generator: torch.Generator | None = None
     ):
         super().__init__()
-        _require_positive_integers(classes=classes, in_channels=in_channels)
+        require_positive_integers(classes=classes, in_channels=in_channels)
         if architecture.border != "neutral":
             raise ArchitectureError(
                 f"a ConvNet pads its convolutions itself and has no border {architecture.border!r}; use 'neutral'"

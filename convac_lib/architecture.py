@@ -29,6 +29,8 @@ class Layer:
         receptive_field: R, the side of the window, in pixels of the layer below.
         stride: S, the step between windows, 1 ≤ S ≤ R.
         channels: C, the number of output channels.
+        weight_free: whether the layer is plain product pooling: it multiplies a window's patches channel by channel,
+            without linear maps, and so keeps its input's channels.
 
     Raises:
         ArchitectureError: if a number is not a whole one of at least 1, or R < S.
@@ -43,6 +45,7 @@ class Layer:
     receptive_field: int
     stride: int
     channels: int
+    weight_free: bool = False
 
     def __post_init__(self):
         require_positive_integers(receptive_field=self.receptive_field, stride=self.stride, channels=self.channels)
@@ -75,10 +78,11 @@ class Architecture:
         layers: the GC layers from the image up; each a `Layer`.
         border: what a window meets outside the image: "neutral" (the factor 1), "ones" (a vector of ones), "zero"
             (a vector of zeros), or "valid" (windows stay inside).
+        shared: whether a layer's weights are the same at every position.
 
     Raises:
-        ArchitectureError: if a number is not a whole one of at least 1, a border is unknown, there is no layer, or
-            a "valid" window does not fit.
+        ArchitectureError: if a number is not a whole one of at least 1, a border is unknown, there is no layer, a
+            "valid" window does not fit, or a weight-free layer changes the number of channels.
 
     Source: talk, slide "Degree of Overlapping". Chapter: *The overlap theorem*.
 
@@ -91,6 +95,7 @@ class Architecture:
     representation_channels: int
     layers: tuple[Layer, ...]
     border: str = "neutral"
+    shared: bool = True
 
     def __post_init__(self):
         require_positive_integers(size=self.size, representation_channels=self.representation_channels)
@@ -112,6 +117,12 @@ class Architecture:
                     f"with border 'valid' no window fits; use a receptive field of at most {size}"
                 )
             size = output_size
+            below = self.channels[number - 1]
+            if layer.weight_free and layer.channels != below:
+                raise ArchitectureError(
+                    f"layer {number} is weight-free, so that it keeps the {below} channels of its input, and it was "
+                    f"given {layer.channels}; give it {below}"
+                )
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -160,9 +171,11 @@ class Architecture:
 
     @property
     def parameters(self) -> int:
-        """Σ_l C_l·C_{l−1}·R_l² + C_L: the shared weights of every layer and one dense output vector."""
+        """Σ_l C_l·C_{l−1}·R_l² + C_L: the weights of every layer, H_l² times as many unshared, and a dense vector."""
         weights = (
-            layer.channels * channels * layer.receptive_field**2 for layer, channels in zip(self.layers, self.channels)
+            layer.channels * channels * layer.receptive_field**2 * (1 if self.shared else size**2)
+            for layer, channels, size in zip(self.layers, self.channels, self.sizes)
+            if not layer.weight_free
         )
         return sum(weights) + self.layers[-1].channels
 
@@ -183,12 +196,14 @@ class Architecture:
         rows = [("image", "", "", str(self.channels[0]), f"{self.size}×{self.size}", "1", "1", "1")]
         columns = zip(self.layers, self.sizes, self.total_receptive_fields, self.total_strides, self.degrees_of_overlap)
         for number, (layer, size, *totals) in enumerate(columns, start=1):
-            row = (number, layer.receptive_field, layer.stride, layer.channels, f"{size}×{size}", *totals)
+            channels = f"{layer.channels}, weight-free" if layer.weight_free else layer.channels
+            row = (number, layer.receptive_field, layer.stride, channels, f"{size}×{size}", *totals)
             rows.append(tuple(map(str, row)))
         widths = [max(map(len, column)) for column in zip(header, *rows)]
         lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in (header, *rows)]
         kind = "overlapping" if self.is_overlapping else "non-overlapping"
-        return "\n".join([*lines, f"{kind}, {self.parameters:,} parameters, border {self.border!r}"])
+        unshared = "" if self.shared else ", unshared"
+        return "\n".join([*lines, f"{kind}, {self.parameters:,} parameters{unshared}, border {self.border!r}"])
 
 
 def common_case(B: int, M: int, size: int, channels: int | None = None) -> Architecture:

@@ -313,6 +313,8 @@ def test_the_patches_of_a_half_are_that_half():
         (lambda: theorem(Architecture(4, 2, [Layer(2, 1, 1), Layer(4, 4, 4)])),
          ("the theorem needs a layer whose total receptive field is larger than half the image, 2, can be shrunk to at "
           "most 4, and has at least 2 channels in every layer below; this network has none")),
+        (lambda: theorem(Architecture(4, 2, [Layer(3, 1, 4), Layer(2, 2, 4, weight_free=True), Layer(2, 2, 4)])),
+         "the theorem is for layers with weights of their own, and layer 2 is weight-free"),
         (lambda: talk_bound(common_case(5, 2, 4)),
          ("the talk's bound 2^20.25 is larger than the matricization's side 2^8: at size 4 and B = 5 the formula is "
           "false; use a larger size")),
@@ -320,10 +322,10 @@ def test_the_patches_of_a_half_are_that_half():
          "the talk's bound needs at least M = 4 channels in every layer, and they have 3"),
         (lambda: talk_bound(baseline(2, 4)),
          ("the talk's bound is for the common case: B×B layers of stride 1, each followed by a 2×2 layer of stride 2, "
-          "down to 1×1, all with the same channels and the border 'neutral'")),
+          "down to 1×1, all with weights, the same channels and the border 'neutral'")),
         (lambda: talk_bound(Architecture(6, 2, [Layer(6, 6, 2)])),
          ("the talk's bound is for the common case: B×B layers of stride 1, each followed by a 2×2 layer of stride 2, "
-          "down to 1×1, all with the same channels and the border 'neutral'")),
+          "down to 1×1, all with weights, the same channels and the border 'neutral'")),
         (lambda: talk_bound(common_case(3, 2, 4), "checkerboard"),
          "the talk's bound is for the cuts 'left-right' and 'top-bottom', and this one is 'checkerboard'"),
         (lambda: talk_bound(Architecture(4, 2, [Layer(3, 1, 2)])),

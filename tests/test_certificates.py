@@ -15,12 +15,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from strategies import architectures, cuts, seeds
 
-from convac_lib import Architecture, Circuit, Layer, baseline, certify_rank, common_case, random_circuit
+from convac_lib import Architecture, Circuit, Layer, baseline, certify_rank, common_case, make_cut, random_circuit
 from convac_lib.errors import CertificateError, ConvacError
 from convac_lib.theory import checker
 from convac_lib.theory.certificates import LARGEST_FILE, RankCertificate, digest_of, load
-from convac_lib.theory.checker import is_nonsingular, verify
+from convac_lib.theory.checker import entries, is_nonsingular, verify
 from convac_lib.theory.filling import matricization
 from convac_lib.theory.ranks import issue, rank_modulo
 
@@ -33,6 +36,11 @@ NETWORKS = [
     (Architecture(3, 2, [Layer(2, 1, 3), Layer(3, 3, 2)], "ones"), [0, 4, 8], 2**31 - 1),
     (Architecture(4, 2, [Layer(3, 1, 2), Layer(2, 1, 3)], "valid"), "checkerboard", 65537),
     (Architecture(2, 12, [Layer(2, 2, 5)]), [0], 7),
+    (
+        Architecture(4, 2, [Layer(3, 1, 3), Layer(2, 2, 3, weight_free=True), Layer(2, 2, 2)], shared=False),
+        [1, 5, 6],
+        257,
+    ),
 ]
 
 
@@ -76,6 +84,23 @@ def test_the_checker_imports_nothing_of_the_fast_engine():
     root = Path(__file__).resolve().parents[1]
     subprocess.run([sys.executable, "-c", command], cwd=root, check=True)
     assert len(Path(checker.__file__).read_text("utf-8").splitlines()) < 100
+
+
+@pytest.mark.parametrize("number", range(len(NETWORKS)))
+def test_the_checkers_entries_are_the_reference_circuits(number):
+    circuit, (cut, rows, columns) = issued(number)[1].circuit(), issued(number)[1].parts()
+    minor = np.broadcast_to(entries(circuit, cut, rows, columns), (len(rows), len(columns)))
+    assert np.array_equal(minor, circuit.submatrix(cut, rows, columns))
+
+
+@given(architectures(max_size=3, plain=False), st.sampled_from([2, 101, 2**31 - 1]), seeds, st.data())
+def test_entries_of_any_network_are_the_reference_circuits(network, prime, seed, data):
+    assume(network.size > 1)
+    cut, M = make_cut(data.draw(cuts(network.size)), network.size), network.representation_channels
+    circuit, generator = random_circuit(network, seed=seed, prime=prime), np.random.default_rng(seed)
+    rows, columns = (generator.integers(0, M, (count, len(side))) for count, side in ((4, cut.rows), (5, cut.columns)))
+    minor = np.broadcast_to(entries(circuit, cut, rows, columns), (4, 5))
+    assert np.array_equal(minor, circuit.submatrix(cut, rows, columns))
 
 
 @pytest.mark.parametrize("prime", [2, 3, 101, 2**31 - 1])
@@ -225,22 +250,22 @@ def test_a_hostile_file_is_refused_in_one_sentence_and_little_memory(name, text,
     assert peak < 100 * 2**20
 
 
-def test_a_check_that_would_take_too_long_is_refused_before_it_begins(tmp_path):
-    network = Architecture(2, 2, [Layer(2, 2, 2)])
-    certificate = issue(network)[1]
-    wide = Architecture(64, 36, [Layer(64, 64, 1)])
-    k, patches = 8192, 64 * 32
-    many = RankCertificate(
-        wide, tuple(range(patches)), 7, ((1,) * (36 * 64 * 64),), (1,), 500, ("0" * patches,) * 500,
-        ("0" * patches,) * 500, (k, k),
-    )  # fmt: skip
-    many.save(tmp_path / "many.json")
-    assert refusal(tmp_path / "many.json") == (
-        "checking this certificate would take 3.7e+10 products and 2.9e+08 numbers at once; "
-        "the limits are 5.5e+11 and 6.7e+07, so certify fewer rows"
+@pytest.mark.parametrize(
+    ("layers", "k", "cost"),
+    [
+        ([Layer(33, 1, 1), Layer(64, 64, 1)], 500, "1.2e+12 products and 8.1e+08"),
+        ([Layer(1000, 1, 1), Layer(64, 64, 1)], 2, "3.4e+13 products and 4.0e+00"),
+    ],
+)
+def test_a_check_that_would_take_too_long_is_refused_before_it_begins(layers, k, cost, tmp_path):
+    network, cut = Architecture(64, 2, layers), make_cut("interleaved", 64)
+    weights = tuple((1,) * weight.size for weight in random_circuit(network, seed=0, prime=7).weights)
+    words = ("0" * 2048,) * k
+    RankCertificate(network, cut.rows, 7, weights, (1,), k, words, words, (k, k)).save(tmp_path / "large.json")
+    assert refusal(tmp_path / "large.json") == (
+        f"checking this certificate would take {cost} numbers at once; "
+        "the limits are 1.1e+12 and 1.3e+08, so certify fewer rows"
     )
-    certificate.save(tmp_path / "small.json")
-    assert verify(tmp_path / "small.json") == certificate
 
 
 def test_what_is_no_file_is_refused(tmp_path):
@@ -249,12 +274,11 @@ def test_what_is_no_file_is_refused(tmp_path):
 
 def test_a_certificate_states_only_what_it_can():
     network = baseline(M=2, size=2)
-    shared = "a certificate states shared weights, one-hot templates and a prime of at most 2^31; use those"
+    plain = "a certificate states one-hot templates and a prime of at most 2^31; use those"
     circuit = random_circuit(network, seed=0, prime=7)
     for other, sentence in [
-        (random_circuit(network, seed=0, prime=7, shared=False), shared),
-        (random_circuit(network, seed=0, prime=2**61 - 1), shared),
-        (Circuit(network, circuit.weights, circuit.dense, 7, np.array([[1, 1], [0, 1]])), shared),
+        (random_circuit(network, seed=0, prime=2**61 - 1), plain),
+        (Circuit(network, circuit.weights, circuit.dense, 7, np.array([[1, 1], [0, 1]])), plain),
         (Circuit(network, circuit.weights, 0 * circuit.dense, 7),
          "the rank is 0, which leaves nothing to certify; use another border, or a larger prime"),
         (Architecture(2, 37, [Layer(2, 2, 2)]),

@@ -1,6 +1,7 @@
 """The reference evaluator against the formula of the slide, one scalar after another, in Python's own numbers."""
 
 import warnings
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 from math import prod
@@ -130,9 +131,9 @@ def layer_by_layer(circuit, x):
     return [sum(a * top for a, top in zip(row, x[:, 0, 0])) % circuit.prime for row in circuit.dense.astype(object)]
 
 
-@given(architectures(), seeds, st.sampled_from(PRIMES), st.booleans())
-def test_a_circuit_is_its_layers_and_its_dense_vectors(network, seed, prime, shared):
-    circuit = random_circuit(network, seed=seed, prime=prime, classes=2, shared=shared)
+@given(architectures(plain=False), seeds, st.sampled_from(PRIMES))
+def test_a_circuit_is_its_layers_and_its_dense_vectors(network, seed, prime):
+    circuit = random_circuit(network, seed=seed, prime=prime, classes=2)
     generator = np.random.default_rng(seed + 1)
     x = generator.integers(0, prime, (network.representation_channels, network.size, network.size, 2))
     for image in range(2):
@@ -260,9 +261,9 @@ def test_every_border_is_the_same_where_no_window_leaves_the_image(strides, seed
 
 
 def test_a_seed_draws_the_same_weights_and_another_draws_others():
-    network = common_case(B=2, M=2, size=4)
     for prime, shared in product([None, 7, 2**61 - 1], [True, False]):
-        first, again, other = (random_circuit(network, seed=s, prime=prime, shared=shared) for s in (3, 3, 4))
+        network = replace(common_case(B=2, M=2, size=4), shared=shared)
+        first, again, other = (random_circuit(network, seed=s, prime=prime) for s in (3, 3, 4))
         for one, same, different in zip(first.weights, again.weights, other.weights):
             assert np.array_equal(one, same) and not np.array_equal(one, different)
 
@@ -278,7 +279,14 @@ def test_shared_weights_are_unshared_ones_that_are_equal():
     network = common_case(B=2, M=2, size=2)
     shared = random_circuit(network, seed=0, prime=P)
     copies = [np.broadcast_to(w, (size, size, *w.shape)) for w, size in zip(shared.weights, network.sizes)]
-    assert np.array_equal(Circuit(network, copies, shared.dense, P).grid_tensor(), shared.grid_tensor())
+    unshared = Circuit(replace(network, shared=False), copies, shared.dense, P)
+    assert np.array_equal(unshared.grid_tensor(), shared.grid_tensor())
+
+
+def test_a_weight_free_layer_multiplies_its_window_channel_by_channel():
+    circuit = random_circuit(Architecture(2, 3, [Layer(2, 2, 3, weight_free=True)]), seed=0, prime=P)
+    x = np.random.default_rng(0).integers(0, P, (3, 2, 2)).astype(object)
+    assert circuit(x).tolist() == [sum(circuit.dense[0] * x.prod(axis=(1, 2))) % P]
 
 
 # --- bad input ---
@@ -306,7 +314,11 @@ def circuit_with(weight=None, dense=None, prime=None, templates=None):
         (lambda: circuit_with(templates=np.full((2, 2), Fraction(1, 2)), prime=7), WeightError,
          "the template matrix must hold whole numbers to be taken modulo 7, not object"),
         (lambda: circuit_with(weight=np.ones((3, 2, 3, 3))), WeightError,
-         "layer 1 needs a weight of shape (3, 2, 2, 2), or (1, 1, 3, 2, 2, 2) unshared, not (3, 2, 3, 3)"),
+         "layer 1 needs a weight of shape (3, 2, 2, 2), not (3, 2, 3, 3)"),
+        (lambda: Circuit(Architecture(2, 2, [Layer(2, 2, 3)], shared=False), [np.ones((3, 2, 2, 2))], np.ones((1, 3))),
+         WeightError, "layer 1 needs a weight of shape (1, 1, 3, 2, 2, 2), not (3, 2, 2, 2)"),
+        (lambda: Circuit(Architecture(2, 2, [Layer(2, 2, 2, weight_free=True)]), [np.ones((2, 2, 2, 2))], np.ones((1, 2))),
+         WeightError, "layer 1 is weight-free: its weight must be the identity at every offset"),
         (lambda: circuit_with(dense=np.ones(3)), WeightError, "the dense weight needs shape (classes, 3), not (3,)"),
         (lambda: circuit_with(dense=np.ones((1, 2))), WeightError,
          "the dense weight needs shape (classes, 3), not (1, 2)"),

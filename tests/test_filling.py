@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from convac_lib.architecture import BORDERS, Architecture, Layer, baseline, common_case
 from convac_lib.theory import filling
-from convac_lib.theory.circuits import Circuit, random_circuit, weight_shapes
+from convac_lib.theory.circuits import Circuit, pooling_weight, random_circuit, weight_shapes
 from convac_lib.theory.filling import Arithmetic, matricization
 from convac_lib.theory.tensors import assignments, make_cut
 
@@ -20,15 +20,17 @@ PYTHON = (2**31 + 11, 2**61 - 1, 2**63 - 25)
 
 @st.composite
 def architectures(draw, border):
-    size = draw(st.integers(2, 5))
-    layers, side = [], size
+    size, M = draw(st.integers(2, 5)), draw(st.integers(1, 3))
+    layers, side, below = [], size, M
     for _ in range(draw(st.integers(0, 3))):
         receptive_field = draw(st.integers(1, side if border == "valid" else 3))
-        layers.append(Layer(receptive_field, draw(st.integers(1, receptive_field)), draw(st.integers(1, 3))))
-        side = Architecture(size, 1, layers, border).sizes[-1]
+        weight_free = draw(st.booleans())
+        below = below if weight_free else draw(st.integers(1, 3))
+        layers.append(Layer(receptive_field, draw(st.integers(1, receptive_field)), below, weight_free))
+        side = Architecture(size, M, layers, border).sizes[-1]
     last = side if border == "valid" else side + draw(st.integers(0, 1))
     layers.append(Layer(last, side, draw(st.integers(1, 3))))
-    return Architecture(size, draw(st.integers(1, 3)), layers, border)
+    return Architecture(size, M, layers, border, shared=draw(st.booleans()))
 
 
 @st.composite
@@ -43,10 +45,9 @@ def problems(draw, primes):
     def numbers(shape):
         return generator.choice(extremes, shape) if extreme else generator.integers(0, prime, shape)
 
-    unshared = [draw(st.booleans()) for _ in architecture.layers]
     weights = [
-        numbers((size, size, *shape) if own else shape)
-        for own, size, shape in zip(unshared, architecture.sizes, weight_shapes(architecture))
+        pooling_weight(layer) if layer.weight_free else numbers(shape)
+        for layer, shape in zip(architecture.layers, weight_shapes(architecture))
     ]
     M = architecture.representation_channels
     templates = numbers((M, M)) if draw(st.booleans()) else None

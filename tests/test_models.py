@@ -1,5 +1,7 @@
 """ConvAC against the exact circuit, and ConvNet against convolution and pooling written out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -169,11 +171,19 @@ def test_the_seed_decides_the_weights_and_the_global_generator_is_left_alone(bui
             "a circuit over GF(7) has no torch form; draw it over the real numbers, with prime=None",
         ),
         (
-            lambda: ConvAC.from_circuit(random_circuit(baseline(M=2, size=2), seed=0, shared=False)),
-            WeightError,
+            lambda: ConvAC.from_circuit(random_circuit(replace(baseline(M=2, size=2), shared=False), seed=0)),
+            ArchitectureError,
             (
-                "layer 1's weight has shape (1, 1, 2, 2, 2, 2), a map for each position; "
-                "a ConvAC shares its weights, so draw the circuit with shared=True"
+                "a ConvAC has weights in every layer and shares them across positions; "
+                "give it layers that are not weight-free and shared=True"
+            ),
+        ),
+        (
+            lambda: ConvAC(Architecture(2, 2, [Layer(2, 2, 2, weight_free=True)])),
+            ArchitectureError,
+            (
+                "a ConvAC has weights in every layer and shares them across positions; "
+                "give it layers that are not weight-free and shared=True"
             ),
         ),
         (

@@ -1,5 +1,6 @@
 """Tensors, cuts and decompositions against plain loops, sums written out, and networks with the same numbers."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -150,7 +151,8 @@ def test_layers_of_windows_of_2_are_hierarchical_tucker_with_four_branches(depth
 
 
 def test_hierarchical_tucker_of_a_network_without_shared_weights_has_nodes_of_their_own():
-    circuit = random_circuit(baseline(M=2, size=4, channels=3), seed=1, prime=101, shared=False)
+    network = replace(baseline(M=2, size=4, channels=3), shared=False)
+    circuit = random_circuit(network, seed=1, prime=101)
     first, second = circuit.weights  # (u, v, c, d, i, j)
     leaves = [first[r // 2, c // 2, :, :, r % 2, c % 2] for r, c in (divmod(p, 4) for p in tree_order(2))]
     inner = [second[0, 0, :, :, u, v] for u, v in product(range(2), repeat=2)]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from convac_lib.architecture import Architecture, require_positive_integers
-from convac_lib.errors import ArchitectureError, ConvacError, DataError, WeightError
+from convac_lib.errors import ArchitectureError, ConvacError, DataError
 from convac_lib.networks.layers import GeneralizedConv2d, Representation, drawn
 from convac_lib.theory.circuits import Circuit, warn_of_zeros
 
@@ -29,7 +29,7 @@ class ConvAC(nn.Module):
         - Output: (N, Y)
 
     Raises:
-        ArchitectureError: if the network does not end in 1×1.
+        ArchitectureError: if the network does not end in 1×1, is unshared, or has a weight-free layer.
         DataError: if the represented input has not the architecture's M and H.
 
     Warns:
@@ -54,6 +54,11 @@ class ConvAC(nn.Module):
     ):
         super().__init__()
         require_positive_integers(classes=classes)
+        if not architecture.shared or any(layer.weight_free for layer in architecture.layers):
+            raise ArchitectureError(
+                "a ConvAC has weights in every layer and shares them across positions; "
+                "give it layers that are not weight-free and shared=True"
+            )
         self.architecture = architecture.require_single_output()
         warn_of_zeros(architecture, stacklevel=2)
         self.representation = nn.Identity() if representation is None else representation
@@ -84,11 +89,11 @@ class ConvAC(nn.Module):
         """Build the same function in float64, without a representation.
 
         Args:
-            circuit: a `Circuit` over the real numbers with shared weights; its templates are not needed.
+            circuit: a `Circuit` over the real numbers; its templates are not needed.
 
         Raises:
             ConvacError: if the circuit is over GF(p).
-            WeightError: if its weights are not shared across positions.
+            ArchitectureError: if its weights are not shared across positions, or a layer is weight-free.
 
         >>> from convac_lib import common_case, random_circuit
         >>> circuit = random_circuit(common_case(B=2, M=2, size=2), seed=0)
@@ -99,12 +104,6 @@ class ConvAC(nn.Module):
             raise ConvacError(
                 f"a circuit over GF({circuit.prime}) has no torch form; draw it over the real numbers, with prime=None"
             )
-        for number, weight in enumerate(circuit.weights, start=1):
-            if weight.ndim != 4:
-                raise WeightError(
-                    f"layer {number}'s weight has shape {weight.shape}, a map for each position; "
-                    "a ConvAC shares its weights, so draw the circuit with shared=True"
-                )
         # the drawn weights are all overwritten, so that any generator will do but the global one
         network = cls(circuit.architecture, len(circuit.dense), generator=torch.Generator()).double()
         with torch.no_grad():

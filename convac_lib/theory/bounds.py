@@ -1,6 +1,6 @@
 """Every bound on the rank across a cut, as exact powers, each naming its statement and checking its hypotheses."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
 from math import isqrt, log2, prod
@@ -113,8 +113,8 @@ def theorem(architecture: Architecture, cut: "str | Cut" = "left-right") -> Boun
         The `Bound`.
 
     Raises:
-        HypothesisError: if the border is not neutral, the cut is another, the network does not end in 1×1, T > H, or
-            D < 1.
+        HypothesisError: if the border is not neutral, the cut is another, the network does not end in 1×1, a layer is
+            weight-free, T > H, or D < 1.
         CutError: if the cut does not fit the image.
 
     Source: talk, slide "Overlapping Efficiency" (Theorem). Chapter: *The overlap theorem*.
@@ -127,6 +127,11 @@ def theorem(architecture: Architecture, cut: "str | Cut" = "left-right") -> Boun
         raise HypothesisError(
             f"the theorem is proved for the border 'neutral', and this network's is {architecture.border!r}"
         )
+    for number, layer in enumerate(architecture.layers, start=1):
+        if layer.weight_free:
+            raise HypothesisError(
+                f"the theorem is for layers with weights of their own, and layer {number} is weight-free"
+            )
     H, M = architecture.size, architecture.representation_channels
     K = next(K for K, field in enumerate(architecture.total_receptive_fields, start=1) if field > H // 2)
     T, step = minimal_total_receptive_field(architecture, K, H // 2), architecture.total_strides[K - 1]
@@ -171,10 +176,10 @@ def talk_bound(architecture: Architecture, cut: "str | Cut" = "left-right") -> B
         expected = common_case(B, M, H, C)
     except ArchitectureError:
         expected = None
-    if architecture != expected:
+    if replace(architecture, shared=True) != expected:
         raise HypothesisError(
             "the talk's bound is for the common case: B×B layers of stride 1, each followed by a 2×2 layer of stride "
-            "2, down to 1×1, all with the same channels and the border 'neutral'"
+            "2, down to 1×1, all with weights, the same channels and the border 'neutral'"
         )
     if C < M:
         raise HypothesisError(f"the talk's bound needs at least M = {M} channels in every layer, and they have {C}")

@@ -4,7 +4,9 @@ import hashlib
 import json
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from itertools import product
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +21,11 @@ DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"  # templates 0..M−1
 LARGEST_FILE = 2**24  # bytes
 LARGEST_NUMBER = 2**12  # a receptive field, a stride or channels
 LARGEST_SIZE, LARGEST_RANK, LARGEST_PRIME = 64, 2**13, 2**31
+TILE, THREADS = (64, 256), 4  # rows and columns that a thread checks at once
+LARGEST_WORK, LARGEST_HELD = 2**40, 2**27  # products modulo p, about an hour; numbers at once, 1 GiB
+CALL = 2**13  # products in the time of a call of NumPy
 KEYS = (
-    "format", "size", "representation_channels", "layers", "border", "cut", "prime", "weights", "dense",
+    "format", "size", "representation_channels", "layers", "border", "shared", "cut", "prime", "weights", "dense",
     "rank", "rows", "columns", "sampled", "digest",
 )  # fmt: skip
 
@@ -35,7 +40,7 @@ class RankCertificate:
         architecture: the `Architecture`; its templates are one-hot.
         cut: the patches of P, increasing.
         prime: p, at most 2³¹.
-        weights: of every layer, the shared weight (C_l, C_{l−1}, R_l, R_l), flat, in 0..p−1.
+        weights: of every layer, in the shape that `weight_shapes` gives, flat, in 0..p−1.
         dense: a, of length C_L.
         rank: k.
         rows, columns: k assignments each of templates to the patches of P and of Q, a base-36 digit a patch.
@@ -60,8 +65,9 @@ class RankCertificate:
             "format": FORMAT,
             "size": self.architecture.size,
             "representation_channels": self.architecture.representation_channels,
-            "layers": [[layer.receptive_field, layer.stride, layer.channels] for layer in self.architecture.layers],
+            "layers": [list(astuple(layer)) for layer in self.architecture.layers],
             "border": self.architecture.border,
+            "shared": self.architecture.shared,
             "cut": list(self.cut),
             "prime": self.prime,
             "weights": [list(numbers) for numbers in self.weights],
@@ -79,10 +85,10 @@ class RankCertificate:
         weights = tuple(np.array(numbers).reshape(shape) for numbers, shape in zip(self.weights, shapes))
         return Circuit(self.architecture, weights, np.array([self.dense]), self.prime)
 
-    def parts(self) -> tuple[Cut, list[list[int]], list[list[int]]]:
-        """The cut, and the template numbers of the rows, k × |P|, and of the columns, k × |Q|."""
-        rows, columns = ([list(map(DIGITS.index, word)) for word in words] for words in (self.rows, self.columns))
-        return make_cut(self.cut, self.architecture.size), rows, columns
+    def parts(self) -> tuple[Cut, np.ndarray, np.ndarray]:
+        """The cut, and the template numbers of the rows, (k, |P|), and of the columns, (k, |Q|)."""
+        sides = (np.array([list(map(DIGITS.index, word)) for word in words]) for words in (self.rows, self.columns))
+        return make_cut(self.cut, self.architecture.size), *sides
 
     def save(self, path: str | Path) -> None:
         """Write the certificate whole or not at all: beside the file first, then renamed.
@@ -146,11 +152,15 @@ def load(path: str | Path) -> RankCertificate:
     _require(_whole(rank, 1, LARGEST_RANK), f"its rank must be a whole number from 1 to {LARGEST_RANK}")
     layers = document["layers"]
     _require(
-        isinstance(layers, list) and all(_wholes(layer, 1, LARGEST_NUMBER, 3) for layer in layers),
-        f"its layers must be [receptive field, stride, channels], whole numbers from 1 to {LARGEST_NUMBER}",
+        isinstance(layers, list)
+        and all(isinstance(layer, list) and len(layer) == 4 and type(layer[3]) is bool for layer in layers)
+        and all(_wholes(layer[:3], 1, LARGEST_NUMBER) for layer in layers),
+        "its layers must be [receptive field, stride, channels, whether weight-free], the numbers from 1 to "
+        f"{LARGEST_NUMBER}",
     )
     _require(document["border"] in BORDERS, f"its border must be one of {', '.join(BORDERS)}")
-    architecture = Architecture(size, M, [Layer(*layer) for layer in layers], document["border"])
+    _require(type(document["shared"]) is bool, "whether its weights are shared must be true or false")
+    architecture = Architecture(size, M, [Layer(*layer) for layer in layers], document["border"], document["shared"])
     architecture.require_single_output()
 
     patches = document["cut"]
@@ -165,7 +175,7 @@ def load(path: str | Path) -> RankCertificate:
         _wholes(sampled, rank, max(sides), 2) and all(few <= side for few, side in zip(sampled, sides)),
         "what it sampled must be two numbers, from its rank to the sides of the matricization",
     )
-    weights, counts = document["weights"], [c * d * R * R for c, d, R, _ in weight_shapes(architecture)]
+    weights, counts = document["weights"], list(map(prod, weight_shapes(architecture)))
     _require(
         isinstance(weights, list)
         and len(weights) == len(counts)
@@ -194,6 +204,42 @@ def load(path: str | Path) -> RankCertificate:
         columns=tuple(document["columns"]),
         sampled=tuple(sampled),
     )
+
+
+def require_checkable(certificate: RankCertificate) -> RankCertificate:
+    """Return a certificate; raise `DataError` if checking it would take more than an hour or so, or too much memory."""
+    work, held = cost_of(certificate.architecture, certificate.cut, certificate.rank)
+    if work > LARGEST_WORK or held > LARGEST_HELD:
+        raise DataError(
+            f"checking this certificate would take {work:.1e} products and {held:.1e} numbers at once; "
+            f"the limits are {LARGEST_WORK:.1e} and {LARGEST_HELD:.1e}, so certify fewer rows"
+        )
+    return certificate
+
+
+def cost_of(architecture: Architecture, cut: tuple[int, ...], k: int) -> tuple[float, int]:
+    """Estimate the products modulo p that a k×k minor takes to evaluate and eliminate, and the numbers held at once.
+
+    What varies over rows and columns is found once a pair; what varies over either, once a tile.
+    """
+    reads = [(layer.receptive_field * size) ** 2 for layer, size in zip(architecture.layers, architecture.sizes)]
+    if sum(reads) * CALL > LARGEST_WORK:  # before each is looked at
+        return float(sum(reads) * CALL), k**2
+    first, tiles = frozenset(cut), prod(-(-k // side) for side in TILE)
+    below = {divmod(patch, architecture.size): {patch in first} for patch in range(architecture.size**2)}
+    work, most = k**3 / 3, 0
+    for layer, d, size in zip(architecture.layers, architecture.channels, architecture.sizes):
+        above, offsets = {}, list(product(range(layer.receptive_field), repeat=2))
+        for u, v in product(range(size), repeat=2):
+            window = [below.get((u * layer.stride + i, v * layer.stride + j), set()) for i, j in offsets]
+            above[u, v] = set().union(*window)
+            straddling = sum(len(sides) == 2 for sides in window)
+            work += k**2 * layer.channels * (straddling * (d + 1) + 2 * (len(above[u, v]) == 2))
+            work += tiles * d * len(offsets) * (CALL + layer.channels * max(TILE))
+        straddling = sum(len(sides) == 2 for sides in above.values())
+        most = max(most, layer.channels * (straddling * prod(TILE) + size**2 * max(TILE)))
+        below = above
+    return work, k**2 + 3 * THREADS * most  # the layer below, its products and this one
 
 
 def _read(path):

@@ -1,30 +1,33 @@
-"""Check a rank certificate with nothing of the fast engine: the reference circuit, pair by pair, and plain elimination.
+"""Check a rank certificate with nothing of the fast engine: the slide's formula in whole numbers, and plain elimination.
 
-What is accepted is proved, whoever wrote it: the circuit stated has, on the rows and columns listed, a k×k minor that is
-not 0 modulo p. The digest finds an edit by whoever did not recompute it. An edit with a new digest is another
-certificate: it is rejected exactly if its own claim is not borne out.
+What is accepted is proved, whoever wrote it: on the rows and columns listed, the circuit stated has a k×k minor that is
+not 0 modulo p. An edit with a new digest is another certificate, which stands or falls by its own claim.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
+from itertools import product
 from pathlib import Path
 
 import numpy as np
+from tqdm.auto import tqdm
 
-from convac_lib.architecture import Architecture
-from convac_lib.errors import CertificateError, DataError
-from convac_lib.theory.certificates import RankCertificate, load
+from convac_lib.errors import CertificateError
+from convac_lib.theory.certificates import THREADS, TILE, RankCertificate, load, require_checkable
+from convac_lib.theory.circuits import Circuit
+from convac_lib.theory.tensors import Cut
 
-LARGEST_WORK = 2**39  # products modulo p: about an hour
-LARGEST_BATCH = 2**26  # numbers held at once: 512 MiB
 CACHED = 2**15  # numbers that stay in a core's cache
 
 
-def verify(path: str | Path) -> RankCertificate:
+def verify(path: str | Path, *, progress: bool = False) -> RankCertificate:
     """Recompute a certificate's minor and return the certificate if its claim holds.
 
         det ⟦A⟧_{P|Q}[rows, columns] ≠ 0 (mod p)   →   rank ≥ k for almost all weights
 
     Args:
         path: a file that `RankCertificate.save` or anyone wrote.
+        progress: whether to draw progress bars on stderr.
 
     Returns:
         The `RankCertificate`, its claim proved.
@@ -35,51 +38,54 @@ def verify(path: str | Path) -> RankCertificate:
 
     Chapter: *The overlap theorem*.
     """
-    certificate = load(path)
-    k, prime = certificate.rank, certificate.prime
-    work, batch = cost_of(certificate.architecture, k)
-    if work > LARGEST_WORK or batch > LARGEST_BATCH:
-        raise DataError(
-            f"checking this certificate would take {work:.1e} products and {batch:.1e} numbers at once; "
-            f"the limits are {LARGEST_WORK:.1e} and {LARGEST_BATCH:.1e}, so certify fewer rows"
-        )
-    if not is_nonsingular(minor_of(certificate), prime):
-        raise CertificateError(
-            f"the certificate is false: the {k}×{k} minor of its rows and columns is 0 modulo {prime}"
-        )
+    certificate = require_checkable(load(path))
+    circuit, (cut, rows, columns), k = certificate.circuit(), certificate.parts(), certificate.rank
+    minor = np.empty((k, k), np.int64)
+
+    def fill(corner):
+        r, c = (slice(start, start + side) for start, side in zip(corner, TILE))
+        minor[r, c] = entries(circuit, cut, rows[r], columns[c])
+
+    corners = list(product(*(range(0, k, side) for side in TILE)))
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(tqdm(pool.map(fill, corners), "entries", len(corners), disable=not progress))
+    if not is_nonsingular(minor, circuit.prime, progress=progress):
+        raise CertificateError(f"the certificate is false: its {k}×{k} minor is 0 modulo {circuit.prime}")
     return certificate
 
 
-def cost_of(architecture: Architecture, k: int) -> tuple[int, int]:
-    """How many products a k×k minor takes to evaluate and eliminate, and the numbers held at once."""
-    work, batch, side = k**3 // 3, k**2, architecture.size
-    for layer, d, outputs in zip(architecture.layers, architecture.channels, architecture.sizes):
-        reached = max(side, (outputs - 1) * layer.stride + layer.receptive_field)
-        work += k**2 * layer.channels * d * (layer.receptive_field * outputs) ** 2
-        batch = max(batch, 4 * k * d * reached**2, 4 * k * layer.channels * outputs**2)  # a layer holds about 4 copies
-        side = outputs
-    return work, batch
+def entries(circuit: Circuit, cut: Cut, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """The grid tensor at every row and column, (m, n): a window's values are kept as (C, m or 1, n or 1), as they vary."""
+    plan, p, templates = circuit.architecture, circuit.prime, circuit.templates.T
+    x = {divmod(patch, plan.size): templates[:, digits, None] for patch, digits in zip(cut.rows, rows.T)}
+    x |= {divmod(patch, plan.size): templates[:, None, digits] for patch, digits in zip(cut.columns, columns.T)}
+    for layer, size, weight in zip(plan.layers, plan.sizes, circuit.weights):
+        y, constant = {}, np.full((weight.shape[-3], 1, 1), int(plan.border == "ones"))
+        outside = constant if plan.border in ("ones", "zero") else None
+        for u, v in product(range(size), repeat=2):
+            own, factors = weight[u, v] if weight.ndim == 6 else weight, {}  # a product for those that vary alike
+            for i, j in product(range(layer.receptive_field), repeat=2):
+                patch = x.get((u * layer.stride + i, v * layer.stride + j), outside)
+                if patch is not None:
+                    z = linear(own[:, :, i, j], patch, p)
+                    factors[z.shape] = factors.get(z.shape, 1) * z % p
+            y[u, v] = reduce(lambda a, b: a * b % p, factors.values(), np.ones((layer.channels, 1, 1), int))
+        x = y
+    return linear(circuit.dense[:1], x[0, 0], p)[0]
 
 
-def minor_of(certificate: RankCertificate) -> np.ndarray:
-    """The entries of the matricization on a certificate's rows and columns, pair by pair: shape (k, k)."""
-    circuit, (cut, rows, columns) = certificate.circuit(), certificate.parts()
-    digits = np.empty((len(columns), certificate.architecture.size**2), np.intp)
-    digits[:, cut.columns] = columns
-    minor = np.empty((len(rows), len(columns)), np.int64)
-    for i, row in enumerate(rows):
-        digits[:, cut.rows] = row
-        minor[i] = circuit.at_templates(digits)[0]
-    return minor
+def linear(weight: np.ndarray, x: np.ndarray, p: int) -> np.ndarray:
+    """Σ_d weight[c, d] · x[d] modulo p ≤ 2³¹: below 2⁶², and so exact in int64."""
+    return reduce(lambda total, d: (total + weight[:, d, None, None] * x[d]) % p, range(len(x)), 0)
 
 
-def is_nonsingular(matrix: np.ndarray, prime: int) -> bool:
+def is_nonsingular(matrix: np.ndarray, prime: int, *, progress: bool = False) -> bool:
     """Whether a square matrix of residues 0..p−1, p ≤ 2³¹, is invertible modulo p; the matrix is used up.
 
     >>> is_nonsingular(np.array([[0, 2], [3, 1]]), prime=7), is_nonsingular(np.array([[1, 2], [3, 6]]), prime=7)
     (True, False)
     """
-    while len(matrix):
+    for _ in tqdm(range(len(matrix)), "elimination", disable=not progress):
         j = (matrix[0] != 0).argmax()
         if not matrix[0, j]:
             return False
@@ -88,7 +94,6 @@ def is_nonsingular(matrix: np.ndarray, prime: int) -> bool:
         pivot, matrix = matrix[0, 1:], matrix[1:, 1:]
         few = max(1, CACHED // max(1, len(matrix)))
         for start in range(0, len(matrix), few):
-            part = matrix[start : start + few]
-            part -= factors[start : start + few] * pivot  # above −2⁶²
-            part %= prime
+            part = slice(start, start + few)
+            matrix[part] = (matrix[part] - factors[part] * pivot) % prime  # above −2⁶²
     return True

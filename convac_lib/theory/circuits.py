@@ -123,7 +123,8 @@ class Circuit:
 
     Args:
         architecture: the `Architecture`, ending in 1×1.
-        weights: of every layer l, (C_l, C_{l−1}, R_l, R_l), or with a leading (H_l, H_l) when unshared.
+        weights: of every layer l, (C_l, C_{l−1}, R_l, R_l), or with a leading (H_l, H_l) when unshared; the identity
+            at every offset, (C_l, C_l, R_l, R_l), when weight-free.
         dense: a, of shape (Y, C_L): one vector a class.
         prime: p for GF(p), None for the real numbers.
         templates: F[d, j] = f_j(v⁽ᵈ⁾), of shape (M, M): row d is what the representation gives at template d.
@@ -169,14 +170,12 @@ class Circuit:
             raise WeightError(
                 f"{len(self.weights)} weights for {len(self.architecture.layers)} layers; give one a layer"
             )
-        for number, (weight, shape, size) in enumerate(
-            zip(self.weights, weight_shapes(self.architecture), self.architecture.sizes), start=1
-        ):
-            if weight.shape not in (shape, (size, size, *shape)):
-                raise WeightError(
-                    f"layer {number} needs a weight of shape {shape}, or {(size, size, *shape)} unshared, "
-                    f"not {weight.shape}"
-                )
+        layers = zip(self.architecture.layers, self.weights, weight_shapes(self.architecture))
+        for number, (layer, weight, shape) in enumerate(layers, start=1):
+            if weight.shape != shape:
+                raise WeightError(f"layer {number} needs a weight of shape {shape}, not {weight.shape}")
+            if layer.weight_free and (weight != pooling_weight(layer)).any():
+                raise WeightError(f"layer {number} is weight-free: its weight must be the identity at every offset")
         channels = self.architecture.channels[-1]
         if self.dense.ndim != 2 or self.dense.shape[1] != channels:
             raise WeightError(f"the dense weight needs shape (classes, {channels}), not {self.dense.shape}")
@@ -251,22 +250,27 @@ class Circuit:
         return grid_tensor(lambda digits: self.at_templates(digits[..., 0])[class_index], numbers, patches)
 
 
-def weight_shapes(architecture: Architecture) -> list[tuple[int, int, int, int]]:
-    """The shared weight's shape (C_l, C_{l−1}, R_l, R_l) of every layer.
+def weight_shapes(architecture: Architecture) -> list[tuple[int, ...]]:
+    """The shape (C_l, C_{l−1}, R_l, R_l) of every layer's weight, after (H_l, H_l) where it is unshared.
 
     >>> from convac_lib import common_case
     >>> weight_shapes(common_case(B=3, M=2, size=2))
     [(2, 2, 3, 3), (2, 2, 2, 2)]
     """
     return [
-        (layer.channels, channels, layer.receptive_field, layer.receptive_field)
-        for layer, channels in zip(architecture.layers, architecture.channels)
+        (size,) * (0 if architecture.shared or layer.weight_free else 2)
+        + (layer.channels, channels, layer.receptive_field, layer.receptive_field)
+        for layer, channels, size in zip(architecture.layers, architecture.channels, architecture.sizes)
     ]
 
 
-def random_circuit(
-    architecture: Architecture, *, seed: int, prime: int | None = None, classes: int = 1, shared: bool = True
-) -> Circuit:
+def pooling_weight(layer: Layer) -> np.ndarray:
+    """The weight that makes a layer plain product pooling: the identity at every offset, (C, C, R, R)."""
+    window = (layer.receptive_field, layer.receptive_field)
+    return np.multiply.outer(np.eye(layer.channels, dtype=int), np.ones(window, int))
+
+
+def random_circuit(architecture: Architecture, *, seed: int, prime: int | None = None, classes: int = 1) -> Circuit:
     """Draw a circuit's weights: uniform over GF(p), or standard normal over the reals.
 
     Args:
@@ -274,7 +278,6 @@ def random_circuit(
         seed: a whole number; the same seed draws the same weights.
         prime: p for GF(p), None for the real numbers.
         classes: Y, the dense vectors.
-        shared: whether a layer's weights are the same at every position.
 
     Returns:
         The `Circuit`.
@@ -294,8 +297,8 @@ def random_circuit(
     def draw(shape):
         return generator.standard_normal(shape) if prime is None else generator.integers(0, prime, shape)
 
-    shapes = weight_shapes(architecture)
-    if not shared:
-        shapes = [(size, size, *shape) for size, shape in zip(architecture.sizes, shapes)]
-    weights = tuple(map(draw, shapes))
+    weights = tuple(
+        pooling_weight(layer) if layer.weight_free else draw(shape)
+        for layer, shape in zip(architecture.layers, weight_shapes(architecture))
+    )
     return Circuit(architecture, weights, draw((classes, architecture.channels[-1])), prime)

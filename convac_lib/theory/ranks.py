@@ -122,7 +122,7 @@ def issue(
     """Find the rank that `certify_rank` finds, and write down a proof that `checker.verify` can check alone.
 
     Args:
-        network: as for `certify_rank`; a `Circuit` needs shared weights and one-hot templates.
+        network: as for `certify_rank`; a `Circuit` needs one-hot templates.
         cut, rows, seed, prime, progress: as for `certify_rank`, with p at most 2³¹.
 
     Returns:
@@ -146,11 +146,8 @@ def issue(
             f"a certificate holds at most {len(DIGITS)} representation channels, size {LARGEST_SIZE} and rank "
             f"{LARGEST_RANK:,}, and this one would need {M}, {architecture.size} and {certified.rank:,}; certify fewer rows"
         )
-    shared = all(weight.ndim == 4 for weight in circuit.weights)
-    if not shared or circuit.prime > LARGEST_PRIME or (circuit.templates != np.eye(M, dtype=int)).any():
-        raise ConvacError(
-            "a certificate states shared weights, one-hot templates and a prime of at most 2^31; use those"
-        )
+    if circuit.prime > LARGEST_PRIME or (circuit.templates != np.eye(M, dtype=int)).any():
+        raise ConvacError("a certificate states one-hot templates and a prime of at most 2^31; use those")
     if not certified.rank:
         raise ConvacError("the rank is 0, which leaves nothing to certify; use another border, or a larger prime")
     return certified, RankCertificate(

@@ -94,14 +94,14 @@ def theorem_witness(architecture: Architecture, prime: int = DEFAULT_PRIME) -> W
     for number, weight in enumerate(weights, start=1):
         ones = M if number == 1 else D if number <= K + 1 else 1  # the first channels below, whose sum is 1
         if number > K:
-            weight[0, :ones] = 1
+            weight[..., 0, :ones, :, :] = 1
             continue
-        weight[: D if number == K else 2 * D, :ones] = 1
+        weight[..., : D if number == K else 2 * D, :ones, :, :] = 1
         far, shift = windows[number - 1] - 1, 0 if number == 1 else D  # below layer 1 there is one one-hot, not two
         for c in range(D):
             for channel, offset, picked in ((c, 0, c), (c if number == K else D + c, far, shift + c)):
-                weight[channel, :, 0, offset] = 0
-                weight[channel, picked, 0, offset] = 1
+                weight[..., channel, :, 0, offset] = 0
+                weight[..., channel, picked, 0, offset] = 1
     dense = np.zeros((1, architecture.channels[-1]), int)
     dense[0, : D if len(weights) == K else 1] = 1
     corners = [row * H + column for row, column in product(range(0, H, step), range(0, H - T + 1, step))]
@@ -139,8 +139,7 @@ def replicate(circuit: Circuit, receptive_fields: tuple[int, ...]) -> Circuit:
     True
     """
     architecture, p = circuit.architecture, circuit.prime
-    shared = all(weight.ndim == 4 for weight in circuit.weights)
-    if architecture.is_overlapping or architecture.border != "neutral" or p is None or not shared:
+    if architecture.is_overlapping or architecture.border != "neutral" or p is None or not architecture.shared:
         raise HypothesisError(
             "replication starts from a non-overlapping circuit over GF(p) with the border 'neutral' and shared weights"
         )

@@ -3,8 +3,11 @@
 import hashlib
 import json
 import os
+import re
 import tempfile
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass
+from functools import reduce
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -17,10 +20,9 @@ from convac_lib.theory.circuits import Circuit, weight_shapes
 from convac_lib.theory.tensors import Cut, make_cut
 
 FORMAT = "convac rank certificate 1"
-DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"  # templates 0..M−1
 LARGEST_FILE = 2**24  # bytes
 LARGEST_NUMBER = 2**12  # a receptive field, a stride or channels
-LARGEST_SIZE, LARGEST_RANK, LARGEST_PRIME = 64, 2**13, 2**31
+LARGEST_M, LARGEST_SIZE, LARGEST_RANK, LARGEST_PRIME = 64, 64, 2**13, 2**31
 TILE, THREADS = (64, 256), 4  # rows and columns that a thread checks at once
 LARGEST_WORK, LARGEST_HELD = 2**40, 2**27  # products modulo p, about an hour; numbers at once, 1 GiB
 CALL = 2**13  # products in the time of a call of NumPy
@@ -43,7 +45,7 @@ class RankCertificate:
         weights: of every layer, in the shape that `weight_shapes` gives, flat, in 0..p−1.
         dense: a, of length C_L.
         rank: k.
-        rows, columns: k assignments each of templates to the patches of P and of Q, a base-36 digit a patch.
+        rows, columns: k assignments each of templates to the patches of P and of Q, as `packed` writes them.
         sampled: how many rows and columns they were found among; information that no checker can prove.
 
     Chapter: *The overlap theorem*.
@@ -87,8 +89,9 @@ class RankCertificate:
 
     def parts(self) -> tuple[Cut, np.ndarray, np.ndarray]:
         """The cut, and the template numbers of the rows, (k, |P|), and of the columns, (k, |Q|)."""
-        sides = (np.array([list(map(DIGITS.index, word)) for word in words]) for words in (self.rows, self.columns))
-        return make_cut(self.cut, self.architecture.size), *sides
+        cut, M = make_cut(self.cut, self.architecture.size), self.architecture.representation_channels
+        words = ((self.rows, cut.rows), (self.columns, cut.columns))
+        return cut, *(np.array([unpacked(word, M, len(side)) for word in some]) for some, side in words)
 
     def save(self, path: str | Path) -> None:
         """Write the certificate whole or not at all: beside the file first, then renamed.
@@ -100,7 +103,7 @@ class RankCertificate:
             folder = Path(path).resolve().parent
             with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
                 try:
-                    json.dump(self.document(), file)
+                    json.dump(self.document(), file, separators=(",", ":"))
                     file.write("\n")
                     file.flush()
                     os.fsync(file.fileno())
@@ -112,6 +115,26 @@ class RankCertificate:
             raise ConvacError(
                 f"cannot write {path}: {error.strerror}; name a file in a folder that can be written"
             ) from None
+
+
+def packed(templates: Iterable[int], M: int) -> str:
+    """Write an assignment of templates 0..M−1 to patches as one number, each a digit in base M, in hexadecimal.
+
+    >>> packed([1, 0, 0, 1, 0], M=2), unpacked("12", M=2, patches=5)
+    ('12', [1, 0, 0, 1, 0])
+    """
+    templates = list(templates)
+    number = reduce(lambda number, digit: number * M + int(digit), templates, 0)
+    return f"{number:0{len(f'{M ** len(templates) - 1:x}')}x}"
+
+
+def unpacked(word: str, M: int, patches: int) -> list[int]:
+    """Read an assignment of templates to patches that `packed` wrote."""
+    number, digits = int(word, 16), []
+    for _ in range(patches):
+        number, digit = divmod(number, M)
+        digits.append(digit)
+    return digits[::-1]
 
 
 def digest_of(document: dict) -> str:
@@ -147,7 +170,7 @@ def load(path: str | Path) -> RankCertificate:
 
     size, M, prime, rank = (document[key] for key in ("size", "representation_channels", "prime", "rank"))
     _require(_whole(size, 1, LARGEST_SIZE), f"its size must be a whole number from 1 to {LARGEST_SIZE}")
-    _require(_whole(M, 1, len(DIGITS)), f"its representation channels must be a whole number from 1 to {len(DIGITS)}")
+    _require(_whole(M, 1, LARGEST_M), f"its representation channels must be a whole number from 1 to {LARGEST_M}")
     _require(_whole(prime, 2, LARGEST_PRIME), "its prime must be a whole number from 2 to 2^31")
     _require(_whole(rank, 1, LARGEST_RANK), f"its rank must be a whole number from 1 to {LARGEST_RANK}")
     layers = document["layers"]
@@ -184,14 +207,10 @@ def load(path: str | Path) -> RankCertificate:
         "its weights must be whole numbers below its prime, as many as each layer has",
     )
     for name, part in (("rows", cut.rows), ("columns", cut.columns)):
-        words = document[name]
+        words, most = document[name], M ** len(part) - 1
         _require(
-            isinstance(words, list)
-            and len(words) == rank
-            and all(
-                isinstance(word, str) and len(word) == len(part) and set(word) <= set(DIGITS[:M]) for word in words
-            ),
-            f"its {name} must be as many as its rank, each a digit below {M} for each of {len(part)} patches",
+            isinstance(words, list) and len(words) == rank and all(_is_packed(word, most) for word in words),
+            f"its {name} must be as many as its rank, each a number below {M}^{len(part)} in hexadecimal",
         )
     return RankCertificate(
         architecture=architecture,
@@ -266,6 +285,11 @@ def _distinct(pairs):
 
 def _no_number(word):
     _require(False, f"{word[:20]} is not a whole number")
+
+
+def _is_packed(word, most):
+    digits = len(f"{most:x}")
+    return isinstance(word, str) and re.fullmatch(f"[0-9a-f]{{{digits}}}", word) and int(word, 16) <= most
 
 
 def _whole(value, low, high):

@@ -8,7 +8,15 @@ import numpy as np
 from convac_lib.architecture import Architecture
 from convac_lib.errors import ConvacError
 from convac_lib.theory.bounds import Bound, bounds_of
-from convac_lib.theory.certificates import DIGITS, LARGEST_PRIME, LARGEST_RANK, LARGEST_SIZE, RankCertificate
+from convac_lib.theory.certificates import (
+    LARGEST_M,
+    LARGEST_PRIME,
+    LARGEST_RANK,
+    LARGEST_SIZE,
+    RankCertificate,
+    packed,
+    require_checkable,
+)
 from convac_lib.theory.circuits import Circuit, random_circuit
 from convac_lib.theory.elimination import echelon
 from convac_lib.theory.fields import DEFAULT_PRIME, require_prime, require_seed
@@ -129,38 +137,40 @@ def issue(
         The `CertifiedRank`, and the `RankCertificate` of its pivots.
 
     Raises:
-        ConvacError: as `certify_rank` does, or if a certificate cannot state this network, or the rank is 0.
+        ConvacError: as `certify_rank` does, or if a certificate cannot state this network, the rank is 0, or checking
+            the certificate would take more than an hour or so.
 
     Chapter: *The overlap theorem*.
 
     >>> from convac_lib import common_case
     >>> certified, certificate = issue(common_case(B=1, M=2, size=4))
     >>> certified.rank, certificate.rows, len(certificate.columns)
-    (2, ('00000000', '00000001'), 2)
+    (2, ('00', '01'), 2)
     """
     certified, circuit, cut, *pivots = _find(network, cut, rows, seed, prime, progress)
     architecture = circuit.architecture
     M = architecture.representation_channels
-    if M > len(DIGITS) or architecture.size > LARGEST_SIZE or certified.rank > LARGEST_RANK:
+    if M > LARGEST_M or architecture.size > LARGEST_SIZE or certified.rank > LARGEST_RANK:
         raise ConvacError(
-            f"a certificate holds at most {len(DIGITS)} representation channels, size {LARGEST_SIZE} and rank "
+            f"a certificate holds at most {LARGEST_M} representation channels, size {LARGEST_SIZE} and rank "
             f"{LARGEST_RANK:,}, and this one would need {M}, {architecture.size} and {certified.rank:,}; certify fewer rows"
         )
     if circuit.prime > LARGEST_PRIME or (circuit.templates != np.eye(M, dtype=int)).any():
         raise ConvacError("a certificate states one-hot templates and a prime of at most 2^31; use those")
     if not certified.rank:
         raise ConvacError("the rank is 0, which leaves nothing to certify; use another border, or a larger prime")
-    return certified, RankCertificate(
+    certificate = RankCertificate(
         architecture=architecture,
         cut=cut.rows,
         prime=circuit.prime,
         weights=tuple(tuple(weight.ravel().tolist()) for weight in circuit.weights),
         dense=tuple(circuit.dense[0].tolist()),
         rank=certified.rank,
-        rows=tuple("".join(map(DIGITS.__getitem__, row)) for row in pivots[0]),
-        columns=tuple("".join(map(DIGITS.__getitem__, column)) for column in pivots[1]),
+        rows=tuple(packed(row, M) for row in pivots[0]),
+        columns=tuple(packed(column, M) for column in pivots[1]),
         sampled=(certified.rows, certified.columns),
     )
+    return certified, require_checkable(certificate)
 
 
 def _find(network, cut, rows, seed, prime, progress):

@@ -9,11 +9,13 @@ import os
 import sys
 import warnings
 from dataclasses import asdict
+from itertools import product
 
 from convac_lib.architecture import BORDERS, Architecture, Layer, common_case
 from convac_lib.errors import ArchitectureError, CertificateError, ConvacError, CutError
 from convac_lib.theory.bounds import BOUNDS, Bound, bounds_of
 from convac_lib.theory.checker import verify as verify_certificate
+from convac_lib.theory.fields import DEFAULT_PRIME
 from convac_lib.theory.ranks import certify_rank, issue
 from convac_lib.theory.tensors import CUTS
 
@@ -48,15 +50,19 @@ def describe(arguments):
 def certify(arguments):
     """Compute an exact rank of the network's matricization across a cut, with weights drawn in GF(p)."""
     architecture, cut = _architecture(arguments), _cut(arguments.cut or "left-right")
-    progress = sys.stderr.isatty()
-    options = {"rows": arguments.rows, "seed": arguments.seed, "progress": progress}
-    if arguments.out:
-        certified, certificate = issue(architecture, cut, **options)
+    draws = []
+    for seed, prime in product(arguments.seed, arguments.prime):
+        options = {"rows": arguments.rows, "seed": seed, "prime": prime, "progress": sys.stderr.isatty()}
+        draw = (
+            issue(architecture, cut, **options) if arguments.out else (certify_rank(architecture, cut, **options), None)
+        )
+        draws.append(draw)
+    certified, certificate = max(draws, key=lambda draw: draw[0].rank)
+    if certificate:
         certificate.save(arguments.out)
-    else:
-        certified = certify_rank(architecture, cut, **options)
-    bounds = bounds_of(architecture, cut)
-    report = asdict(certified) | {"bounds": _bounds_report(bounds)}
+    bounds, ranks = bounds_of(architecture, cut), [draw.rank for draw, _ in draws]
+    drawn = [{"seed": draw.seed, "prime": draw.prime, "rank": draw.rank} for draw, _ in draws]
+    report = asdict(certified) | {"draws": drawn, "agree": len(set(ranks)) == 1, "bounds": _bounds_report(bounds)}
     part = "the whole matricization" if certified.full else "a sample of the matricization"
     lines = [
         f"rank {certified.rank} of {certified.rows}×{certified.columns}, {part}"
@@ -64,12 +70,18 @@ def certify(arguments):
         f"for almost all weights, the rank across the cut {certified.cut} is at least {certified.rank}",
         f"(exact modulo {certified.prime}, seed {certified.seed}, border {certified.border})",
     ]
+    if len(draws) > 1:
+        lines.append(
+            f"all {len(draws)} draws agree"
+            if report["agree"]
+            else f"the {len(draws)} draws differ: ranks from {min(ranks)} to {max(ranks)}, and the largest is proved"
+        )
     return report, "\n".join(lines) + f"\n\n{_bounds_table(bounds)}"
 
 
 def verify(arguments):
     """Check a certificate that certify --out wrote, without the fast engine; exit status 1 if it is false or altered."""
-    certificate = verify_certificate(arguments.certificate)
+    certificate = verify_certificate(arguments.certificate, progress=sys.stderr.isatty())
     architecture, rank = certificate.architecture, certificate.rank
     cut = ",".join(map(str, certificate.cut))
     report = {"valid": True, "rank": rank, "cut": cut, "prime": certificate.prime, "border": architecture.border}
@@ -81,26 +93,33 @@ def verify(arguments):
 
 
 def _architecture(arguments):
-    """The `Architecture` that the words --B or --layers, --M, --size, --channels and --border describe."""
+    """The `Architecture` that the words --B or --layers, --M, --size, --channels, --border and --unshared describe."""
     if (arguments.B is None) == (arguments.layers is None):
         raise ArchitectureError("give exactly one of --B, for the common case, and --layers")
     if arguments.layers is not None:
         if arguments.channels is not None:
             raise ArchitectureError("--channels goes with --B; with --layers each layer states its own, as in 3/1/2")
-        layers = map(_layer, arguments.layers)
+        layers = []
+        for word in arguments.layers:
+            layers.append(_layer(word, below=layers[-1].channels if layers else arguments.M))
     else:
         layers = common_case(arguments.B, arguments.M, arguments.size, arguments.channels).layers
-    return Architecture(arguments.size, arguments.M, layers, arguments.border)
+    return Architecture(arguments.size, arguments.M, layers, arguments.border, not arguments.unshared)
 
 
-def _layer(word):
+def _layer(word, below):
+    """3/1/2, or 2/2/pool for a weight-free layer, which keeps the channels below it."""
+    *window, channels = word.split("/", 2)
     try:
-        return Layer(*map(int, word.split("/", 2)))
+        if channels == "pool":
+            return Layer(*map(int, window), below, weight_free=True)
+        return Layer(*map(int, window), int(channels))
     except (TypeError, ValueError) as error:
         if isinstance(error, ConvacError):
             raise
         raise ArchitectureError(
-            f"{word!r} is not a layer; write receptive field/stride/channels, as in 3/1/2"
+            f"{word!r} is not a layer; write receptive field/stride/channels, as in 3/1/2, "
+            "or receptive field/stride/pool for product pooling without weights"
         ) from None
 
 
@@ -145,13 +164,19 @@ class _Parser(argparse.ArgumentParser):
 def _parser():
     words = _Parser(add_help=False)
     words.add_argument("--B", type=int, help="receptive field of the common case's B×B layers")
-    words.add_argument("--layers", nargs="+", metavar="R/S/C", help="receptive field/stride/channels of each layer")
+    words.add_argument(
+        "--layers",
+        nargs="+",
+        metavar="R/S/C",
+        help="receptive field/stride/channels of each layer; R/S/pool for product pooling without weights",
+    )
     words.add_argument("--M", type=int, required=True, help="representation channels")
     words.add_argument("--size", type=int, required=True, help="side of the image, in patches")
     words.add_argument("--channels", type=int, help="channels of every layer of the common case (default: M)")
     words.add_argument(
         "--border", default="neutral", metavar="RULE", help=f"one of {', '.join(BORDERS)} (default: neutral)"
     )
+    words.add_argument("--unshared", action="store_true", help="weights of their own at every position")
     words.add_argument("--cut", help=f"{', '.join(CUTS)}, or patches as in 0,1,4,5 (default: left-right)")
     words.add_argument("--json", action="store_true", help="print JSON for machines")
 
@@ -180,7 +205,12 @@ def _parser():
                 metavar="k",
                 help="sample k rows and columns (default: all up to 4,096; else 1,024, or what a bound asks for)",
             )
-            one.add_argument("--seed", type=int, default=0, help="draws the weights and the sample (default: 0)")
+            one.add_argument(
+                "--seed", type=int, nargs="+", default=[0], help="draw the weights and the sample (default: 0)"
+            )
+            one.add_argument(
+                "--prime", type=int, nargs="+", default=[DEFAULT_PRIME], help=f"p of GF(p) (default: {DEFAULT_PRIME})"
+            )
             one.add_argument("--out", metavar="FILE", help="write a certificate, which convac verify checks")
     one = commands.add_parser(
         "verify",

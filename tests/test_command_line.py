@@ -9,6 +9,11 @@ import pytest
 from convac_lib import Architecture, Layer, certify_rank, common_case
 from convac_lib.__main__ import main
 
+NO_LAYER = (
+    "; write receptive field/stride/channels, as in 3/1/2, or receptive field/stride/pool for product pooling "
+    "without weights"
+)
+
 
 def run(capsys, words):
     status = main(words.split())
@@ -30,10 +35,42 @@ def test_certify_says_what_the_library_says(capsys):
     bounds = report.pop("bounds")
     architecture = Architecture(2, 3, [Layer(2, 1, 3), Layer(2, 2, 3)], "ones")
     certified = certify_rank(architecture, [0, 3], rows=5, seed=7)
+    draws, agree = report.pop("draws"), report.pop("agree")
+    assert (draws, agree) == ([{"seed": 7, "prime": certified.prime, "rank": certified.rank}], True)
     assert report == {key: getattr(certified, key) for key in report}
     assert set(report) == {"rank", "rows", "columns", "saturated", "full", "prime", "seed", "cut", "border"}
     assert bounds["saturation"] == 9 and bounds["theorem"] is None
     assert bounds["why"]["theorem"].startswith("the theorem is for the cuts 'left-right' and 'top-bottom'")
+
+
+def test_several_seeds_and_primes_agree_or_the_largest_rank_counts(capsys):
+    words = "certify --B 2 --M 2 --size 4 --seed 0 1 2 --prime 8388593 2147483647"
+    report = json.loads(run(capsys, f"{words} --json")[1])
+    assert report["rank"] == 64 and report["agree"]
+    assert report["draws"] == [
+        {"seed": seed, "prime": prime, "rank": 64} for seed in (0, 1, 2) for prime in (8388593, 2147483647)
+    ]
+    assert "all 6 draws agree\n" in run(capsys, words)[1]
+
+    ranks = [certify_rank(common_case(2, 2, 2), seed=seed, prime=5).rank for seed in range(6)]
+    assert len(set(ranks)) > 1  # over so small a field a minor often vanishes by chance
+    words = "certify --B 2 --M 2 --size 2 --seed 0 1 2 3 4 5 --prime 5"
+    report = json.loads(run(capsys, f"{words} --json")[1])
+    assert [draw["rank"] for draw in report["draws"]] == ranks and report["rank"] == max(ranks) and not report["agree"]
+    sentence = f"the 6 draws differ: ranks from {min(ranks)} to {max(ranks)}, and the largest is proved\n"
+    assert sentence in run(capsys, words)[1]
+
+
+def test_weight_free_pooling_and_unshared_weights_have_words(capsys, tmp_path):
+    words = "certify --layers 3/1/2 2/2/pool 3/1/2 2/2/pool --M 2 --size 4 --json"
+    assert json.loads(run(capsys, words)[1])["rank"] == 6
+    path = tmp_path / "rank.json"
+    unshared = json.loads(run(capsys, f"{words} --unshared --out {path}")[1])
+    layers = [Layer(3, 1, 2), Layer(2, 2, 2, weight_free=True)] * 2
+    network = Architecture(4, 2, layers, shared=False)
+    assert unshared["rank"] == certify_rank(network).rank > 0
+    status, out, _ = run(capsys, f"verify {path}")
+    assert status == 0 and out.startswith(str(network))
 
 
 def test_describe_says_what_the_architecture_says(capsys):
@@ -43,7 +80,7 @@ def test_describe_says_what_the_architecture_says(capsys):
     assert [layer["total_stride"] for layer in report["layers"]] == list(architecture.total_strides)
     assert [layer["output_size"] for layer in report["layers"]] == list(architecture.sizes)
     assert set(report["layers"][0]) == {
-        "receptive_field", "stride", "channels", "total_receptive_field", "total_stride", "output_size",
+        "receptive_field", "stride", "channels", "weight_free", "total_receptive_field", "total_stride", "output_size",
     }  # fmt: skip
     assert report["parameters"] == architecture.parameters and report["overlapping"]
     assert report["bounds"]["saturation"] == 2**32
@@ -98,7 +135,7 @@ def test_out_holds_a_certificate_that_verify_accepts(capsys, tmp_path):
 def test_verify_says_no_with_status_1_and_refuses_what_is_no_certificate_with_2(capsys, tmp_path):
     path = tmp_path / "rank.json"
     run(capsys, f"certify --B 1 --M 2 --size 2 --out {path}")
-    path.write_text(path.read_text().replace('"rank": 2', '"rank": 1'))
+    path.write_text(path.read_text().replace('"rank":2', '"rank":1'))
     assert run(capsys, f"verify {path}") == (
         1, "", "convac: the certificate was altered: its digest is not that of the rest\n",
     )  # fmt: skip
@@ -121,8 +158,8 @@ def test_verify_says_no_with_status_1_and_refuses_what_is_no_certificate_with_2(
         ("--B 2 --M -2 --size 4 --channels 2", "representation channels must be a whole number of at least 1, not -2"),
         ("--layers 2/3/1 --M 2 --size 4",
          "receptive field 2 is smaller than stride 3: patches would be skipped; use a receptive field of at least 3"),
-        ("--layers 3/1 --M 2 --size 4", "'3/1' is not a layer; write receptive field/stride/channels, as in 3/1/2"),
-        ("--layers 3/1/2/1 --M 2 --size 4", "'3/1/2/1' is not a layer; write receptive field/stride/channels, as in 3/1/2"),
+        ("--layers 3/1 --M 2 --size 4", "'3/1' is not a layer" + NO_LAYER),
+        ("--layers 3/1/2/1 --M 2 --size 4", "'3/1/2/1' is not a layer" + NO_LAYER),
         ("--layers 3/1/2 --M 2 --size 4",
          "the network ends in 4×4, and the dense layer needs 1×1: add layers whose strides multiply to 4"),
         ("--layers 4/4/2 --M 2 --size 4 --channels 2",

@@ -13,6 +13,7 @@ from itertools import product
 
 from convac_lib.architecture import BORDERS, Architecture, Layer, common_case
 from convac_lib.errors import ArchitectureError, CertificateError, ConvacError, CutError
+from convac_lib.experiments.atlas import chart, read_atlas
 from convac_lib.theory.bounds import BOUNDS, Bound, bounds_of
 from convac_lib.theory.checker import verify as verify_certificate
 from convac_lib.theory.fields import DEFAULT_PRIME
@@ -77,6 +78,15 @@ def certify(arguments):
             else f"the {len(draws)} draws differ: ranks from {min(ranks)} to {max(ranks)}, and the largest is proved"
         )
     return report, "\n".join(lines) + f"\n\n{_bounds_table(bounds)}"
+
+
+def atlas(arguments):
+    """Certify the common case cell by cell, and append what is missing to an atlas in CSV; certificates lie beside it."""
+    chart(arguments.out, arguments.sizes, arguments.M, arguments.B, progress=sys.stderr.isatty())
+    cells = read_atlas(arguments.out)
+    counts = {status: sum(cell.status == status for cell in cells) for status in ("exact", "whole", "at least")}
+    words = ", ".join(f"{count} {status}" for status, count in counts.items())
+    return {"cells": len(cells), **counts}, f"{len(cells)} cells in {arguments.out}: {words}"
 
 
 def verify(arguments):
@@ -212,6 +222,19 @@ def _parser():
                 "--prime", type=int, nargs="+", default=[DEFAULT_PRIME], help=f"p of GF(p) (default: {DEFAULT_PRIME})"
             )
             one.add_argument("--out", metavar="FILE", help="write a certificate, which convac verify checks")
+    one = commands.add_parser(
+        "atlas",
+        help=atlas.__doc__,
+        description=atlas.__doc__,
+        epilog="example:\n  convac atlas --sizes 4 8 --M 2 3 --B 1 2 3 --out atlas.csv",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    one.add_argument("--sizes", type=int, nargs="+", required=True, metavar="H", help="sides of the image, in patches")
+    one.add_argument("--M", type=int, nargs="+", required=True, help="representation channels")
+    one.add_argument("--B", type=int, nargs="+", required=True, help="receptive fields; 1 is without overlap")
+    one.add_argument("--out", required=True, metavar="FILE", help="the atlas; a run again goes on where it was")
+    one.add_argument("--json", action="store_true", help="print JSON for machines")
+    one.set_defaults(run=atlas)
     one = commands.add_parser(
         "verify",
         help=verify.__doc__,

@@ -147,6 +147,18 @@ def theorem(architecture: Architecture, cut: "str | Cut" = "left-right") -> Boun
     return Bound(statement, "proved", D, Fraction(exponent), K)
 
 
+def talk_formula(B: int, M: int) -> Bound:
+    """The talk's formula for the common case, whether it holds at a size or not: see `talk_bound`.
+
+        M^((2B−1)²/4)
+
+    >>> print(talk_formula(B=3, M=4))
+    ⌈4^(25/4)⌉ = 5,793
+    """
+    statement = f"for almost all weights, rank ≥ M^((2B−1)²/4) with M = {M}, B = {B}"
+    return Bound(statement, "claimed in the talk", M, Fraction((2 * B - 1) ** 2, 4))
+
+
 def talk_bound(architecture: Architecture, cut: "str | Cut" = "left-right") -> Bound:
     """Bound the common case's rank from below by the talk's formula, where the image has room for it.
 
@@ -183,15 +195,13 @@ def talk_bound(architecture: Architecture, cut: "str | Cut" = "left-right") -> B
         )
     if C < M:
         raise HypothesisError(f"the talk's bound needs at least M = {M} channels in every layer, and they have {C}")
-    exponent = Fraction((2 * B - 1) ** 2, 4)
-    if exponent > H**2 // 2:
+    bound = talk_formula(B, M)
+    if bound.exponent > H**2 // 2:
         raise HypothesisError(
-            f"the talk's bound {M}^{float(exponent):g} is larger than the matricization's side {M}^{H**2 // 2}: "
+            f"the talk's bound {M}^{float(bound.exponent):g} is larger than the matricization's side {M}^{H**2 // 2}: "
             f"at size {H} and B = {B} the formula is false; use a larger size"
         )
-    return Bound(
-        f"for almost all weights, rank ≥ M^((2B−1)²/4) with M = {M}, B = {B}", "claimed in the talk", M, exponent
-    )
+    return bound
 
 
 def non_overlapping_upper(architecture: Architecture, cut: "str | Cut" = "left-right") -> Bound:

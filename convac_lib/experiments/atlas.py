@@ -1,0 +1,208 @@
+"""The atlas: exact ranks of the common case over a grid of sizes, M, B, channels and cuts, each with its certificate.
+
+One line a cell, appended and synced, so that a run that was stopped goes on where it was.
+"""
+
+import csv
+import os
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, fields
+from itertools import product
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from tqdm.auto import tqdm
+
+from convac_lib.architecture import common_case
+from convac_lib.errors import DataError
+from convac_lib.theory.bounds import Bound, bounds_of, saturation, talk_formula
+from convac_lib.theory.certificates import LARGEST_HELD, LARGEST_WORK, cost_of
+from convac_lib.theory.ranks import LARGEST_SAMPLE, SAMPLED, issue
+from convac_lib.theory.tensors import make_cut
+
+CUTS = ("left-right", "interleaved")
+HALVES = ("left-right", "top-bottom")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One network of the common case across one cut: what was certified, and what the theory says beside it.
+
+    Attributes:
+        size, M, B, channels, cut: the network, as for `common_case`, and the cut.
+        rank: that the certificate proves for almost all weights.
+        status: "exact" if the rank meets a proved upper bound, "whole" if it is that of the whole matricization modulo
+            p, which the generic rank passes with a probability of at most degree/p, "at least" if rows were sampled.
+        rows: how many rows and columns were taken, at most.
+        theorem: the bound of `theorem`, or None where it does not apply.
+        formula: the talk's ⌈M^((2B−1)²/4)⌉, whether it holds or not; None for a cut that is no half.
+        claim: of the formula: "false" if the matricization is smaller, "vacuous" if it is at most the channels, which
+            networks without overlap reach too, "proved" if the rank or the theorem attains it, "open" otherwise.
+        upper: the smallest proved upper bound: saturation, and without overlap the tree's.
+        prime, seed: of the draw.
+        certificate: the digest, whose first 16 digits name the file.
+
+    Chapter: *The overlap theorem*.
+    """
+
+    size: int
+    M: int
+    B: int
+    channels: int
+    cut: str
+    rank: int
+    status: str
+    rows: int
+    theorem: int | None
+    formula: int | None
+    claim: str | None
+    upper: int
+    prime: int
+    seed: int
+    certificate: str
+
+    @property
+    def place(self) -> tuple[int, int, int, int, str]:
+        """(size, M, B, channels, cut): where in the atlas this cell stands."""
+        return self.size, self.M, self.B, self.channels, self.cut
+
+
+HEADER = [field.name for field in fields(Cell)]
+KINDS = [str if field.type in (str, str | None) else int for field in fields(Cell)]
+
+
+def read_atlas(path: str | Path) -> list[Cell]:
+    """Read the cells of an atlas; a last line that was never finished is not there.
+
+    Args:
+        path: a CSV file that `chart` wrote.
+
+    Returns:
+        The cells, in the order in which they were computed.
+
+    Raises:
+        DataError: if the file cannot be read, or a line is no cell.
+
+    Chapter: *The overlap theorem*.
+    """
+    try:
+        text = Path(path).read_text("utf-8")
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}; write it with convac atlas") from None
+    lines = text[: text.rfind("\n") + 1].splitlines()
+    if lines and lines[0].split(",") != HEADER:
+        raise DataError(f"{path} is no atlas: its first line must be {','.join(HEADER)}")
+    return [_cell(words, f"line {number} of {path}") for number, words in enumerate(csv.reader(lines[1:]), start=2)]
+
+
+def chart(
+    path: str | Path,
+    sizes: Iterable[int],
+    M: Iterable[int],
+    B: Iterable[int],
+    *,
+    progress: bool = False,
+) -> None:
+    """Certify every cell that the atlas does not hold yet: C = M and C = 2M, left | right and interleaved columns.
+
+    A certificate is written before its line, and a line is synced before the next cell begins; whatever stops a run,
+    the lines that are there are true.
+
+    Args:
+        path: the CSV file; certificates go into the folder `certificates` beside it.
+        sizes: H, sides of the image, powers of two.
+        M: numbers of representation channels.
+        B: receptive fields of the layers of stride 1; 1 is the network without overlap.
+        progress: whether to draw progress bars on stderr.
+
+    Raises:
+        ArchitectureError: if a number makes no common case.
+        DataError: if the file is no atlas, cannot be written, or another run is writing it.
+
+    Chapter: *The overlap theorem*.
+    """
+    path = Path(path)
+    places = [(H, m, b, C, cut) for H, m, b in product(sizes, M, B) for C in (m, 2 * m) for cut in CUTS]
+    try:
+        (path.parent / "certificates").mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path}.lock", timeout=0), open(path, "a+b") as file:
+            done = {cell.place for cell in read_atlas(path)}
+            if not _drop_torn_line(file):
+                _append(file, HEADER)
+            for place in tqdm([place for place in places if place not in done], desc="atlas", disable=not progress):
+                _append(file, astuple(_certify(place, path.parent / "certificates", progress)))
+    except Timeout:
+        raise DataError(f"another run is writing {path}; wait until it has ended") from None
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror}; name a file in a folder that can be written") from None
+
+
+def certificate_path(atlas: str | Path, cell: Cell) -> Path:
+    """Where the certificate of a cell of this atlas lies."""
+    return Path(atlas).parent / "certificates" / f"{cell.certificate[:16]}.json"
+
+
+def _certify(place, folder, progress):
+    """Certify one cell, and leave its certificate in the folder."""
+    size, M, B, channels, cut = place
+    architecture = common_case(B, M, size, channels)
+    formula = talk_formula(B, M).value if cut in HALVES else None
+    certified, certificate = issue(architecture, cut, rows=_rows(architecture, cut, formula), progress=progress)
+    digest = certificate.document()["digest"]
+    certificate.save(folder / f"{digest[:16]}.json")
+    bounds = {name: bound.value for name, bound in bounds_of(architecture, cut).items() if isinstance(bound, Bound)}
+    upper = min(bounds["saturation"], bounds.get("non_overlapping_upper", bounds["saturation"]))
+    return Cell(
+        *place,
+        rank=certified.rank,
+        status="exact" if certified.rank == upper else "whole" if certified.full else "at least",
+        rows=max(certified.rows, certified.columns),
+        theorem=bounds.get("theorem"),
+        formula=formula,
+        claim=_claim(formula, channels, max(certified.rank, bounds.get("theorem", 0)), bounds["saturation"]),
+        upper=upper,
+        prime=certified.prime,
+        seed=certified.seed,
+        certificate=digest,
+    )
+
+
+def _claim(formula, channels, proved, side):
+    if formula is None:
+        return None
+    if formula > side:
+        return "false"
+    if formula <= channels:
+        return "vacuous"
+    return "proved" if formula <= proved else "open"
+
+
+def _rows(architecture, cut, formula):
+    """The whole matricization if it is small; else enough for the talk's formula; else fewer: what can be checked."""
+    side = saturation(architecture, cut).value
+    wanted = side if side <= LARGEST_SAMPLE else formula or SAMPLED
+    rows = [max(wanted, SAMPLED)] if wanted <= LARGEST_SAMPLE else []
+    patches = make_cut(cut, architecture.size).rows
+    costs = ((k, *cost_of(architecture, patches, min(k, side))) for k in (*rows, SAMPLED, SAMPLED // 2, SAMPLED // 4))
+    return next(k for k, work, held in costs if work <= LARGEST_WORK and held <= LARGEST_HELD)
+
+
+def _append(file, words):
+    """Write a line at the end, and return when it is on the disk."""
+    file.write((",".join("" if word is None else str(word) for word in words) + "\n").encode())
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _drop_torn_line(file):
+    """Take away a last line that a killed run never finished; return the bytes that are left."""
+    file.seek(0)
+    return file.truncate(file.read().rfind(b"\n") + 1)
+
+
+def _cell(words, where):
+    try:
+        values = [None if word == "" else kind(word) for kind, word in zip(KINDS, words, strict=True)]
+    except ValueError:
+        raise DataError(f"{where} is no cell of an atlas: {','.join(words)}"[:200]) from None
+    return Cell(*values)

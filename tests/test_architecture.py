@@ -1,14 +1,13 @@
 """Geometry: the formulas against pixels counted one by one, and every sentence about layers that make no network."""
 
-from itertools import product
-
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import architectures
 
 from convac_lib import Architecture, ConvacError, Layer, baseline, common_case, random_circuit
+from convac_lib.architecture import BORDERS
 from convac_lib.errors import ArchitectureError
 from convac_lib.theory.circuits import generalized_convolution
 
@@ -21,61 +20,74 @@ STACKS = st.lists(
 
 def columns_seen(layers, position):
     """The columns of an endless image below one output, window by window."""
-    if not layers:
-        return {position}
-    *below, top = layers
-    window = range(position * top.stride, position * top.stride + top.receptive_field)
-    return set().union(*(columns_seen(below, column) for column in window))
+    seen = {position}
+    for layer in reversed(layers):
+        seen = {column * layer.stride + i for column in seen for i in range(layer.receptive_field)}
+    return seen
 
 
-@given(STACKS)
-def test_total_fields_and_strides_are_the_extent_and_the_step_of_pixel_sets(layers):
-    network = Architecture(size=1, representation_channels=1, layers=layers)
-    for depth in range(1, len(layers) + 1):
-        seen, next_seen = columns_seen(layers[:depth], 0), columns_seen(layers[:depth], 1)
-        assert seen == set(range(network.total_receptive_fields[depth - 1]))
-        assert min(next_seen) == network.total_strides[depth - 1]
-
-
-@given(STACKS, st.integers(1, 5))
-def test_an_output_changes_with_exactly_the_pixels_of_its_total_receptive_field(layers, size):
-    network = Architecture(size, 1, layers)
-    pixels = list(product(range(size), repeat=2))
-    images = np.ones((1, size, size, len(pixels)), object)  # the n-th image has a 2 at the n-th pixel, else 1
-    for n, (row, column) in enumerate(pixels):
-        images[0, row, column, n] = 2
-    for layer in layers:
-        ones = np.ones((1, 1, layer.receptive_field, layer.receptive_field), object)
-        images = generalized_convolution(images, ones, layer.stride)  # a product of its pixels, each to some power
-    field, step = network.total_receptive_fields[-1], network.total_strides[-1]
-    for u, v in product(range(network.sizes[-1]), repeat=2):
-        changed = {pixel for pixel, value in zip(pixels, images[0, u, v]) if value != 1}
-        assert changed == {(r, c) for r, c in pixels if 0 <= r - u * step < field and 0 <= c - v * step < field}
-
-
-@given(STACKS, st.integers(1, 30), st.sampled_from(["neutral", "ones", "zero", "valid"]))
-def test_sizes_count_the_windows(layers, size, border):
+def count_windows(layers, size, border):
+    """The side of every layer's output, window by window, or the number of the layer in which none fits."""
     sides = [size]
     for number, layer in enumerate(layers, start=1):
         starts = range(0, sides[-1], layer.stride)
         fitting = [start for start in starts if border != "valid" or start + layer.receptive_field <= sides[-1]]
         if not fitting:
-            with pytest.raises(ArchitectureError) as error:
-                Architecture(size, 1, layers, border)
-            assert str(error.value) == (
-                f"layer {number} has receptive field {layer.receptive_field} on an input of size {sides[-1]}: "
-                f"with border 'valid' no window fits; use a receptive field of at most {sides[-1]}"
-            )
-            return
+            return sides, number
         sides.append(len(fitting))
-    assert Architecture(size, 1, layers, border).sizes == tuple(sides[1:])
+    return sides, None
 
 
-@given(STACKS)
-def test_a_network_overlaps_where_its_total_receptive_field_passes_its_total_stride(layers):
-    network = Architecture(1, 1, layers)
-    assert network.is_overlapping == any(degree > 1 for degree in network.degrees_of_overlap)
-    assert network.is_overlapping == any(layer.is_overlapping for layer in layers)
+def pixels_changed(layers, size, border):
+    """Which pixels change an output if they are 0 instead of 1: (row, column of the output, row, column of the pixel)."""
+    images = 1 - np.eye(size**2, dtype=np.int8).reshape(1, size, size, -1)  # the n-th has its 0 at the n-th pixel
+    images = np.concatenate([np.ones((1, size, size, 1), np.int8), images], axis=-1)
+    for layer in layers:
+        ones = np.ones((1, 1, layer.receptive_field, layer.receptive_field), np.int8)
+        images = generalized_convolution(images, ones, layer.stride, border=border)  # the product of its pixels
+    before, after = images[0, ..., :1], images[0, ..., 1:]
+    return (before != after).reshape(*images.shape[1:3], size, size)
+
+
+def check_geometry(layers, size, border):
+    """A network's geometry, or its error, against brute force."""
+    sides, unfit = count_windows(layers, size, border)
+    if unfit:
+        with pytest.raises(ArchitectureError) as error:
+            Architecture(size, 1, layers, border)
+        assert str(error.value) == (
+            f"layer {unfit} has receptive field {layers[unfit - 1].receptive_field} on an input of size {sides[-1]}: "
+            f"with border 'valid' no window fits; use a receptive field of at most {sides[-1]}"
+        )
+        return None
+    network = Architecture(size, 1, layers, border)
+    assert network.sizes == tuple(sides[1:])
+    overlaps = False
+    for depth, (field, step) in enumerate(zip(network.total_receptive_fields, network.total_strides), start=1):
+        seen, next_seen = columns_seen(layers[:depth], 0), columns_seen(layers[:depth], 1)
+        assert seen == set(range(field)) and min(next_seen) == step
+        overlaps |= bool(seen & next_seen)
+    assert network.is_overlapping == overlaps == any(degree > 1 for degree in network.degrees_of_overlap)
+    positions, pixels = np.arange(sides[-1])[:, None] * step, np.arange(size)
+    field_of = (positions <= pixels) & (pixels < positions + field)
+    if border == "zero":  # where a window leaves the image, the output is 0 whatever the pixels are
+        field_of &= positions + field <= size
+    assert np.array_equal(pixels_changed(layers, size, border), field_of[:, None, :, None] & field_of[None, :, None, :])
+    return network
+
+
+def test_the_geometry_is_that_of_pixels_counted_and_perturbed(record_property):
+    checked = set()
+
+    @settings(max_examples=1750)
+    @given(STACKS, st.sampled_from(BORDERS))
+    def check(layers, border):
+        checked.update(check_geometry(layers, size, border) for size in range(1, 9))
+
+    check()
+    checked.remove(None)
+    record_property("architectures against brute force: 0 mismatches", len(checked))
+    assert len(checked) >= 10_000
 
 
 @pytest.mark.parametrize("B", range(1, 8))

@@ -183,8 +183,11 @@ def _rows(architecture, cut, formula):
     wanted = side if side <= LARGEST_SAMPLE else formula or SAMPLED
     rows = [max(wanted, SAMPLED)] if wanted <= LARGEST_SAMPLE else []
     patches = make_cut(cut, architecture.size).rows
-    costs = ((k, *cost_of(architecture, patches, min(k, side))) for k in (*rows, SAMPLED, SAMPLED // 2, SAMPLED // 4))
-    return next(k for k, work, held in costs if work <= LARGEST_WORK and held <= LARGEST_HELD)
+    costs = (
+        (k, *cost_of(architecture, patches, min(k, side)))
+        for k in (*rows, *(SAMPLED >> halvings for halvings in range(11)))
+    )
+    return next((k for k, work, held in costs if work <= LARGEST_WORK and held <= LARGEST_HELD), 1)
 
 
 def _append(file, words):

@@ -23,9 +23,9 @@ FORMAT = "convac rank certificate 1"
 LARGEST_FILE = 2**24  # bytes
 LARGEST_NUMBER = 2**12  # a receptive field, a stride or channels
 LARGEST_M, LARGEST_SIZE, LARGEST_RANK, LARGEST_PRIME = 64, 64, 2**13, 2**31
-TILE, THREADS = (64, 256), 4  # rows and columns that a thread checks at once
-LARGEST_WORK, LARGEST_HELD = 2**40, 2**27  # products modulo p, about an hour; numbers at once, 1 GiB
-CALL = 2**13  # products in the time of a call of NumPy
+TILE, THREADS = (64, 256), 2  # rows and columns that a thread checks at once
+LARGEST_WORK, LARGEST_HELD = 2**40, 2**28  # products modulo p, about an hour; numbers at once, 2 GiB
+CALL, CACHED = 2**13, 2**15  # products in the time of a call of NumPy; numbers that stay in a core's cache
 KEYS = (
     "format", "size", "representation_channels", "layers", "border", "shared", "cut", "prime", "weights", "dense",
     "rank", "rows", "columns", "sampled", "digest",

@@ -4,20 +4,17 @@ What is accepted is proved, whoever wrote it: on the rows and columns listed, th
 not 0 modulo p. An edit with a new digest is another certificate, which stands or falls by its own claim.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 from itertools import product
 from pathlib import Path
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from convac_lib.errors import CertificateError
-from convac_lib.theory.certificates import THREADS, TILE, RankCertificate, load, require_checkable
+from convac_lib.theory.certificates import CACHED, THREADS, TILE, RankCertificate, load, require_checkable
 from convac_lib.theory.circuits import Circuit
+from convac_lib.theory.progress import stage, workers
 from convac_lib.theory.tensors import Cut
-
-CACHED = 2**15  # numbers that stay in a core's cache
 
 
 def verify(path: str | Path, *, progress: bool = False) -> RankCertificate:
@@ -47,8 +44,9 @@ def verify(path: str | Path, *, progress: bool = False) -> RankCertificate:
         minor[r, c] = entries(circuit, cut, rows[r], columns[c])
 
     corners = list(product(*(range(0, k, side) for side in TILE)))
-    with ThreadPoolExecutor(THREADS) as pool:
-        list(tqdm(pool.map(fill, corners), "entries", len(corners), disable=not progress))
+    with stage("computing entries", len(corners), "tile", shown=progress) as advance, workers(THREADS) as pool:
+        for _ in pool.map(fill, corners):
+            advance(1)
     if not is_nonsingular(minor, circuit.prime, progress=progress):
         raise CertificateError(f"the certificate is false: its {k}×{k} minor is 0 modulo {circuit.prime}")
     return certificate
@@ -85,15 +83,17 @@ def is_nonsingular(matrix: np.ndarray, prime: int, *, progress: bool = False) ->
     >>> is_nonsingular(np.array([[0, 2], [3, 1]]), prime=7), is_nonsingular(np.array([[1, 2], [3, 6]]), prime=7)
     (True, False)
     """
-    for _ in tqdm(range(len(matrix)), "elimination", disable=not progress):
-        j = (matrix[0] != 0).argmax()
-        if not matrix[0, j]:
-            return False
-        matrix[:, [0, j]] = matrix[:, [j, 0]]
-        factors = matrix[1:, :1] * pow(int(matrix[0, 0]), -1, prime) % prime
-        pivot, matrix = matrix[0, 1:], matrix[1:, 1:]
-        few = max(1, CACHED // max(1, len(matrix)))
-        for start in range(0, len(matrix), few):
-            part = slice(start, start + few)
-            matrix[part] = (matrix[part] - factors[part] * pivot) % prime  # above −2⁶²
+    with stage("eliminating rows", len(matrix), "row", shown=progress) as advance:
+        while len(matrix):
+            j = matrix[0].argmax()
+            if not matrix[0, j]:
+                return False
+            matrix[:, [0, j]] = matrix[:, [j, 0]]
+            factors = matrix[1:, :1] * pow(int(matrix[0, 0]), -1, prime) % prime
+            pivot, matrix = matrix[0, 1:], matrix[1:, 1:]
+            few = max(1, CACHED // max(1, len(matrix)))
+            for start in range(0, len(matrix), few):
+                part = slice(start, start + few)
+                matrix[part] = (matrix[part] - factors[part] * pivot) % prime  # above −2⁶²
+            advance(1)
     return True

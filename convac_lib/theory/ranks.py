@@ -189,7 +189,7 @@ def _find(network, cut, rows, seed, prime, progress):
     generator = np.random.default_rng([require_seed(seed), 1])
     chosen = [_sample(M, len(part), limit, generator) for part in (cut.rows, cut.columns)]
     matrix = matricization(network, cut, *chosen, progress=progress)
-    rank, *pivots = echelon(matrix, network.prime)
+    rank, *pivots = echelon(matrix, network.prime, progress=progress)
     certified = CertifiedRank(
         rank=rank,
         rows=matrix.shape[0],

@@ -39,8 +39,11 @@ def describe(arguments):
 def _describe_model(arguments):
     from convac_lib.networks.tracing import from_torch  # here, since torch takes seconds to load
 
-    if arguments.layers or any(arguments.__dict__[word] is not None for word in ("B", "M", "size", "channels")):
-        raise ArchitectureError("a --model states its own layers and channels; leave out --B, --layers, --M, --size")
+    own = arguments.B, arguments.layers, arguments.M, arguments.size, arguments.channels
+    if any(word is not None for word in own) or arguments.unshared or arguments.border != "neutral":
+        raise ArchitectureError(
+            "a --model states its own layers, channels and border; give it with --input-size, --cut and --json only"
+        )
     one_number = len(arguments.input_size) == 1
     traced = from_torch(_model(arguments.model), arguments.input_size[0] if one_number else arguments.input_size)
     report, bounds = _geometry(traced.architecture, arguments.cut)
@@ -66,8 +69,8 @@ def _model(word):
         return getattr(import_module(module), factory)()
     except Exception as error:  # whatever the factory's own code raises
         raise ArchitectureError(
-            f"{word} gave no model ({type(error).__name__}: {error}); name a module that can be imported from here, and "
-            "in it a function without arguments that returns a torch.nn.Module"
+            f"{word} gave no model ({type(error).__name__}: {error}); name a module that can be imported from here, "
+            "and in it a function without arguments that returns a torch.nn.Module"
         ) from error
 
 

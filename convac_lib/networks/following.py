@@ -72,8 +72,9 @@ class Follower(TorchFunctionMode):
         image = torch.zeros(shape, dtype=parameter.dtype, device=parameter.device)
         self.reaches[image] = Reach(Map(shape[-1], (2, 3)), start=(shape[-1], shape[1]))
         training = {module: module.training for module in self.names}
-        hooks = [module.register_forward_pre_hook(self.enter, with_kwargs=True) for module in self.names]
-        hooks += [module.register_forward_hook(self.leave, with_kwargs=True) for module in self.names]
+        open_ones = [module for module in self.names if not isinstance(module, torch.jit.ScriptModule)]
+        hooks = [module.register_forward_pre_hook(self.enter, with_kwargs=True) for module in open_ones]
+        hooks += [module.register_forward_hook(self.leave, with_kwargs=True) for module in open_ones]
         try:
             model.eval()
             with torch.no_grad(), self:
@@ -188,8 +189,6 @@ class Follower(TorchFunctionMode):
             return self.generalized_convolution(module, output, reach)
         if isinstance(module, Representation):
             return self.representation(module, reach, *output.shape[1:3])
-        if reach.layers:
-            raise NotMapped("a ConvAC that does not read the image")
         plan = module.architecture
         if not isinstance(module.representation, nn.Identity):
             reach = self.representation(module.representation, reach, plan.representation_channels, plan.size)
@@ -209,6 +208,8 @@ class Follower(TorchFunctionMode):
         return self.take(reach, Effect(words, Map(output.shape[-1], (2, 3)), "layer", layer, module.bias is None))
 
     def representation(self, module, reach, channels, size):
+        if reach.layers:
+            raise NotMapped("a representation is below every layer, and this one is above some")
         words = f"{type(module).__name__}, {channels} functions of every patch; from here on, patches are counted"
         self.step(words, "representation", in_circuit=True)
         return replace(reach, map=Map(size, (2, 3)), start=(size, channels))

@@ -29,7 +29,7 @@ class ConvAC(nn.Module):
         - Output: (N, Y)
 
     Raises:
-        ArchitectureError: if the network does not end in 1×1, R < S in a layer, it is unshared, or has a weight-free layer.
+        ArchitectureError: if the network does not end in 1×1, is unshared, or has a layer that is weight-free or R < S.
         DataError: if the represented input has not the architecture's M and H.
 
     Warns:
@@ -145,8 +145,8 @@ class ConvNet(nn.Module):
         - Output: (N, Y), to be read through softmax.
 
     Raises:
-        ArchitectureError: if the network does not end in 1×1, R < S in a layer, a pooling layer changes the number of channels, or the
-            border is not "neutral".
+        ArchitectureError: if the network does not end in 1×1, a layer has R < S, a pooling layer changes the number of
+            channels, or the border is not "neutral".
         DataError: if the images have another shape.
 
     Source: talk, slides "Experiments on Standard ConvNets". Chapter: *The CIFAR-10 experiments*.

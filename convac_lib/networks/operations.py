@@ -67,7 +67,7 @@ def effect_of(function: Callable, args: tuple, kwargs: dict, output: Tensor, inp
 
     >>> x = torch.zeros(1, 3, 8, 8)
     >>> effect_of(torch.max_pool2d, (x, 3, 2, 1), {}, torch.max_pool2d(x, 3, 2, 1), x, Map(8, (2, 3)))
-    Effect(what='max pooling 3×3, padding 1', map=Map(size=4, axes=(2, 3)), role='layer', \
+    Effect(what='max pooling 3×3, stride 2, padding 1', map=Map(size=4, axes=(2, 3)), role='layer', \
 layer=Layer(receptive_field=3, stride=2, channels=3, weight_free=False), in_circuit=False)
     """
     name = name_of(function)
@@ -157,7 +157,7 @@ def _global_pooling(image, input):
     return Effect(f"global pooling {size}×{size}", Map(1), "layer", layer)
 
 
-def _mean(image, output, input, dim=None, keepdim=False, **_):
+def _mean(image, output, input, dim=None, keepdim=False, *, dtype=None):
     axes = range(input.ndim) if dim is None else [dim] if isinstance(dim, int) else dim
     axes = {axis % input.ndim for axis in axes}
     hit = axes & set(image.axes)

@@ -6,6 +6,7 @@ Taught in the chapter *The overlap theorem*.
 from collections import Counter
 from dataclasses import dataclass, replace
 
+import torch
 from torch import nn
 
 from convac_lib.architecture import Architecture, require_positive_integers
@@ -73,7 +74,8 @@ def from_torch(model: nn.Module, input_size: int | tuple[int, int, int]) -> Trac
     counts as (k−1)·dilation + 1; a global pooling, or a linear map of a whole map, is one window of all of it. Where
     branches meet, the path goes on along the one with the largest total receptive field at equal stride. What acts on
     every pixel alike changes nothing. Attention, transposed convolutions, resampling, windows that are not square, and
-    all that is not known here are named with the reason, and the architecture ends below the first of them.
+    all that is not known here are named with the reason, and the architecture ends below the first of them that the
+    output depends on.
 
     M is the number of channels that enter the first layer; ConvNets, which have no representation, enter the image's.
     The border is the one under which the architecture's sizes are the model's own, if there is one; otherwise the
@@ -95,19 +97,20 @@ def from_torch(model: nn.Module, input_size: int | tuple[int, int, int]) -> Trac
     >>> model = nn.Sequential(
     ...     nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 8, 3, padding=2, dilation=2)
     ... )
-    >>> print(from_torch(model, 32))
-    layer  receptive field  stride  channels  output  total receptive field  total stride  overlap  read from
-    image                                  3   32×32                      1             1        1
-        1                3       1         8   32×32                      3             1        3  0: convolution 3×3, padding 1
-        2                2       2         8   16×16                      4             2        2  2: max pooling 2×2
-        3                5       1         8   16×16                     12             2        6  3: convolution 3×3, dilation 2, padding 2
-    overlapping, border 'neutral'
-    sizes: as the model's own
-    pointwise: relu ×1
-    not mapped: nothing
+    >>> traced = from_torch(model, 32)
+    >>> traced.architecture.total_receptive_fields, traced.architecture.total_strides
+    ((3, 4, 12), (1, 2, 2))
+    >>> for step in traced.account:
+    ...     print(step.role, "|", step)
+    layer | 0: convolution 3×3, padding 1
+    pointwise | 1: relu
+    layer | 2: max pooling 2×2, stride 2
+    layer | 3: convolution 3×3, dilation 2, padding 2
     """
     if not isinstance(model, nn.Module):
         raise ArchitectureError(f"from_torch reads a torch.nn.Module, and this is {model!r}; give it a network")
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ArchitectureError("a scripted model hides what it does; give the model that it was scripted from")
     model = getattr(model, "_orig_mod", model)  # within what torch.compile returns
     follower = Follower(model)
     reached = follower.run(model, _shape(model, input_size))

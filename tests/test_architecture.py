@@ -84,7 +84,7 @@ def check_geometry(layers, size, border):
 def test_the_geometry_is_that_of_pixels_counted_and_perturbed(record_property):
     checked = set()
 
-    @settings(max_examples=1800)
+    @settings(max_examples=1750)
     @given(STACKS, st.sampled_from(BORDERS))
     def check(layers, border):
         checked.update(check_geometry(layers, size, border) for size in range(1, 9))

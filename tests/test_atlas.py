@@ -18,6 +18,7 @@ from convac_lib.theory.bounds import non_overlapping_upper, saturation, talk_bou
 from convac_lib.theory.certificates import cost_of, load
 from convac_lib.theory.checker import verify
 from convac_lib.theory.tensors import make_cut
+from convac_lib.visuals.views import atlas_view
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "atlas.csv"
 GRID = ([2, 4], [2], [1, 2, 3, 4])
@@ -91,7 +92,7 @@ def test_a_torn_last_line_is_computed_anew(charted, tmp_path):
 
 def test_an_atlas_killed_again_and_again_ends_up_whole(charted, tmp_path):
     draw, path, kills = random.Random(0), tmp_path / "atlas.csv", 0
-    grid = "--sizes 2 4 --M 2 --B 1 2 3 4".split()
+    grid = ["--sizes", "2", "4", "--M", "2", "--B", "1", "2", "3", "4"]
     command = [sys.executable, "-m", "convac_lib", "atlas", *grid, "--out", str(path)]
     for _ in range(8):
         process, lines = subprocess.Popen(command, stdout=subprocess.DEVNULL), -1
@@ -119,7 +120,7 @@ def test_a_second_writer_waits_its_turn(charted):
 
 def test_the_command_charts_and_counts(charted, tmp_path, capsys):
     path = tmp_path / "new" / "atlas.csv"
-    assert main(["atlas", *"--sizes 2 --M 2 --B 1 2 --out".split(), str(path)]) == 0
+    assert main(["atlas", *["--sizes", "2", "--M", "2", "--B", "1", "2", "--out"], str(path)]) == 0
     assert capsys.readouterr().out == f"8 cells in {path}: 8 exact, 0 whole, 0 at least\n"
     lines = charted.read_text().splitlines()
     assert path.read_text().splitlines() == lines[:9]
@@ -128,8 +129,9 @@ def test_the_command_charts_and_counts(charted, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("size,M\n", "{} is no atlas: its first line must be size,M,B,channels,cut,rank,status,rows,theorem,formula,claim,"
-         "upper,prime,seed,certificate"),
+        ("size,M\n",
+         ("{} is no atlas: its first line must be size,M,B,channels,cut,rank,status,rows,theorem,formula,claim,upper,"
+          "prime,seed,certificate")),
         ("{header}\n4,2,x\n", "line 2 of {} is no cell of an atlas: 4,2,x"),
     ],
 )  # fmt: skip
@@ -187,6 +189,21 @@ def test_the_cheap_certificates_are_borne_out():
     assert len(cheap) > 30
     for cell in cheap:
         assert verify(certificate_path(RESULTS, cell)).rank == cell.rank
+
+
+def test_the_explorer_says_of_every_cell_what_the_atlas_says():
+    words = {
+        "proved": "proved here",
+        "open": "open here",
+        "false": "false at",
+        "vacuous": "says nothing",
+        None: "claims nothing",
+    }
+    for cell in book():
+        view = atlas_view(book(), cell.size, cell.M, cell.B, "M" if cell.channels == cell.M else "2M", cell.cut)
+        assert f"{cell.rank:,}" in view.reading and words[cell.claim] in view.reading and f"B = {cell.B}" in view.alt
+        assert (view.values["rank"], view.values["is"]) == (cell.rank, cell.status)
+        assert len(view.picture) < 60_000 and cell.certificate.startswith(view.values["certificate"])
 
 
 def test_the_cells_of_a_small_image_are_found_again():

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from strategies import architectures, cuts
 
 from convac_lib import Architecture, Layer, baseline, bounds_of, certify_rank, common_case, make_cut
-from convac_lib.errors import ConvacError, CutError, HypothesisError
+from convac_lib.errors import ArchitectureError, ConvacError, CutError, HypothesisError
 from convac_lib.theory.bounds import (
     Bound,
+    common_case_exponents,
     minimal_total_receptive_field,
     non_overlapping_upper,
     saturation,
@@ -133,20 +134,51 @@ def test_the_theorem_says_which_layer_it_used():
     )
 
 
-def falls_below_the_talk(B, size):
-    """Whether the theorem's exponent is below (2B−1)²/4 with [B×B, 2×2] repeated down to 1×1 and C = 2M."""
-    layers, side = [], size
-    while side > 1:
-        layers += [Layer(B, 1, 4), Layer(2, 2, 4)]
-        side = -(-side // 2)
-    bound = theorem(Architecture(size, 2, layers))
-    assert bound.base == 2
-    return bound.exponent < Fraction((2 * B - 1) ** 2, 4)
+def exponents_by_hand(B, size):
+    """e of every layer that qualifies, in the common case: its windows shrunk in every way, then counted one by one."""
+    found, steps = [], [1]
+    while steps[-1] < size:
+        steps += [steps[-1], 2 * steps[-1]]  # a layer's step over the image is also its input's, one further
+    for K in range(1, len(steps)):
+        sides = [range(1, B + 1) if number % 2 == 0 else (2,) for number in range(K)]
+        totals = [1 + sum((t - 1) * step for t, step in zip(windows, steps)) for windows in product(*sides)]
+        fitting = [total for total in totals if size / 2 < total <= size]
+        if fitting:
+            starts = [start for start in range(0, size, steps[K]) if start + min(fitting) <= size]
+            found.append(len(starts) * len(range(0, size, steps[K])))
+    return found
+
+
+@pytest.mark.parametrize("B", range(1, 6))
+def test_the_theorems_exponent_in_the_common_case_is_that_of_windows_counted(B):
+    for size in range(2, 41, 2):
+        e, claimed = common_case_exponents(B, size)
+        assert e == max(exponents_by_hand(B, size)) and 4 * claimed == (2 * B - 1) ** 2
+        if size & (size - 1) == 0:
+            bound = theorem(common_case(B, M=2, size=size, channels=4))
+            assert (bound.base, bound.exponent) == (2, e)
 
 
 @pytest.mark.parametrize(("B", "sizes"), [(2, [2, 4]), (3, [2, 6]), (5, [2, 4, 6, 10, 12])])
 def test_the_theorem_passes_the_talks_form_but_at_these_sizes(B, sizes):
-    assert [size for size in range(2, 66, 2) if falls_below_the_talk(B, size)] == sizes
+    compared = {size: common_case_exponents(B, size) for size in range(2, 66, 2)}
+    assert [size for size, (e, claimed) in compared.items() if e < claimed] == sizes
+
+
+@pytest.mark.parametrize(
+    ("B", "size", "kind", "sentence"),
+    [
+        (3, 5, CutError,
+         ("the cut 'left-right' needs an even size to make two equal halves, and the size is 5; "
+          "use 6, or list the patches of one side")),
+        (3, 2.0, ArchitectureError, "size must be a whole number of at least 1, not 2.0"),
+        (0, 4, ArchitectureError, "receptive field must be a whole number of at least 1, not 0"),
+    ],
+)  # fmt: skip
+def test_exponents_of_no_common_case_get_one_sentence(B, size, kind, sentence):
+    with pytest.raises(kind) as error:
+        common_case_exponents(B, size)
+    assert str(error.value) == sentence
 
 
 # --- the talk's bound ---

@@ -14,7 +14,9 @@ from PIL import ImageFont
 
 from convac_lib.architecture import Architecture, Layer, baseline, common_case
 from convac_lib.errors import ArchitectureError, CutError
+from convac_lib.experiments.atlas import Cell
 from convac_lib.theory.tensors import CUTS, make_cut
+from convac_lib.visuals.charts import draw_atlas_row
 from convac_lib.visuals.drawings import draw_network, draw_rank_scale, stack
 from convac_lib.visuals.style import BOUND_COLOUR, SATURATION_COLOUR, colour_of
 
@@ -192,6 +194,37 @@ def test_lengths_are_logarithms():
     (line,) = (line for line in svg.iter(f"{SVG}line") if line.get("stroke") == SATURATION_COLOUR)
     start = float(next(svg.iter(f"{SVG}rect")).get("x"))
     assert (float(line.get("x1")) - start) / bars[1] == pytest.approx(log10(256) / log10(2), rel=1e-3)
+
+
+ROWS = [
+    # (size, M, cut, [(B, rank, status, theorem, formula, upper)])
+    (4, 2, "left-right", [(1, 2, "exact", 1, 2, 2), (2, 64, "whole", 1, 5, 256), (3, 256, "exact", 256, 77, 256)]),
+    (8, 4, "left-right", [(1, 4, "exact", None, 2, 4), (3, 5793, "at least", 256, 5793, 4**32),
+                          (5, 1024, "at least", 65536, 1_552_518_092_301, 4**32)]),
+    (16, 3, "interleaved", [(1, 1024, "at least", None, None, 3**64), (4, 1024, "at least", None, None, 3**128)]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("size", "M", "cut", "known"), ROWS)
+def test_a_row_of_the_atlas_is_legible_and_its_heights_are_logarithms(size, M, cut, known):
+    cells = [
+        Cell(size, M, B, M, cut, rank, status, 1, theorem, formula, None, upper, 7, 0, "")
+        for B, rank, status, theorem, formula, upper in known
+    ]
+    for cell in cells:
+        svg = assert_legible(draw_atlas_row(cells, cell.B))
+    ticks = {text.text: float(text.get("y")) for text in svg.iter(f"{SVG}text") if text.get("text-anchor") == "end"}
+    bottom, decade = ticks["1"] - 7, (ticks["1"] - ticks["10" if size == 4 else "10³"]) / (1 if size == 4 else 3)
+    marks = [path for path in svg.iter(f"{SVG}path") if path.get("fill") in map(colour_of, range(1, 6))]
+    for cell, mark in zip(cells, marks, strict=True):
+        heights = [float(y) for y in re.findall(r"[ML][\d.]+ ([\d.]+)", mark.get("d"))]
+        y = bottom - decade * log10(cell.rank)
+        assert mark.get("fill") == colour_of(cell.B) and min(heights) - 0.1 <= y <= max(heights) + 0.1
+        bars = [float(line.get("y1")) for line in svg.iter(f"{SVG}line") if line.get("stroke-width") == "4"]
+        if (cell.theorem or 1) > 1:
+            assert min(abs(bottom - bar - decade * log10(cell.theorem)) for bar in bars) < 0.1
+    arrows = [path for path in svg.iter(f"{SVG}path") if path.get("d").endswith("v-18m-6 7l6-7 6 7")]
+    assert len(arrows) == sum(cell.status == "at least" for cell in cells)
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,11 @@ def flint_rank(matrix, prime):
     return nmod_mat(*map(int, matrix.shape), (matrix.astype(object) % prime).ravel().tolist(), prime).rank()
 
 
-def check(matrix, prime, **settings):
+def check(matrix, prime):
     rank, rows, columns = elimination.echelon(matrix, prime)
+    if torch.is_tensor(matrix) and prime < 2**31:  # as on an accelerator
+        found = elimination._eliminate(matrix, elimination._Field(prime), lambda rows: None)
+        assert (found[0], *map(list, found[1:])) == (rank, list(rows), list(columns))
     matrix = np.asarray(matrix)
     assert rank == flint_rank(matrix, prime) == len(set(rows)) == len(set(columns))
     assert flint_rank(matrix[np.ix_(rows, columns)], prime) == rank
@@ -29,6 +32,11 @@ def product(m, n, r, prime, rng):
     left, right = (rng.integers(0, min(prime, 2**62), shape).astype(object) for shape in ((m, r), (r, n)))
     matrix = left @ right % prime if r else np.zeros((m, n), object)
     return matrix.astype(np.int64)
+
+
+@pytest.fixture(autouse=True)
+def threads(monkeypatch):
+    monkeypatch.setattr(elimination, "available_threads", lambda: 3)
 
 
 @pytest.fixture(params=[(512, 8), (24, 3), (5, 2), (1, 2)])
@@ -149,3 +157,15 @@ def test_bad_input_is_refused_in_one_sentence():
     with pytest.raises(ConvacError) as error:
         elimination.echelon(np.ones(2, int), 8)
     assert str(error.value) == "8 is not a prime below 2**63; use for example 2147483647"
+
+
+@pytest.mark.parametrize("prime", [7, 2**61 - 1])
+@pytest.mark.parametrize("k", [0, 1, 40])
+def test_the_bar_ends_full_whatever_the_rank_and_is_drawn_only_when_asked(capsys, prime, k):
+    matrix = np.outer(np.arange(60), np.arange(k))
+    quiet = elimination.echelon(matrix, prime)
+    assert capsys.readouterr() == ("", "")
+    assert elimination.echelon(matrix, prime, progress=True)[0] == quiet[0] == (k > 1)
+    out, err = capsys.readouterr()
+    assert not out
+    assert f"| {k}/{k} rows [" in err.split("eliminating rows: ")[-1]

@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from flint import nmod_mat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import architectures, cuts, seeds
@@ -103,6 +104,31 @@ def test_a_matricization_is_that_of_the_grid_tensor(case, seed, prime):
     generator = np.random.default_rng(seed)
     some, others = (generator.integers(0, len(part), 3) for part in (rows, columns))
     assert np.array_equal(matricization(circuit, cut, rows[some], columns[others]), whole[np.ix_(some, others)])
+
+
+def test_the_reference_and_the_fast_engine_agree_modulo_two_primes(record_property):
+    ranks_of = {}
+    networks = st.one_of(architectures(4, 4), architectures(4, 4, plain=False))
+
+    @settings(max_examples=450)
+    @given(networks.filter(lambda network: network.size > 1 < network.representation_channels), seeds)
+    def check(network, seed):
+        generator, M, patches = np.random.default_rng(seed), network.representation_channels, network.size**2
+        cut = make_cut(generator.permutation(patches)[: patches // 2], network.size)
+        sides = [generator.integers(0, M, (min(20, M ** len(part)), len(part))) for part in (cut.rows, cut.columns)]
+        ranks = []
+        for prime in (8388593, P):
+            circuit = random_circuit(network, seed=seed, prime=prime)
+            matrix = matricization(circuit, cut, *sides, threads=1)
+            assert np.array_equal(matrix, circuit.submatrix(cut, *sides))
+            by_flint = nmod_mat(*matrix.shape, matrix.ravel().tolist(), prime).rank()
+            ranks += [rank_modulo(matrix, prime), by_flint]
+        assert len(set(ranks)) == 1
+        ranks_of[network, cut, seed] = ranks[0]
+
+    check()
+    record_property("networks' matrices: two fillings, two rank engines and two primes agree", len(ranks_of))
+    assert len(ranks_of) >= 400 and len(set(ranks_of.values())) >= 10
 
 
 @settings(max_examples=40)

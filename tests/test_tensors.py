@@ -1,11 +1,10 @@
 """Tensors, cuts and decompositions against plain loops, sums written out, and networks with the same numbers."""
 
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import cuts, seeds
 
@@ -128,36 +127,95 @@ def test_hierarchical_tucker_of_two_patches_is_a_low_rank_matrix():
 # --- CP and Hierarchical Tucker: the networks ---
 
 
-@given(seeds, st.integers(1, 3), st.integers(1, 4), PRIMES.filter(bool))
-def test_a_layer_of_one_window_is_cp(seed, M, channels, prime):
-    circuit = random_circuit(Architecture(2, M, [Layer(2, 2, channels)]), seed=seed, prime=prime, classes=2)
-    vectors = circuit.weights[0].reshape(channels, M, 4).transpose(0, 2, 1)  # (c, d, i, j) -> (γ, patch, d)
-    for y in range(2):
-        assert np.array_equal(compose_cp(circuit.dense[y], vectors, prime), circuit.grid_tensor(y))
+def leaves(stride, depth):
+    """The pixels in the order of the leaves of the tree of windows, which nowhere overlap."""
+    if not depth:
+        return [(0, 0)]
+    offsets = list(product(range(stride), repeat=2))
+    return [(stride * row + i, stride * column + j) for row, column in leaves(stride, depth - 1) for i, j in offsets]
 
 
-@pytest.mark.parametrize(("depth", "prime"), [(1, 2), (1, 7), (1, 2**31 - 1), (1, 2**61 - 1), (2, 2**31 - 1)])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_layers_of_windows_of_2_are_hierarchical_tucker_with_four_branches(depth, prime, channels):
-    network = Architecture(2**depth, 2, [Layer(2, 2, channels + level) for level in range(depth)])
-    circuit = random_circuit(network, seed=depth, prime=prime, classes=2)
-    levels = []
-    for level, weight in enumerate(circuit.weights):  # a node's weights are those of its offset in its parent's window
-        nodes = 4 ** (depth - level)
-        levels.append(np.array([weight[:, :, (node % 4) // 2, node % 2] for node in range(nodes)]))
-    composed = compose_hierarchical_tucker([*levels, circuit.dense[None]], branches=4, prime=prime)
-    for y in range(2):
-        assert np.array_equal(composed[y], circuit.grid_tensor(y).transpose(tree_order(depth)))
+def map_at(weight, layer, row, column):
+    """The linear map that a layer without overlap applies to the pixel (row, column) of its input, (C', C)."""
+    S = layer.stride
+    window = weight[row // S, column // S] if weight.ndim == 6 else weight
+    return window[:, :, row % S, column % S]
 
 
-def test_hierarchical_tucker_of_a_network_without_shared_weights_has_nodes_of_their_own():
-    network = replace(baseline(M=2, size=4, channels=3), shared=False)
-    circuit = random_circuit(network, seed=1, prime=101)
-    first, second = circuit.weights  # (u, v, c, d, i, j)
-    leaves = [first[r // 2, c // 2, :, :, r % 2, c % 2] for r, c in (divmod(p, 4) for p in tree_order(2))]
-    inner = [second[0, 0, :, :, u, v] for u, v in product(range(2), repeat=2)]
-    composed = compose_hierarchical_tucker([np.array(leaves), np.array(inner), circuit.dense[None]], 4, 101)
-    assert np.array_equal(composed[0], circuit.grid_tensor().transpose(tree_order(2)))
+def by_the_baseline(circuit, digits):
+    """The talk's baseline: representation, then 1×1 convolutions and product pooling, then dense."""
+    p, size = circuit.prime, circuit.architecture.size
+    y = circuit.templates.T[:, digits.T].reshape(-1, size, size, len(digits))  # one-hot: (M, H, H, n)
+    for layer, weight, side in zip(circuit.architecture.layers, circuit.weights, circuit.architecture.sizes):
+        z = np.empty((layer.channels, *y.shape[1:]), y.dtype)
+        for row, column in product(range(y.shape[1]), repeat=2):
+            terms = map_at(weight, layer, row, column)[..., None] * y[:, row, column] % p
+            z[:, row, column] = terms.sum(axis=1) % p
+        windows = z.reshape(layer.channels, side, layer.stride, side, layer.stride, -1)
+        y = np.ones_like(windows[:, :, 0, :, 0])
+        for i, j in product(range(layer.stride), repeat=2):
+            y = y * windows[:, :, i, :, j] % p
+    return (circuit.dense[:, :, None] * y[:, 0, 0] % p).sum(axis=1) % p
+
+
+def by_hierarchical_tucker(circuit):
+    """The composed tensor of every class, its modes in the order of the image's rows."""
+    (stride, *_), depth = [layer.stride for layer in circuit.architecture.layers], len(circuit.architecture.layers)
+    levels = [
+        np.array([map_at(weight, layer, *node) for node in leaves(stride, depth - level)])
+        for level, (layer, weight) in enumerate(zip(circuit.architecture.layers, circuit.weights))
+    ]
+    composed = compose_hierarchical_tucker([*levels, circuit.dense[None]], stride**2, circuit.prime)
+    order = [row * stride**depth + column for row, column in leaves(stride, depth)]
+    return composed.transpose(0, *1 + np.argsort(order))
+
+
+@st.composite
+def circuits_without_overlap(draw):
+    """Of equal windows that tile the image; weights tied over a window's offsets, shared over positions, or neither."""
+    stride, depth = draw(st.sampled_from([(2, 1), (2, 2), (3, 1)]))
+    M = draw(st.integers(1, 2 if stride**depth > 2 else 3))
+    layers, below = [], M
+    for _ in range(depth):
+        weight_free = draw(st.integers(0, 3)) == 0
+        below = below if weight_free else draw(st.integers(1, 4))
+        layers.append(Layer(stride, stride, below, weight_free))
+    weights = draw(st.sampled_from(["tied", "shared", "unshared"]))
+    network = Architecture(stride**depth, M, layers, shared=weights != "unshared")
+    fast = st.sampled_from([2, 7, 2**31 - 1])  # in int64: deep networks have 65,536 entries
+    seed, prime = draw(seeds), draw(PRIMES.filter(bool) if depth == 1 else fast)
+    circuit = random_circuit(network, seed=seed, prime=prime, classes=2)
+    if weights == "tied":
+        tied = [np.broadcast_to(weight[..., :1, :1], weight.shape) for weight in circuit.weights]
+        circuit = Circuit(network, tied, circuit.dense, prime)
+    return circuit, (network, weights, seed, prime)
+
+
+def test_without_overlap_a_network_is_the_baseline_and_its_decomposition(record_property):
+    checked = set()
+
+    @settings(max_examples=1400)
+    @given(circuits_without_overlap())
+    def check(circuit_and_case):
+        circuit, case = circuit_and_case
+        M, patches = circuit.architecture.representation_channels, circuit.architecture.size**2
+        if M**patches <= 1000:
+            digits = assignments(M, patches)
+        else:
+            digits = np.random.default_rng(case[2]).integers(0, M, (100, patches))
+        values = circuit.at_templates(digits)
+        assert np.array_equal(values, by_the_baseline(circuit, digits))
+        assert np.array_equal(values, by_hierarchical_tucker(circuit)[:, *digits.T])
+        if len(circuit.weights) == 1:
+            (layer,), (weight,) = circuit.architecture.layers, circuit.weights
+            vectors = np.array([map_at(weight, layer, *pixel) for pixel in leaves(layer.stride, 1)])  # (N, γ, d)
+            for a, value in zip(circuit.dense, values):
+                assert np.array_equal(value, compose_cp(a, vectors.swapaxes(0, 1), circuit.prime)[*digits.T])
+        checked.add(case)
+
+    check()
+    record_property("networks of GC layers = baseline = CP or Hierarchical Tucker, over GF(p)", len(checked))
+    assert len(checked) >= 1000
 
 
 @pytest.mark.parametrize("depth", range(4))

@@ -66,16 +66,17 @@ def check(network, prime=P, whole=1024, sampled=40, seed=0):
     return len(rows)
 
 
-def test_the_witness_holds_the_identity_in_every_architecture():
+def test_the_witness_holds_the_identity_in_every_architecture(record_property):
     drawn = {}
 
     @settings(max_examples=250)
     @given(WITNESSED, seeds)
     def draw(network, seed):
-        drawn[network] = check(network, whole=256, seed=seed)
+        drawn[network] = check(network, whole=64, seed=seed)
 
     draw()
-    print(f"{len(drawn)} architectures, {sum(drawn.values())} rows of their identities")
+    record_property("architectures hold the theorem's witness", len(drawn))
+    record_property("rows of its identity, all exact", sum(drawn.values()))
     assert len(drawn) >= 50
     assert {network.size for network in drawn} == {2, 4, 6, 8}
     assert {theorem(network).layer for network in drawn} >= {1, 2, 3}

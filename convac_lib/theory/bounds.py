@@ -5,7 +5,7 @@ from fractions import Fraction
 from itertools import product
 from math import isqrt, log2, prod
 
-from convac_lib.architecture import Architecture, common_case
+from convac_lib.architecture import Architecture, Layer, common_case, require_positive_integers
 from convac_lib.errors import ArchitectureError, HypothesisError
 from convac_lib.theory.tensors import Cut, make_cut
 
@@ -209,6 +209,34 @@ def talk_bound(architecture: Architecture, cut: "str | Cut" = "left-right") -> B
             f"at size {H} and B = {B} the formula is false; use a larger size"
         )
     return bound
+
+
+def common_case_exponents(B: int, size: int) -> tuple[Fraction, Fraction]:
+    """Compare the theorem with the talk's bound in the common case, at any even size, by their exponents of M.
+
+        rank ≥ M^e  by the theorem, with C ≥ 2M;   rank ≥ M^((2B−1)²/4)  by the talk's claim
+
+    Where e is the larger, the theorem says more than the claim; where it is the smaller, it does not prove the claim.
+
+    Args:
+        B: the receptive field of the stride-1 layers, each followed by a 2×2 layer of stride 2, down to 1×1.
+        size: H, the side of the image in patches, an even number.
+
+    Returns:
+        e, and (2B−1)²/4.
+
+    Raises:
+        ArchitectureError: if a number is not a whole one of at least 1.
+        CutError: if the size is odd.
+
+    Source: talk, slide "Overlapping Efficiency" (Theorem; Common Case, Claim). Chapter: *The overlap theorem*.
+
+    >>> [tuple(map(str, common_case_exponents(B=3, size=size))) for size in (4, 6)]
+    [('8', '25/4'), ('6', '25/4')]
+    """
+    require_positive_integers(size=size)
+    layers = (Layer(B, 1, 2), Layer(2, 2, 2)) * max(1, (size - 1).bit_length())
+    return theorem(Architecture(size, 1, layers)).exponent, Fraction((2 * B - 1) ** 2, 4)
 
 
 def non_overlapping_upper(architecture: Architecture, cut: "str | Cut" = "left-right") -> Bound:

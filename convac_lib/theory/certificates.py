@@ -107,6 +107,7 @@ class RankCertificate:
                     file.write("\n")
                     file.flush()
                     os.fsync(file.fileno())
+                    os.chmod(file.name, 0o644)  # a temporary file is for its maker alone
                     os.replace(file.name, path)
                 except BaseException:
                     os.unlink(file.name)

@@ -2,10 +2,11 @@
 
 Residues are float64, centred: |a| ≤ p/2 + 2. A product of two matrices with at most `_Field.block` terms in each sum
 stays below 2⁵³, so it is exact, and one rounding brings it back. Rows are eliminated a block at a time: a window of
-`block` rows and columns is inverted on the host, and all the rest is matrix products where the matrix lives.
+`block` rows and columns is inverted on the host, and all the rest is matrix products where the matrix lives; on the
+host, each thread multiplies and rounds whole rows.
 """
 
-from math import isqrt
+from math import ceil, isqrt
 
 import numpy as np
 from array_api_compat import array_namespace, device, is_numpy_array, to_device
@@ -13,13 +14,14 @@ from flint import nmod_mat
 
 from convac_lib.errors import ConvacError
 from convac_lib.theory.fields import elements, require_prime
+from convac_lib.theory.progress import available_threads, stage, workers
 
 BLOCK = 512  # rows and columns of a window, if p allows
 BRANCH = 8  # a window is inverted in 8 steps, each in 8, and so on
-CACHED, BUFFERED = 2**14, 2**22  # elements rounded at once in a core's cache, and multiplied at once
+CACHED, BUFFERED = 2**16, 2**22  # elements rounded at once in a core's cache, and multiplied at once
 
 
-def echelon(matrix: np.ndarray, prime: int) -> tuple[int, np.ndarray, np.ndarray]:
+def echelon(matrix: np.ndarray, prime: int, *, progress: bool = False) -> tuple[int, np.ndarray, np.ndarray]:
     """Find as many rows and columns of an integer matrix as its rank over GF(p), whose minor is not 0 modulo p.
 
         matrix = [P Q; R S]  with P invertible   →   rank = |P| + rank(S − R·P⁻¹·Q)
@@ -27,6 +29,7 @@ def echelon(matrix: np.ndarray, prime: int) -> tuple[int, np.ndarray, np.ndarray
     Args:
         matrix: integers, of shape (m, n): a NumPy array, or a torch tensor on any device.
         prime: p, below 2⁶³; fastest below 2²³, near half that speed up to 2³¹, and by python-flint beyond.
+        progress: whether to draw a progress bar on stderr.
 
     Returns:
         The rank, its row numbers and its column numbers, in the order in which they were pivots.
@@ -48,9 +51,18 @@ def echelon(matrix: np.ndarray, prime: int) -> tuple[int, np.ndarray, np.ndarray
         )
     if of_objects:
         matrix = elements(matrix, prime, "the matrix")
-    if prime > 2**31:
-        return _echelon_by_flint(_on_host(matrix), prime)
-    field = _Field(prime)
+    on_host = str(device(matrix)) == "cpu"
+    if on_host:
+        matrix = np.asarray(matrix)  # a tensor there shares its memory
+    threads = available_threads()
+    with stage("eliminating rows", min(matrix.shape), "row", shown=progress) as advance, workers(threads) as pool:
+        if prime > 2**31:
+            return _echelon_by_flint(_on_host(matrix), prime)
+        return _eliminate(matrix, _Field(prime, threads, pool.map) if on_host else _Field(prime), advance)
+
+
+def _eliminate(matrix, field, advance):
+    xp = array_namespace(matrix)
     rest = _residues(matrix, field, xp)
     rows, columns, rank = *map(np.arange, rest.shape), 0
     while rank < min(len(rows), len(columns)):
@@ -60,24 +72,26 @@ def echelon(matrix: np.ndarray, prime: int) -> tuple[int, np.ndarray, np.ndarray
         candidates = _nonzero_rows(rest.T, live, field.block)
         window = _on_host(rest[live[:, None], candidates])
         i, j = _exchange(window, field)
-        inverse = xp.asarray(window[i[:, None], j], device=device(rest))
+        inverse = xp.asarray(-window[i[:, None], j], device=device(rest))
         _bring_to_front(live[i], rest, rows[rank:])
         _bring_to_front(candidates[j], rest.T, columns[rank:])
         r = len(i)
-        eliminated = xp.zeros_like(rest[:r, r:])  # P⁻¹·Q
+        eliminated = xp.zeros_like(rest[:r, r:])  # −P⁻¹·Q
         field.add_product(eliminated, inverse, rest[:r, r:])
-        field.add_product(rest[r:, r:], -rest[r:, :r], eliminated)
+        field.add_product(rest[r:, r:], rest[r:, :r], eliminated)
         rest, rank = rest[r:, r:], rank + r
+        advance(r)
     return rank, rows[:rank], columns[:rank]
 
 
 class _Field:
     """GF(p) for p ≤ 2³¹, on centred residues in float64; above 2²³ a left factor is split into two digits."""
 
-    def __init__(self, prime):
+    def __init__(self, prime, threads=1, each=map):
         self.prime, self.base = prime, isqrt(prime) + 1 if prime > 2**23 else 0
         largest = prime / 2 + 2  # the quotient's error, below 2⁻⁵²·(2⁵³/p), can pass p/2 by 2
         digit = self.base / 2 + 2 if self.base else largest
+        self.threads, self.each = threads, each  # the latter as map is
         self.block = int(min(BLOCK, (2**53 - (self.base + 2) * prime) // (digit * largest)))
 
     def reduce(self, x):
@@ -86,36 +100,51 @@ class _Field:
 
     def add_product(self, target, left, right):
         """Add left·right to the target in place: (m, n) += (m, k)·(k, n), with k ≤ block."""
-        width = max(1, target.shape[1])
-        many = max(1, BUFFERED // width)
-        few = max(1, CACHED // width) if str(device(target)) == "cpu" else many
-        digits = [left]
-        if self.base:
-            high = (left * (1 / self.base)).round()
-            digits = [high, left - self.base * high]
-        for start in range(0, len(target), many):
-            part = target[start : start + many]
-            total, *lower = [digit[start : start + many] @ right for digit in digits]
-            for at in range(0, len(part), few):
-                cached = slice(at, at + few)
+        cached = CACHED if str(device(target)) == "cpu" else BUFFERED
+
+        def add(rows):
+            part = target[rows]
+            digits = [left[rows]]
+            if self.base:
+                high = (left[rows] * (1 / self.base)).round()
+                digits = [high, left[rows] - self.base * high]
+            total, *lower = [digit @ right for digit in digits]
+            for few in _slices(part, cached):
                 for product in lower:
-                    self.reduce(total[cached])
-                    total[cached] *= self.base
-                    total[cached] += product[cached]
-                part[cached] += total[cached]
-                self.reduce(part[cached])
+                    self.reduce(total[few])
+                    total[few] *= self.base
+                    total[few] += product[few]
+                part[few] += total[few]
+                self.reduce(part[few])
+
+        self.share(add, target, BUFFERED)
+
+    def share(self, function, x, most):
+        """Have the threads call the function on slices of x's rows, of about so many elements at most."""
+        slices = _slices(x, most, self.threads if len(x) * x.shape[1] > CACHED else 1)
+        list((self.each if len(slices) > 1 else map)(function, slices))
+
+
+def _slices(x, most, multiple=1):
+    """Slices of x's rows, alike and of about so many elements at most; a multiple of so many slices."""
+    if not (size := len(x) * x.shape[1]):
+        return []
+    step = ceil(len(x) / (multiple * ceil(size / (most * multiple))))
+    return [slice(start, start + step) for start in range(0, len(x), step)]
 
 
 def _residues(matrix, field, xp):
-    """The matrix as centred residues in float64, a few rows at a time."""
+    """The matrix as centred residues in float64."""
     residues = xp.empty(matrix.shape, dtype=xp.float64, device=device(matrix))
-    few = max(1, BUFFERED // 8 // max(1, matrix.shape[1]))
-    for start in range(0, len(matrix) if matrix.shape[1] else 0, few):
-        part = matrix[start : start + few]
+
+    def convert(rows):
+        part = matrix[rows]
         if not -(2**44) < int(part.min()) <= int(part.max()) < 2**44:  # float64 would round them
             part = part % field.prime
-        residues[start : start + few] = xp.asarray(part, dtype=xp.float64)
-        field.reduce(residues[start : start + few])
+        residues[rows] = xp.asarray(part, dtype=xp.float64)
+        field.reduce(residues[rows])
+
+    field.share(convert, residues, BUFFERED // 8)
     return residues
 
 

@@ -9,17 +9,14 @@ product is a matrix product:
 Above them every pair has values of its own, computed in tiles of rows × columns that stay in cache.
 """
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from threadpoolctl import threadpool_limits
-from tqdm.auto import tqdm
 
 from convac_lib.theory.circuits import Circuit
+from convac_lib.theory.progress import available_threads, stage, workers
 from convac_lib.theory.tensors import Cut
 
 TILE = 2**16  # values of one position in one tile: rows × channels × columns
@@ -28,8 +25,6 @@ SPLIT = 2**16  # a residue of up to 31 bits is high · 2¹⁶ + low
 ONE = np.ones((1, 1), int)  # the empty product
 
 
-# Our threads each take whole tiles, and BLAS's own would only wait for one another.
-@threadpool_limits.wrap(limits=1, user_api="blas")
 def matricization(
     circuit: Circuit,
     cut: Cut,
@@ -48,7 +43,7 @@ def matricization(
         cut: P | Q, from `make_cut`.
         rows: template numbers on P, shape (m, |P|).
         columns: template numbers on Q, shape (n, |Q|).
-        threads: how many; left out, one a core.
+        threads: how many; left out, as many as NumPy's BLAS would take.
         progress: whether to draw a progress bar on stderr.
 
     Returns:
@@ -64,7 +59,6 @@ def matricization(
     """
     channels = max(circuit.architecture.channels)
     arithmetic = Arithmetic(circuit.prime, channels)
-    top = separate(circuit, arithmetic, cut, rows, columns)
     matrix = np.empty((len(rows), len(columns)), circuit.dense.dtype)
     height = max(1, TILE // (TILE_COLUMNS * channels))
 
@@ -75,11 +69,11 @@ def matricization(
             matrix[r, q] = arithmetic.residues(combine(arithmetic, top, r, q, {})[:, 0])
         return len(matrix[r])
 
-    np.empty(2**25 - 2**13, np.int8)  # freed at once: glibc then keeps the memory that tiles free, thrice as fast
-    bar = tqdm(total=len(rows), desc="filling rows", disable=not progress)
-    with bar, ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+    threads = threads or available_threads()
+    with stage("filling rows", len(rows), "row", shown=progress) as advance, workers(threads) as pool:
+        top = separate(circuit, arithmetic, cut, rows, columns)
         for done in pool.map(fill_rows, range(0, len(rows), height)):
-            bar.update(done)
+            advance(done)
     return matrix
 
 

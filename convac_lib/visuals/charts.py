@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from math import log2, log10
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from convac_lib.visuals.style import BOUND_COLOUR, INK, MUTED, RULE, SATURATION_COLOUR, colour_of
-from convac_lib.visuals.svg import LINE, WIDTH, add_line, add_path, add_text, short, svg_document
+from convac_lib.visuals.svg import LINE, WIDTH, add_line, add_path, add_text, readable, short, svg_document
+
+if TYPE_CHECKING:
+    from convac_lib.experiments.atlas import Cell
 
 HEIGHT = 330
 
@@ -116,6 +120,78 @@ def draw_rank_against_size(
     return ElementTree.tostring(svg, encoding="unicode")
 
 
+def draw_atlas_row(cells: "Sequence[Cell]", marked: int) -> str:
+    """Draw what is known of the common case at one size, M, C and cut, over B: ranks, bounds and the talk's formula.
+
+    Args:
+        cells: of the atlas, one for each B from 1, B increasing.
+        marked: the B that the reader chose.
+
+    Returns:
+        An SVG document, 560 wide and always equally high; ranks on a logarithmic scale. A rank of which rows were only
+        sampled points upwards.
+
+    Chapter: *The overlap theorem*.
+    """
+    left, right, top, bottom = 56, WIDTH - 118, 2 * LINE, HEIGHT
+    most = 5.3 if cells[0].size <= 4 else 13
+
+    def at(B, rank):
+        share = min(log10(rank), most) / most
+        return left + 34 + (right - left - 68) * (B - 1) / (cells[-1].B - 1), bottom - (bottom - top) * share
+
+    svg, saturation = svg_document(WIDTH, bottom + 2 * LINE + 4), cells[0].M ** (cells[0].size ** 2 // 2)
+    for power in range(0, int(most) + 1, 1 if most < 6 else 3):
+        y = at(1, 10**power)[1]
+        add_line(svg, left, y, right, y, RULE)
+        add_text(svg, left - 10, y + 7, readable(10**power, digits=3), anchor="end", fill=MUTED)
+    for cell in cells:
+        weight = "600" if cell.B == marked else "400"
+        add_text(svg, at(cell.B, 1)[0], bottom + LINE, str(cell.B), anchor="middle", weight=weight)
+    add_text(svg, 2, LINE - 8, "rank")
+    add_text(svg, right, bottom + 2 * LINE, "B, receptive field", anchor="end")
+    if log10(saturation) <= most:
+        add_line(
+            svg, left, at(1, saturation)[1], right, at(1, saturation)[1], SATURATION_COLOUR, width=2.5, dashes="1.5 5"
+        )
+    else:
+        add_text(svg, right, LINE - 8, f"↑ saturation {readable(saturation)}", anchor="end", fill=SATURATION_COLOUR)
+
+    labels = {"no overlap": (at(1, cells[0].upper)[1], colour_of(1))}
+    add_line(svg, left, labels["no overlap"][0], right, labels["no overlap"][0], colour_of(1), width=2)
+    if log10(saturation) <= most:
+        labels["saturation"] = at(1, saturation)[1], SATURATION_COLOUR
+    formulas = [(cell.B, cell.formula) for cell in cells if cell.formula]
+    if formulas:
+        points = "L".join(f"{short(x)} {short(y)}" for x, y in _clipped(formulas, at, 10**most))
+        add_path(svg, f"M{points}", fill="none", stroke=BOUND_COLOUR, stroke_width="2.5", stroke_dasharray="7 5")
+        labels["formula"] = top, BOUND_COLOUR
+    for cell in cells:
+        x, y = at(cell.B, cell.theorem or 1)
+        if (cell.theorem or 1) > 1:
+            add_line(svg, x - 22, y, x + 22, y, BOUND_COLOUR, width=4)
+            labels["theorem"] = y, BOUND_COLOUR
+    for name, height in zip(labels, _apart([height for height, _ in labels.values()], LINE)):
+        add_text(svg, right + 6, height + 6, name, fill=labels[name][1])
+    for cell in cells:
+        x, y = at(cell.B, cell.rank)
+        if cell.status == "at least":
+            add_path(svg, f"M{short(x)} {short(y - 10)}v-18m-6 7l6-7 6 7", fill="none", stroke=INK, stroke_width="2")
+        _draw_marker(svg, cell.B, x, y, size=9 if cell.B == marked else 6, chosen=cell.B == marked)
+    return ElementTree.tostring(svg, encoding="unicode")
+
+
+def _clipped(points, at, most):
+    """The places of points up to the one that passes the most, and where the line to that one leaves the picture."""
+    places = []
+    for (before, low), (B, value) in zip([points[0], *points], points):
+        if value > most:
+            share = (log10(most) - log10(low)) / (log10(value) - log10(low))
+            return [*places, at(before + share * (B - before), most)]
+        places.append(at(B, value))
+    return places
+
+
 def _draw_curve(svg, B, places, *, heavy):
     """A line through the places in the colour of B, a marker at each; heavier if the reader chose this B."""
     points = "M" + "L".join(f"{short(x)} {short(y)}" for x, y in places)
@@ -125,15 +201,20 @@ def _draw_curve(svg, B, places, *, heavy):
 
 
 def _draw_marker(svg, B, x, y, *, size, chosen=False):
-    """The marker of B around a point: a disc, a square or a triangle; outlined when it is the chosen one."""
-    at = f"M{short(x)} {short(y)}"
-    disc = f"{at}m-{size} 0a{size} {size} 0 1 0 {2 * size} 0a{size} {size} 0 1 0-{2 * size} 0z"
-    shapes = {
-        2: f"{at}m-{size}-{size}h{2 * size}v{2 * size}h-{2 * size}z",
-        3: f"{at}m0-{1.2 * size}l{1.2 * size} {2.1 * size}h-{2.4 * size}z",
+    """The marker of B around a point, as `marker_of` names them for matplotlib; outlined when it is the chosen one."""
+    corners = {
+        2: [(-1, -1), (1, -1), (1, 1), (-1, 1)],
+        3: [(0, -1.2), (1.2, 0.9), (-1.2, 0.9)],
+        4: [(0, 1.2), (1.2, -0.9), (-1.2, -0.9)],
+        5: [(0, -1.3), (1.3, 0), (0, 1.3), (-1.3, 0)],
     }
+    if B in corners:
+        sides = "L".join(f"{short(x + size * dx)} {short(y + size * dy)}" for dx, dy in corners[B])
+        path = f"M{sides}z"
+    else:
+        path = f"M{short(x - size)} {short(y)}a{size} {size} 0 1 0 {2 * size} 0a{size} {size} 0 1 0-{2 * size} 0z"
     outline = {"stroke": INK, "stroke_width": "3"} if chosen else {}
-    add_path(svg, shapes.get(B, disc), fill=colour_of(B), **outline)
+    add_path(svg, path, fill=colour_of(B), **outline)
 
 
 def _apart(heights, least):

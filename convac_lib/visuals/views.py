@@ -1,18 +1,20 @@
 """What the chapters' explorers show of each state: one function a question, from the reader's choices to a `View`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
 from convac_lib.architecture import common_case
 from convac_lib.theory.bounds import Bound, bounds_of
 from convac_lib.theory.ranks import certify_rank
-from convac_lib.visuals.charts import draw_curves, draw_rank_against_size
+from convac_lib.visuals.charts import draw_atlas_row, draw_curves, draw_rank_against_size
 from convac_lib.visuals.drawings import draw_network, draw_rank_scale, stack
 from convac_lib.visuals.explorer import View
 from convac_lib.visuals.style import colour_of
+from convac_lib.visuals.svg import readable
 
 if TYPE_CHECKING:  # the theory's views load no torch
+    from convac_lib.experiments.atlas import Cell
     from convac_lib.experiments.training import Record
 
 
@@ -62,6 +64,56 @@ def rank_view(B: int, M: int = 2, C: int | None = None, cut: str = "left-right")
         "saturation": most,
     }
     return View(picture, alternative, f"B = {B}: {reading}; without overlap, at most {limit:,}.", values)
+
+
+def atlas_view(atlas: "Sequence[Cell]", size: int, M: int, B: int, C: str, cut: str) -> View:
+    """Show one cell of the atlas among those of the other B: what is certified, and what becomes of the talk's formula.
+
+    Args:
+        atlas: its cells, from `read_atlas`.
+        size: H, the side of the image, in patches.
+        M: representation channels.
+        B: the receptive field of the stride-1 layers.
+        C: the channels of every layer, "M" or "2M".
+        cut: "left-right" or "interleaved".
+
+    Returns:
+        The `View`.
+
+    Chapter: *The overlap theorem*.
+    """
+    channels = {"M": M, "2M": 2 * M}[C]
+    row = [cell for cell in atlas if (cell.size, cell.M, cell.channels, cell.cut) == (size, M, channels, cut)]
+    row.sort(key=lambda cell: cell.B)
+    cell = next(cell for cell in row if cell.B == B)
+    rank = f"rank {'≥ ' if cell.status == 'at least' else ''}{cell.rank:,}"
+    if (cell.theorem or 0) > cell.rank:
+        rank += f" by certificate, ≥ {cell.theorem:,} by the theorem"
+    limit = f"without overlap, at most {row[0].upper:,}"
+    asked = readable(cell.formula) if cell.formula else None
+    verdict = {
+        "proved": f"The talk's formula asks for {asked}, which is proved here.",
+        "open": f"The talk's formula asks for {asked}, more than was sampled: open here.",
+        "false": f"The talk's formula asks for {asked}, more than the matricization has rows: false at this size.",
+        "vacuous": f"The talk's formula asks for {asked}, which networks without overlap reach too: it says nothing here.",
+        None: "The talk claims nothing for this cut.",
+    }[cell.claim]
+    values = {
+        "rank": cell.rank,
+        "is": cell.status,
+        "theorem": cell.theorem or "does not apply",
+        "talk's formula": asked or "does not apply",
+        "formula is": cell.claim or "not claimed",
+        "without overlap, at most": row[0].upper,
+        "certificate": cell.certificate[:16],
+    }
+    alternative = (
+        f"Ranks of the common case over B = {', '.join(str(cell.B) for cell in row)}, on a logarithmic scale, for a "
+        f"{size}×{size} image, M = {M}, C = {channels}, across the cut {cut}: "
+        + ", ".join(f"{'at least ' if cell.status == 'at least' else ''}{cell.rank:,}" for cell in row)
+        + f". Marked: B = {B}."
+    )
+    return View(draw_atlas_row(row, B), alternative, f"B = {B}: {rank}; {limit}. {verdict}", values)
 
 
 def accuracy_view(records: "Mapping[tuple[int, int], Record]", B: int, C: int) -> View:

@@ -1,0 +1,78 @@
+"""Long work: what a stage of it shows while it runs, and how its threads stop."""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import numpy as np
+import psutil
+from threadpoolctl import ThreadpoolController
+from tqdm.auto import tqdm
+
+BLAS = ThreadpoolController().select(user_api="blas")
+
+
+class _Bar(tqdm):
+    """A progress bar that also shows the memory in which the whole process resides."""
+
+    @property
+    def format_dict(self):
+        return super().format_dict | {"memory": f"{psutil.Process().memory_info().rss / 2**30:.2f} GiB"}
+
+
+@contextmanager
+def stage(name: str, total: int, unit: str, *, shown: bool) -> Iterator[Callable[[int], object]]:
+    """Show one stage of long work on stderr: its name, how much is done, the time it takes and the process's memory.
+
+    Args:
+        name: of the stage.
+        total: units to be done; all count as done at the end, unless an error ends the stage.
+        unit: what is counted.
+        shown: whether to show anything.
+
+    Returns:
+        A context manager of a function, to be told how many units more are done.
+
+    >>> with stage("adding", 3, "number", shown=False) as advance:
+    ...     for number in range(3):
+    ...         advance(1)
+    """
+    form = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {unit}s [{elapsed}<{remaining}, {memory}]"
+    with _Bar(total=total, desc=name, unit=unit, bar_format=form, disable=not shown) as bar:
+        yield bar.update
+        bar.update(bar.total - bar.n)
+
+
+def available_threads() -> int:
+    """Count the threads that NumPy's BLAS would take: one a core, or what OMP_NUM_THREADS or threadpoolctl allow.
+
+    >>> available_threads() >= 1
+    True
+    """
+    return max((library["num_threads"] for library in BLAS.info()), default=os.cpu_count())
+
+
+@contextmanager
+def workers(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Start threads that take whole parts of the work each; BLAS's own would only wait for one another.
+
+    An error or Ctrl-C in the body waits for the parts in hand, and drops those in the queue.
+
+    Args:
+        threads: how many.
+
+    Returns:
+        A context manager of a `ThreadPoolExecutor`.
+
+    >>> with workers(2) as pool:
+    ...     sum(pool.map(abs, [3, -4]))
+    7
+    """
+    np.empty(2**25 - 2**13, np.int8)  # freed at once: glibc then keeps the memory that parts free, thrice as fast
+    with BLAS.limit(limits=1):
+        pool = ThreadPoolExecutor(threads)
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -1,0 +1,106 @@
+"""What long work shows while it runs, and how its threads stop."""
+
+import re
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from convac_lib.theory.progress import available_threads, stage, workers
+
+
+def test_a_stage_shows_its_name_its_time_and_the_memory_that_is_taken(capsys):
+    with stage("adding numbers", 3, "number", shown=True) as advance:
+        taken = np.ones(2**25)
+        advance(1)
+    out, err = capsys.readouterr()
+    assert not out
+    drawn = re.findall(r"adding numbers: +(\d+)%\|.*?\| (\d)/3 numbers \[(\d\d:\d\d)<.*?, ([0-9.]+) GiB\]", err)
+    (first, *_, started, before), (last, *_, after) = drawn[0], drawn[-1]
+    assert (first, last, started) == ("0", "100", "00:00")
+    assert float(before) > 0.01
+    assert float(after) - float(before) == pytest.approx(taken.nbytes / 2**30, abs=0.05)
+
+
+def test_a_stage_that_fails_does_not_end_full(capsys):
+    with pytest.raises(KeyboardInterrupt), stage("adding", 3, "number", shown=True) as advance:
+        advance(1)
+        raise KeyboardInterrupt
+    err = capsys.readouterr().err
+    assert "1/3 numbers" in err
+    assert "3/3" not in err
+
+
+def test_a_stage_is_silent_unless_asked(capfd):
+    with stage("adding", 3, "number", shown=False) as advance:
+        advance(3)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_interrupt_drops_what_no_thread_has_begun(threads):
+    """Parts in hand last until the last part in the queue is dropped, so no other can begin before."""
+    begun, parts = [], []
+
+    def part(number):
+        begun.append(number)
+        patience = time.monotonic() + 60
+        while not (len(parts) == 100 and parts[-1].cancelled()) and time.monotonic() < patience:
+            time.sleep(0.001)
+
+    with pytest.raises(KeyboardInterrupt), workers(threads) as pool:
+        parts.extend(pool.submit(part, number) for number in range(100))
+        raise KeyboardInterrupt
+    assert begun == sorted(begun)
+    assert len(begun) <= threads
+    assert [part.cancelled() for part in parts] == [number not in begun for number in range(100)]
+
+
+def blas_threads():
+    return {library["num_threads"] for library in threadpool_info() if library["prefix"] == "libscipy_openblas"}
+
+
+def test_the_workers_share_the_threads_of_blas():
+    if not blas_threads():
+        pytest.skip("this NumPy's BLAS is one whose threads threadpoolctl does not know")
+    with threadpool_limits(2, user_api="blas"):
+        assert blas_threads() == {2} == {available_threads()}
+        with workers(available_threads()):
+            assert blas_threads() == {1}
+        assert blas_threads() == {2}
+
+
+LONG_FILLING = """
+import os, signal, time
+import numpy as np
+from convac_lib import baseline, make_cut, random_circuit
+from convac_lib.theory import filling
+from convac_lib.theory.filling import Arithmetic
+
+tiles, residues = [], Arithmetic.residues
+
+def slow(self, values):
+    tiles.append(len(values))
+    if len(tiles) == 3:
+        os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.01)
+    return residues(self, values)
+
+Arithmetic.residues = slow
+filling.TILE = filling.TILE_COLUMNS = 1
+circuit, side = random_circuit(baseline(2, 4), seed=0, prime=7), np.zeros((1, 8), int)
+try:
+    filling.matricization(circuit, make_cut("left-right", 4), side.repeat(2000, 0), side, threads=2)
+except KeyboardInterrupt:
+    print(len(tiles))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process alone")
+def test_an_interrupted_filling_leaves_out_most_tiles():
+    child = subprocess.run([sys.executable, "-c", LONG_FILLING], capture_output=True, text=True, check=True)
+    assert 3 <= int(child.stdout) < 1000  # of 2000
+    assert not child.stderr

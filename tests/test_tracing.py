@@ -310,21 +310,12 @@ def test_a_model_may_have_any_type_of_numbers_and_several_outputs():
     assert from_torch(nn.Sequential(nn.Conv2d(1, 4, 3)).double(), (1, 8, 8)).architecture.border == "valid"
 
 
-def test_a_compiled_model_is_read_as_what_it_was_compiled_from():
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch's own, as it compiles and scripts
+def test_a_compiled_model_is_read_and_a_scripted_one_is_not():
     assert from_torch(torch.compile(MODULES), 16) == from_torch(MODULES, 16)
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_what_is_scripted_is_named():
-    above = torch.jit.script(nn.Sequential(nn.Conv2d(4, 4, 3), nn.ReLU()))
-    traced = from_torch(nn.Sequential(nn.Conv2d(3, 4, 3), above), 8)
-    assert traced.architecture == Architecture(8, 3, [Layer(3, 1, 4)], "valid")
-    assert [str(step) for step in traced.steps("not mapped")] == [
-        "Sequential: Sequential: what it does inside could not be followed"
-    ]
     with pytest.raises(ArchitectureError) as error:
-        from_torch(above, 8)
-    assert str(error.value) == "a scripted model hides what it does; give the model that it was scripted from"
+        from_torch(nn.Sequential(MODULES, torch.jit.script(nn.Conv2d(8, 4, 1))), 16)
+    assert str(error.value) == "a scripted module hides what it does; give the module that it was scripted from"
 
 
 class Silent(nn.Module):

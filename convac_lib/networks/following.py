@@ -72,9 +72,8 @@ class Follower(TorchFunctionMode):
         image = torch.zeros(shape, dtype=parameter.dtype, device=parameter.device)
         self.reaches[image] = Reach(Map(shape[-1], (2, 3)), start=(shape[-1], shape[1]))
         training = {module: module.training for module in self.names}
-        open_ones = [module for module in self.names if not isinstance(module, torch.jit.ScriptModule)]
-        hooks = [module.register_forward_pre_hook(self.enter, with_kwargs=True) for module in open_ones]
-        hooks += [module.register_forward_hook(self.leave, with_kwargs=True) for module in open_ones]
+        hooks = [module.register_forward_pre_hook(self.enter, with_kwargs=True) for module in self.names]
+        hooks += [module.register_forward_hook(self.leave, with_kwargs=True) for module in self.names]
         try:
             model.eval()
             with torch.no_grad(), self:

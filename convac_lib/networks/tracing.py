@@ -109,8 +109,8 @@ def from_torch(model: nn.Module, input_size: int | tuple[int, int, int]) -> Trac
     """
     if not isinstance(model, nn.Module):
         raise ArchitectureError(f"from_torch reads a torch.nn.Module, and this is {model!r}; give it a network")
-    if isinstance(model, torch.jit.ScriptModule):
-        raise ArchitectureError("a scripted model hides what it does; give the model that it was scripted from")
+    if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+        raise ArchitectureError("a scripted module hides what it does; give the module that it was scripted from")
     model = getattr(model, "_orig_mod", model)  # within what torch.compile returns
     follower = Follower(model)
     reached = follower.run(model, _shape(model, input_size))

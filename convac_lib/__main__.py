@@ -9,6 +9,7 @@ import os
 import sys
 import warnings
 from dataclasses import asdict
+from importlib import import_module
 from itertools import product
 
 from convac_lib.architecture import BORDERS, Architecture, Layer, common_case
@@ -25,12 +26,60 @@ RELATIONS = {"theorem": "≥", "common_case": "≥", "non_overlapping_upper": "�
 
 
 def describe(arguments):
-    """Print the layers of an architecture and every bound that applies to it."""
+    """Print the layers of an architecture, or of a torch model's widest path, and every bound that applies to it."""
+    if arguments.model:
+        return _describe_model(arguments)
+    if arguments.M is None or arguments.size is None:
+        raise ArchitectureError("give --M and --size with --B or --layers, or --model for a torch model")
     architecture = _architecture(arguments)
+    report, bounds = _geometry(architecture, arguments.cut)
+    return report, f"{architecture}\n\n{bounds}"
+
+
+def _describe_model(arguments):
+    from convac_lib.networks.tracing import from_torch  # here, since torch takes seconds to load
+
+    own = arguments.B, arguments.layers, arguments.M, arguments.size, arguments.channels
+    if any(word is not None for word in own) or arguments.unshared or arguments.border != "neutral":
+        raise ArchitectureError(
+            "a --model states its own layers, channels and border; give it with --input-size, --cut and --json only"
+        )
+    one_number = len(arguments.input_size) == 1
+    traced = from_torch(_model(arguments.model), arguments.input_size[0] if one_number else arguments.input_size)
+    report, bounds = _geometry(traced.architecture, arguments.cut)
+    standing = "this network is a ConvAC, and the bounds are about it"
+    if traced.outside:
+        standing = (
+            f"this network lies outside the theory, which is about products of linear maps ({traced.outside});\n"
+            f"the bounds are about a ConvAC of the same geometry, with weights in every window and "
+            f"M = {traced.architecture.representation_channels}:"
+        )
+    account = [{"where": step.where, "what": step.what, "role": step.role} for step in traced.account]
+    report |= {"about_this_network": not traced.outside, "standing": standing, "account": account}
+    return report, f"{traced}\n\n{standing}\n\n{bounds}"
+
+
+def _model(word):
+    """The torch model that package.module:factory makes; modules of the current directory come first."""
+    module, _, factory = word.partition(":")
+    if not module or not factory:
+        raise ArchitectureError(f"{word!r} names no factory; write package.module:factory")
+    sys.path.insert(0, os.getcwd())
     try:
-        bounds = bounds_of(architecture, _cut(arguments.cut or "left-right"))
+        return getattr(import_module(module), factory)()
+    except Exception as error:  # whatever the factory's own code raises
+        raise ArchitectureError(
+            f"{word} gave no model ({type(error).__name__}: {error}); name a module that can be imported from here, "
+            "and in it a function without arguments that returns a torch.nn.Module"
+        ) from error
+
+
+def _geometry(architecture, cut):
+    """The report on an architecture, and the table of its bounds."""
+    try:
+        bounds = bounds_of(architecture, _cut(cut or "left-right"))
     except CutError as error:
-        if arguments.cut:
+        if cut:
             raise
         bounds = dict.fromkeys(BOUNDS, error)
     layers = [
@@ -45,7 +94,7 @@ def describe(arguments):
         "parameters": architecture.parameters,
         "bounds": _bounds_report(bounds),
     }
-    return report, f"{architecture}\n\n{_bounds_table(bounds)}"
+    return report, _bounds_table(bounds)
 
 
 def certify(arguments):
@@ -180,8 +229,6 @@ def _parser():
         metavar="R/S/C",
         help="receptive field/stride/channels of each layer; R/S/pool for product pooling without weights",
     )
-    words.add_argument("--M", type=int, required=True, help="representation channels")
-    words.add_argument("--size", type=int, required=True, help="side of the image, in patches")
     words.add_argument("--channels", type=int, help="channels of every layer of the common case (default: M)")
     words.add_argument(
         "--border", default="neutral", metavar="RULE", help=f"one of {', '.join(BORDERS)} (default: neutral)"
@@ -195,7 +242,8 @@ def _parser():
     for command, example in [
         (
             describe,
-            "convac describe --B 3 --M 2 --size 8\n  convac describe --layers 3/1/2 4/4/2 --M 2 --size 4 --json",
+            "convac describe --B 3 --M 2 --size 8\n  convac describe --layers 3/1/2 4/4/2 --M 2 --size 4 --json\n"
+            "  convac describe --model package.module:factory --input-size 3 224 224",
         ),
         (certify, "convac certify --B 2 --M 2 --size 4 --json\n  convac certify --B 3 --M 2 --size 8 --rows 256"),
     ]:
@@ -208,7 +256,15 @@ def _parser():
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         one.set_defaults(run=command)
-        if command is certify:
+        needed = command is certify  # a model states its own
+        one.add_argument("--M", type=int, required=needed, help="representation channels")
+        one.add_argument("--size", type=int, required=needed, help="side of the image, in patches")
+        if command is describe:
+            one.add_argument("--model", metavar="package.module:factory", help="a torch model instead")
+            one.add_argument(
+                "--input-size", type=int, nargs="+", default=[224], metavar="n", help="of its images: side, or C H W"
+            )
+        else:
             one.add_argument(
                 "--rows",
                 type=int,

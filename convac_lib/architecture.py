@@ -21,19 +21,21 @@ def require_positive_integers(**values: int) -> None:
 
 @dataclass(frozen=True)
 class Layer:
-    """One Generalized Convolution (GC) layer: windows of R×R, moved by S, with C channels out.
+    """One layer of windows, R×R each and moved by S, with C channels out: a Generalized Convolution (GC), if S ≤ R.
 
-    It overlaps when its receptive field R is larger than its stride S: neighbouring windows then share patches.
+    It overlaps when its receptive field R is larger than its stride S: neighbouring windows then share patches. When R
+    is smaller, as in the 1×1 convolutions of stride 2 of many a ConvNet, patches are skipped; sizes and receptive
+    fields follow the same formulas, but no circuit is made of it.
 
     Args:
         receptive_field: R, the side of the window, in pixels of the layer below.
-        stride: S, the step between windows, 1 ≤ S ≤ R.
+        stride: S, the step between windows.
         channels: C, the number of output channels.
         weight_free: whether the layer is plain product pooling: it multiplies a window's patches channel by channel,
             without linear maps, and so keeps its input's channels.
 
     Raises:
-        ArchitectureError: if a number is not a whole one of at least 1, or R < S.
+        ArchitectureError: if a number is not a whole one of at least 1.
 
     Source: talk, slides "Overlapping vs Non-Overlapping Architectures" and "Generalized Convolutional Arithmetic
     Circuits". Chapter: *Convolutional arithmetic circuits*.
@@ -49,33 +51,33 @@ class Layer:
 
     def __post_init__(self):
         require_positive_integers(receptive_field=self.receptive_field, stride=self.stride, channels=self.channels)
-        if self.receptive_field < self.stride:
-            raise ArchitectureError(
-                f"receptive field {self.receptive_field} is smaller than stride {self.stride}: "
-                f"patches would be skipped; use a receptive field of at least {self.stride}"
-            )
 
     @property
     def is_overlapping(self) -> bool:
         """Whether neighbouring windows share patches: R > S."""
         return self.receptive_field > self.stride
 
+    @property
+    def is_skipping(self) -> bool:
+        """Whether patches between neighbouring windows go unread: R < S."""
+        return self.receptive_field < self.stride
+
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network's plan: an H×H image of patches, M representation channels, then GC layers.
+    """A network's plan: an H×H image of patches, M representation channels, then layers of windows.
 
     With T_S⁽⁰⁾ = T_R⁽⁰⁾ = 1, layer l sees, of the image,
 
         T_R⁽ˡ⁾ = T_R⁽ˡ⁻¹⁾ + (R_l − 1)·T_S⁽ˡ⁻¹⁾   (total receptive field)
         T_S⁽ˡ⁾ = S_l·T_S⁽ˡ⁻¹⁾                     (total stride)
 
-    and the network is non-overlapping exactly when the two agree at every layer.
+    and a network that skips no patches is non-overlapping exactly when the two agree at every layer.
 
     Args:
         size: H, the side of the image, in patches.
         representation_channels: M, the functions f_1..f_M applied to every patch.
-        layers: the GC layers from the image up; each a `Layer`.
+        layers: from the image up; each a `Layer`.
         border: what a window meets outside the image: "neutral" (the factor 1), "ones" (a vector of ones), "zero"
             (a vector of zeros), or "valid" (windows stay inside).
         shared: whether a layer's weights are the same at every position.
@@ -161,7 +163,7 @@ class Architecture:
 
     @property
     def degrees_of_overlap(self) -> tuple[Fraction, ...]:
-        """(T_R⁽¹⁾/T_S⁽¹⁾, …): 1 at every layer without overlap; 2B−1 in the limit of the common case."""
+        """(T_R⁽¹⁾/T_S⁽¹⁾, …): 1 without overlap, 2B−1 in the limit of the common case; below 1 pixels are skipped."""
         return tuple(map(Fraction, self.total_receptive_fields, self.total_strides))
 
     @property
@@ -178,6 +180,22 @@ class Architecture:
             if not layer.weight_free
         )
         return sum(weights) + self.layers[-1].channels
+
+    def require_patches_read(self) -> "Architecture":
+        """Return self; raise `ArchitectureError` if a layer skips patches, as no GC layer does.
+
+        >>> Architecture(6, 2, [Layer(2, 3, 4)]).require_patches_read()
+        Traceback (most recent call last):
+        convac_lib.errors.ArchitectureError: receptive field 2 is smaller than stride 3: \
+patches would be skipped; use a receptive field of at least 3
+        """
+        for layer in self.layers:
+            if layer.is_skipping:
+                raise ArchitectureError(
+                    f"receptive field {layer.receptive_field} is smaller than stride {layer.stride}: "
+                    f"patches would be skipped; use a receptive field of at least {layer.stride}"
+                )
+        return self
 
     def require_single_output(self) -> "Architecture":
         """Return self; raise `ArchitectureError` unless the last layer's output is 1×1, as the dense layer needs."""
@@ -202,6 +220,7 @@ class Architecture:
         widths = [max(map(len, column)) for column in zip(header, *rows)]
         lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in (header, *rows)]
         kind = "overlapping" if self.is_overlapping else "non-overlapping"
+        kind += ", skipping patches" if any(layer.is_skipping for layer in self.layers) else ""
         unshared = "" if self.shared else ", unshared"
         return "\n".join([*lines, f"{kind}, {self.parameters:,} parameters{unshared}, border {self.border!r}"])
 

@@ -7,11 +7,11 @@ Every message is one sentence that states the rule, the numbers that broke it, a
 class ConvacError(ValueError):
     """Bad input to this library; catch it to catch all the kinds below.
 
-    >>> from convac_lib import Layer
-    >>> Layer(receptive_field=2, stride=3, channels=4)
+    >>> from convac_lib import common_case
+    >>> common_case(B=2, M=2, size=6)
     Traceback (most recent call last):
-    convac_lib.errors.ArchitectureError: receptive field 2 is smaller than stride 3: \
-patches would be skipped; use a receptive field of at least 3
+    convac_lib.errors.ArchitectureError: size 6 is not a power of two of at least 2: \
+strides of 2 must end in exactly 1×1; use 4 or 8
     """
 
 

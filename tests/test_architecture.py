@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from strategies import architectures
 
@@ -16,6 +16,11 @@ STACKS = st.lists(
     min_size=1,
     max_size=4,
 )
+
+
+SKIPPING_STACKS = st.lists(
+    st.builds(Layer, st.integers(1, 4), st.integers(1, 4), st.just(1)), min_size=1, max_size=4
+).filter(lambda layers: any(layer.is_skipping for layer in layers))
 
 
 def columns_seen(layers, position):
@@ -60,7 +65,7 @@ def check_geometry(layers, size, border):
             f"with border 'valid' no window fits; use a receptive field of at most {sides[-1]}"
         )
         return None
-    network = Architecture(size, 1, layers, border)
+    network = Architecture(size, 1, layers, border).require_patches_read()
     assert network.sizes == tuple(sides[1:])
     overlaps = False
     for depth, (field, step) in enumerate(zip(network.total_receptive_fields, network.total_strides), start=1):
@@ -88,6 +93,24 @@ def test_the_geometry_is_that_of_pixels_counted_and_perturbed(record_property):
     checked.remove(None)
     record_property("architectures against brute force: 0 mismatches", len(checked))
     assert len(checked) >= 10_000
+
+
+@given(SKIPPING_STACKS, st.integers(1, 12), st.sampled_from(BORDERS))
+def test_where_patches_are_skipped_the_extent_the_step_and_the_sizes_hold_still(layers, size, border):
+    sides, unfit = count_windows(layers, size, border)
+    layers = layers[: unfit - 1] if unfit else layers
+    assume(any(layer.is_skipping for layer in layers))
+    network = Architecture(size, 1, layers, border)
+    seen, next_seen = columns_seen(layers, 0), columns_seen(layers, 1)
+    assert (min(seen), max(seen) + 1) == (0, network.total_receptive_fields[-1])
+    assert min(next_seen) == network.total_strides[-1] and network.sizes == tuple(sides[1:])
+    first = next(layer for layer in layers if layer.is_skipping)
+    with pytest.raises(ArchitectureError) as error:
+        network.require_patches_read()
+    assert str(error.value) == (
+        f"receptive field {first.receptive_field} is smaller than stride {first.stride}: "
+        f"patches would be skipped; use a receptive field of at least {first.stride}"
+    )
 
 
 @pytest.mark.parametrize("B", range(1, 8))
@@ -138,6 +161,8 @@ def test_a_network_prints_as_a_table():
         "overlapping, 38,980 parameters, border 'ones'"
     )
     assert str(baseline(M=2, size=2)).splitlines()[-1] == "non-overlapping, 18 parameters, border 'neutral'"
+    skipping = Architecture(4, 1, [Layer(1, 2, 1)])
+    assert str(skipping).splitlines()[-1] == "non-overlapping, skipping patches, 2 parameters, border 'neutral'"
 
 
 def test_layers_of_any_sequence_make_equal_networks():
@@ -149,7 +174,7 @@ def test_layers_of_any_sequence_make_equal_networks():
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda: Layer(2, 3, 4),
+        (lambda: Architecture(6, 2, [Layer(3, 1, 4), Layer(2, 3, 4)]).require_patches_read(),
          "receptive field 2 is smaller than stride 3: patches would be skipped; use a receptive field of at least 3"),
         (lambda: Layer(3, 1, 0), "channels must be a whole number of at least 1, not 0"),
         (lambda: Layer(3, 1, -4), "channels must be a whole number of at least 1, not -4"),

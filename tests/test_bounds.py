@@ -379,3 +379,18 @@ def test_a_cut_that_does_not_fit_is_an_error_of_every_bound(bound):
     for cut in ("diagonal", [], [16]):
         with pytest.raises(CutError):
             bound(common_case(B=1, M=2, size=4), cut)
+
+
+def test_every_bound_but_the_matricizations_side_needs_windows_that_read_every_patch():
+    network = Architecture(4, 2, [Layer(1, 2, 2), Layer(2, 2, 2)])
+    sentence = (
+        "receptive field 1 is smaller than stride 2: patches would be skipped; use a receptive field of at least 2"
+    )
+    bounds = bounds_of(network)
+    assert bounds.pop("saturation").value == 2**8
+    assert {name: (type(bound), str(bound)) for name, bound in bounds.items()} == dict.fromkeys(
+        ["theorem", "common_case", "non_overlapping_upper"], (HypothesisError, sentence)
+    )
+    with pytest.raises(HypothesisError) as error:
+        minimal_total_receptive_field(network, K=2, alpha=1)
+    assert str(error.value) == sentence

@@ -268,6 +268,14 @@ def test_a_check_that_would_take_too_long_is_refused_before_it_begins(layers, k,
     )
 
 
+def test_windows_that_skip_patches_are_refused(tmp_path):
+    document = issued(0)[1].document()
+    document["layers"][0][:2] = 1, 2
+    assert refusal(redigested(tmp_path / "skipping.json", document)) == (
+        "receptive field 1 is smaller than stride 2: patches would be skipped; use a receptive field of at least 2"
+    )
+
+
 def test_what_is_no_file_is_refused(tmp_path):
     assert refusal(tmp_path) == "this is not a certificate: it is no plain file"
 

@@ -330,6 +330,8 @@ def circuit_with(weight=None, dense=None, prime=None, templates=None):
          "the circuit reads a represented image of shape (2, 2, 2), or a batch (…, n), not (2, 4, 4)"),
         (lambda: random_circuit(Architecture(4, 2, [Layer(2, 2, 3)]), seed=0), ArchitectureError,
          "the network ends in 2×2, and the dense layer needs 1×1: add layers whose strides multiply to 2"),
+        (lambda: random_circuit(Architecture(2, 2, [Layer(1, 2, 3)]), seed=0), ArchitectureError,
+         "receptive field 1 is smaller than stride 2: patches would be skipped; use a receptive field of at least 2"),
         (lambda: random_circuit(baseline(2, 2), seed=-1), ConvacError,
          "seed must be a whole number of at least 0, not -1"),
         (lambda: random_circuit(baseline(2, 2), seed=0.5), ConvacError,

@@ -195,6 +195,11 @@ def test_the_seed_decides_the_weights_and_the_global_generator_is_left_alone(bui
             ),
         ),
         (
+            lambda: ConvNet(Architecture(2, 1, [Layer(1, 2, 1)]), 10, 1),
+            ArchitectureError,
+            "receptive field 1 is smaller than stride 2: patches would be skipped; use a receptive field of at least 2",
+        ),
+        (
             lambda: ConvNet(Architecture(2, 1, [Layer(2, 1, 2), Layer(1, 1, 2)]), 10, 1),
             ArchitectureError,
             "the network ends in 2×2, and the dense layer needs 1×1: add layers whose strides multiply to 2",

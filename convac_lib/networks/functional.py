@@ -73,4 +73,5 @@ def _output_size(x, weight, bias, stride, border):
     if bias is not None and bias.shape != window:
         raise WeightError(f"the bias needs shape {window}, not {tuple(bias.shape)}")
     layer = Layer(receptive_field, stride, out_channels)
-    return [Architecture(size, in_channels, (layer,), border).sizes[0] for size in x.shape[2:]]
+    plans = [Architecture(size, in_channels, (layer,), border).require_patches_read() for size in x.shape[2:]]
+    return [plan.sizes[0] for plan in plans]

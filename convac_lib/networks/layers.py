@@ -62,7 +62,7 @@ class GeneralizedConv2d(nn.Module):
         super().__init__()
         require_positive_integers(in_channels=in_channels)
         layer = Layer(receptive_field, stride, out_channels)
-        Architecture(receptive_field, in_channels, (layer,), border)  # refuses an unknown border
+        Architecture(receptive_field, in_channels, (layer,), border).require_patches_read()
         self.in_channels, self.out_channels = in_channels, out_channels
         self.receptive_field, self.stride, self.border = receptive_field, stride, border
         window = (receptive_field, receptive_field)

@@ -29,7 +29,7 @@ class ConvAC(nn.Module):
         - Output: (N, Y)
 
     Raises:
-        ArchitectureError: if the network does not end in 1×1, is unshared, or has a weight-free layer.
+        ArchitectureError: if the network does not end in 1×1, is unshared, or has a layer that is weight-free or R < S.
         DataError: if the represented input has not the architecture's M and H.
 
     Warns:
@@ -59,7 +59,7 @@ class ConvAC(nn.Module):
                 "a ConvAC has weights in every layer and shares them across positions; "
                 "give it layers that are not weight-free and shared=True"
             )
-        self.architecture = architecture.require_single_output()
+        self.architecture = architecture.require_patches_read().require_single_output()
         warn_of_zeros(architecture, stacklevel=2)
         self.representation = nn.Identity() if representation is None else representation
         self.layers = nn.Sequential(
@@ -145,8 +145,8 @@ class ConvNet(nn.Module):
         - Output: (N, Y), to be read through softmax.
 
     Raises:
-        ArchitectureError: if the network does not end in 1×1, a pooling layer changes the number of channels, or the
-            border is not "neutral".
+        ArchitectureError: if the network does not end in 1×1, a layer has R < S, a pooling layer changes the number of
+            channels, or the border is not "neutral".
         DataError: if the images have another shape.
 
     Source: talk, slides "Experiments on Standard ConvNets". Chapter: *The CIFAR-10 experiments*.
@@ -172,7 +172,7 @@ class ConvNet(nn.Module):
             raise ArchitectureError(
                 f"a ConvNet pads its convolutions itself and has no border {architecture.border!r}; use 'neutral'"
             )
-        self.architecture = architecture.require_single_output()
+        self.architecture = architecture.require_patches_read().require_single_output()
         self.in_channels = in_channels
         modules, channels = [], in_channels
         for number, layer in enumerate(architecture.layers, start=1):

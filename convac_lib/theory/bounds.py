@@ -64,11 +64,15 @@ def shrunk_windows(architecture: Architecture, K: int) -> dict[int, tuple[int, .
     Returns:
         {T: (t_1, …, t_K)}, in patches and in pixels of each layer's input.
 
+    Raises:
+        HypothesisError: if R < S in a layer.
+
     Source: Sharir & Shashua 2017, "α-minimal total receptive field". Chapter: *The overlap theorem*.
 
     >>> shrunk_windows(common_case(B=2, M=2, size=4), K=2)
     {2: (1, 2), 3: (2, 2)}
     """
+    _require_patches_read(architecture)
     reachable = {1: ()}
     for layer, step in zip(architecture.layers[:K], (1, *architecture.total_strides)):
         windows = range(layer.stride, layer.receptive_field + 1)
@@ -88,6 +92,9 @@ def minimal_total_receptive_field(architecture: Architecture, K: int, alpha: int
 
     Returns:
         The α-minimal total receptive field in patches, or None if T_R⁽ᴷ⁾ ≤ α.
+
+    Raises:
+        HypothesisError: if R < S in a layer.
 
     Source: Sharir & Shashua 2017, "α-minimal total receptive field". Chapter: *The overlap theorem*.
 
@@ -113,8 +120,8 @@ def theorem(architecture: Architecture, cut: "str | Cut" = "left-right") -> Boun
         The `Bound`.
 
     Raises:
-        HypothesisError: if the border is not neutral, the cut is another, the network does not end in 1×1, a layer is
-            weight-free, T > H, or D < 1.
+        HypothesisError: if the border is not neutral, the cut is another, the network does not end in 1×1, R < S in a
+            layer, a layer is weight-free, T > H, or D < 1.
         CutError: if the cut does not fit the image.
 
     Source: talk, slide "Overlapping Efficiency" (Theorem). Chapter: *The overlap theorem*.
@@ -252,7 +259,7 @@ def non_overlapping_upper(architecture: Architecture, cut: "str | Cut" = "left-r
         The `Bound`.
 
     Raises:
-        HypothesisError: if a layer overlaps, or the network does not end in 1×1.
+        HypothesisError: if a layer overlaps or skips patches, or the network does not end in 1×1.
         CutError: if the cut does not fit the image.
 
     Source: Sharir & Shashua 2017; Cohen & Shashua, ICLR 2017; Levine et al. 2017 (min cut).
@@ -354,7 +361,15 @@ def _require_half_cut(architecture, cut, what):
         raise HypothesisError(f"{what} is for the cuts 'left-right' and 'top-bottom', and this one is {cut.name!r}")
 
 
+def _require_patches_read(architecture):
+    try:
+        architecture.require_patches_read()
+    except ArchitectureError as error:
+        raise HypothesisError(str(error)) from None
+
+
 def _require_single_output(architecture, what):
+    _require_patches_read(architecture)
     if architecture.sizes[-1] != 1:
         raise HypothesisError(f"{what} needs a network that ends in 1×1, and this one ends in {architecture.sizes[-1]}×"
                               f"{architecture.sizes[-1]}")  # fmt: skip

@@ -185,7 +185,7 @@ def load(path: str | Path) -> RankCertificate:
     _require(document["border"] in BORDERS, f"its border must be one of {', '.join(BORDERS)}")
     _require(type(document["shared"]) is bool, "whether its weights are shared must be true or false")
     architecture = Architecture(size, M, [Layer(*layer) for layer in layers], document["border"], document["shared"])
-    architecture.require_single_output()
+    architecture.require_patches_read().require_single_output()
 
     patches = document["cut"]
     _require(

@@ -86,7 +86,8 @@ def _output_size(x, weight, bias, stride, border):
     if bias.shape != (channels, receptive_field, receptive_field):
         raise WeightError(f"the bias needs shape {(channels, receptive_field, receptive_field)}, not {bias.shape}")
     layer = Layer(receptive_field, stride, channels)
-    outputs = [Architecture(size, in_channels, (layer,), border).sizes[0] for size in x.shape[1:3]]
+    plans = [Architecture(size, in_channels, (layer,), border).require_patches_read() for size in x.shape[1:3]]
+    outputs = [plan.sizes[0] for plan in plans]
     if positions and positions != outputs:
         raise WeightError(f"the unshared weight is for {positions} positions and the output has {outputs}")
     return outputs
@@ -131,7 +132,7 @@ class Circuit:
             Left out: the identity, one-hot inputs.
 
     Raises:
-        ArchitectureError: if the network does not end in 1×1.
+        ArchitectureError: if the network does not end in 1×1, or R < S in a layer.
         WeightError: if a weight has the wrong shape, holds NaN or infinity, or is not whole over GF(p).
 
     Warns:
@@ -153,7 +154,7 @@ class Circuit:
     templates: np.ndarray | None = None
 
     def __post_init__(self):
-        self.architecture.require_single_output()
+        self.architecture.require_patches_read().require_single_output()
         if self.prime is not None:
             require_prime(self.prime)
         warn_of_zeros(self.architecture, stacklevel=3)
@@ -283,7 +284,7 @@ def random_circuit(architecture: Architecture, *, seed: int, prime: int | None =
         The `Circuit`.
 
     Raises:
-        ArchitectureError: if the network does not end in 1×1.
+        ArchitectureError: if the network does not end in 1×1, or R < S in a layer.
         ConvacError: if the seed is not a whole number of at least 0.
 
     Chapter: *The overlap theorem*.

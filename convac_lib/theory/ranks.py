@@ -104,7 +104,7 @@ def certify_rank(
         The `CertifiedRank`.
 
     Raises:
-        ArchitectureError: if the network does not end in 1×1.
+        ArchitectureError: if the network does not end in 1×1, or R < S in a layer.
         CutError: if the cut does not fit the image.
         ConvacError: if p is no prime, rows is not a whole number of at least 1, the seed is none of at least 0, or the
             circuit is not over GF(p).
@@ -178,7 +178,8 @@ def _find(network, cut, rows, seed, prime, progress):
     if rows is not None and (not isinstance(rows, int) or rows < 1):
         raise ConvacError(f"rows must be a whole number of at least 1, not {rows!r}")
     if isinstance(network, Architecture):
-        network = random_circuit(network.require_single_output(), seed=seed, prime=require_prime(prime))
+        network.require_patches_read().require_single_output()  # before weights are drawn
+        network = random_circuit(network, seed=seed, prime=require_prime(prime))
     elif network.prime is None:
         raise ConvacError("an exact rank needs a circuit over GF(p), and this one is over the reals; give it a prime")
     architecture = network.architecture

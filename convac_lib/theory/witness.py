@@ -148,6 +148,7 @@ def replicate(circuit: Circuit, receptive_fields: tuple[int, ...]) -> Circuit:
             f"{len(receptive_fields)} receptive fields for {len(architecture.layers)} layers; give one a layer"
         )
     layers = [Layer(R, layer.stride, layer.channels + 1) for R, layer in zip(receptive_fields, architecture.layers)]
+    plan = Architecture(architecture.size, architecture.representation_channels, layers).require_patches_read()
     one = _row_of_ones(circuit)
     weights = []
     for layer, original in zip(layers, circuit.weights):
@@ -160,7 +161,6 @@ def replicate(circuit: Circuit, receptive_fields: tuple[int, ...]) -> Circuit:
         one = np.zeros(C + 1, original.dtype)
         one[C] = 1
     dense = np.hstack([circuit.dense, np.zeros((len(circuit.dense), 1), circuit.dense.dtype)])
-    plan = Architecture(architecture.size, architecture.representation_channels, layers)
     return Circuit(plan, weights, dense, p, circuit.templates)
 
 

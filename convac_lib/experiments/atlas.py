@@ -146,11 +146,12 @@ def _certify(place, folder, progress):
     """Certify one cell, and leave its certificate in the folder."""
     size, M, B, channels, cut = place
     architecture = common_case(B, M, size, channels)
-    formula = talk_formula(B, M).value if cut in HALVES else None
-    certified, certificate = issue(architecture, cut, rows=_rows(architecture, cut, formula), progress=progress)
+    bounds = {name: bound.value for name, bound in bounds_of(architecture, cut).items() if isinstance(bound, Bound)}
+    formula, proved = talk_formula(B, M).value if cut in HALVES else None, bounds.get("theorem", 0)
+    rows = _rows(architecture, cut, formula, proved)
+    certified, certificate = issue(architecture, cut, rows=rows, progress=progress)
     digest = certificate.document()["digest"]
     certificate.save(folder / f"{digest[:16]}.json")
-    bounds = {name: bound.value for name, bound in bounds_of(architecture, cut).items() if isinstance(bound, Bound)}
     upper = min(bounds["saturation"], bounds.get("non_overlapping_upper", bounds["saturation"]))
     return Cell(
         *place,
@@ -159,7 +160,7 @@ def _certify(place, folder, progress):
         rows=max(certified.rows, certified.columns),
         theorem=bounds.get("theorem"),
         formula=formula,
-        claim=_claim(formula, channels, max(certified.rank, bounds.get("theorem", 0)), bounds["saturation"]),
+        claim=_claim(formula, channels, max(certified.rank, proved), bounds["saturation"]),
         upper=upper,
         prime=certified.prime,
         seed=certified.seed,
@@ -177,17 +178,18 @@ def _claim(formula, channels, proved, side):
     return "proved" if formula <= proved else "open"
 
 
-def _rows(architecture, cut, formula):
-    """The whole matricization if it is small; else enough for the talk's formula; else fewer: what can be checked."""
-    side = saturation(architecture, cut).value
-    wanted = side if side <= LARGEST_SAMPLE else formula or SAMPLED
-    rows = [max(wanted, SAMPLED)] if wanted <= LARGEST_SAMPLE else []
-    patches = make_cut(cut, architecture.size).rows
-    costs = (
-        (k, *cost_of(architecture, patches, min(k, side)))
-        for k in (*rows, *(SAMPLED >> halvings for halvings in range(11)))
-    )
-    return next((k for k, work, held in costs if work <= LARGEST_WORK and held <= LARGEST_HELD), 1)
+def _rows(architecture, cut, formula, proved):
+    """The whole matricization if it is small; else enough for the talk's formula, where that is not proved already.
+
+    Fewer, if checking so many would take more than a quarter of an hour or so.
+    """
+    side, patches = saturation(architecture, cut).value, make_cut(cut, architecture.size).rows
+    wanted = side if side <= LARGEST_SAMPLE else formula if proved < (formula or 0) <= LARGEST_SAMPLE else SAMPLED
+    for rows in (max(wanted, SAMPLED), *(SAMPLED >> halvings for halvings in range(10))):
+        work, held = cost_of(architecture, patches, min(rows, side))
+        if work <= LARGEST_WORK // 4 and held <= LARGEST_HELD:
+            return rows
+    return 1
 
 
 def _append(file, words):

@@ -44,7 +44,7 @@ def count_windows(layers, size, border):
 
 
 def pixels_changed(layers, size, border):
-    """Which pixels change an output if they are 0 instead of 1: (row, column of the output, row, column of the pixel)."""
+    """Which pixels change an output if they are 0 and not 1: (row, column of the output, row, column of the pixel)."""
     images = 1 - np.eye(size**2, dtype=np.int8).reshape(1, size, size, -1)  # the n-th has its 0 at the n-th pixel
     images = np.concatenate([np.ones((1, size, size, 1), np.int8), images], axis=-1)
     for layer in layers:

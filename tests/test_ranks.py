@@ -110,7 +110,7 @@ def test_the_reference_and_the_fast_engine_agree_modulo_two_primes(record_proper
     ranks_of = {}
     networks = st.one_of(architectures(4, 4), architectures(4, 4, plain=False))
 
-    @settings(max_examples=450)
+    @settings(max_examples=500)
     @given(networks.filter(lambda network: network.size > 1 < network.representation_channels), seeds)
     def check(network, seed):
         generator, M, patches = np.random.default_rng(seed), network.representation_channels, network.size**2

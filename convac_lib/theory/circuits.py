@@ -233,7 +233,7 @@ class Circuit:
         Returns:
             The chosen rows and columns for the first class, shape (m, n).
         """
-        at_once = max(1, IMAGES_AT_ONCE // max(1, len(columns)))
+        at_once = max(1, min(len(rows), IMAGES_AT_ONCE // max(1, len(columns))))
         digits = np.empty((at_once, len(columns), len(cut.rows) + len(cut.columns)), np.intp)
         digits[:, :, cut.columns] = columns
         blocks = []

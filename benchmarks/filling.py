@@ -1,15 +1,20 @@
-"""Filling a matricization against evaluating it pair by pair, as ratios taken in one run: python benchmarks/filling.py
+"""Filling a matricization against evaluating it pair by pair, as ratios taken in one run.
 
-The plain one works through batches of rows, so one batch is timed and taken as often as there are batches.
+    python benchmarks/filling.py [--threads 1 2] [--repeat 3]
+
+The plain one works through batches of rows, so one batch is timed and taken as often as there are batches. It takes one
+thread. Every round times each contender once, in turn; the smallest of the rounds counts, and "spread" is the rounds'
+median over it, less one. With one thread CPU time is used, with more wall-clock time, for the plain one as well.
 """
 
+import argparse
 import os
-import platform
 import time
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
+from timing import machine, seconds
 
 from convac_lib.architecture import Architecture, Layer, baseline, common_case
 from convac_lib.theory.circuits import random_circuit
@@ -18,7 +23,8 @@ from convac_lib.theory.tensors import IMAGES_AT_ONCE, make_cut
 
 K = 1024
 PART = IMAGES_AT_ONCE // K  # rows in one of the plain filling's batches
-REPEATS = 3
+PRIMES = (8388593, 2**31 - 1)
+TARGETS = {False: 200, True: 4}  # times faster, by whether the network overlaps
 NETWORKS = {
     "baseline M=4 size 4": baseline(4, 4),
     "baseline M=4 size 8": baseline(4, 8),
@@ -32,36 +38,52 @@ NETWORKS = {
 }
 
 
-def seconds(function, *args, **options):
-    wall, cpu = time.perf_counter(), time.process_time()
-    matrix = function(*args, **options)
-    return matrix, np.array([time.perf_counter() - wall, time.process_time() - cpu])
-
-
-def row(architecture, prime, cut="left-right"):
-    circuit, cut = random_circuit(architecture, seed=1, prime=prime), make_cut(cut, architecture.size)
+def compare(architecture, prime, threads, repeat):
+    """Seconds and spread of both, for the whole matrix, which must be the same."""
+    circuit, cut = random_circuit(architecture, seed=1, prime=prime), make_cut("left-right", architecture.size)
     generator = np.random.default_rng(0)
     M = architecture.representation_channels
     rows, columns = (generator.integers(0, M, (K, len(part))) for part in (cut.rows, cut.columns))
-    part = min(PART, len(rows))
-    best = np.full((3, 2), np.inf)
-    for _ in range(REPEATS):
-        plain, t0 = seconds(circuit.submatrix, cut, rows[:part], columns)
-        one, t1 = seconds(matricization, circuit, cut, rows, columns, threads=1)
-        two, t2 = seconds(matricization, circuit, cut, rows, columns, threads=2)
-        assert (one[:part] == plain).all() and (one == two).all()
-        best = np.minimum(best, [t0 * len(rows) / part, t1, t2])
-    return best
+    found = {}
+    contenders = {
+        "plain": lambda: found.update(plain=circuit.submatrix(cut, rows[:PART], columns)),
+        "fast": lambda: found.update(fast=matricization(circuit, cut, rows, columns, threads=threads)),
+    }
+    times = seconds(contenders, repeat, time.process_time if threads == 1 else time.perf_counter)
+    assert (found["fast"][:PART] == found["plain"]).all()
+    (plain, plain_spread), (fast, fast_spread) = times["plain"], times["fast"]
+    return plain * K / PART, plain_spread, fast, fast_spread
 
 
-print(
-    f"{platform.processor() or platform.machine()}, numpy {np.__version__}, k = {K}, best of {REPEATS}; wall s (CPU s)"
-)
-for name, architecture in NETWORKS.items():
-    for prime in (8388593, 2**31 - 1):
-        (plain, plain_cpu), (one, one_cpu), (two, two_cpu) = row(architecture, prime)
+def table(threads, repeat):
+    print(f"{machine('numpy')}; k = {K}, n = {repeat} rounds")
+    print(f"{'network':29} {'p':>10} {'threads':>8} {'plain':>10} {'spread':>7} {'fast':>11} {'spread':>7} {'ratio':>8}")
+    ratios = {False: [], True: []}
+    for name, architecture in NETWORKS.items():
+        for prime in PRIMES:
+            plain, plain_spread, fast, fast_spread = compare(architecture, prime, threads, repeat)
+            ratios[architecture.is_overlapping].append(plain / fast)
+            print(
+                f"{name:29} {prime:10} {threads:8} {plain:8.2f} s {plain_spread:7.0%} {fast:9.4f} s {fast_spread:7.0%}"
+                f" {plain / fast:7.1f}×",
+                flush=True,
+            )
+    for overlapping, target in TARGETS.items():
+        least = min(ratios[overlapping])
         print(
-            f"{name:29} p={prime:<10} plain {plain:7.2f} ({plain_cpu:7.2f})  one {one:.4f} ({one_cpu:.4f})  two {two:.4f}"
-            f"  ratio one {plain / one:6.0f}x (CPU {plain_cpu / one_cpu:6.0f}x)  two {plain / two:6.0f}x",
-            flush=True,
+            f"{'overlapping' if overlapping else 'non-overlapping'}, {threads} threads: the target of ≥ {target}× "
+            f"{'holds' if least >= target else 'does not hold'}, with {least:.1f}× at least"
         )
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--repeat", type=int, default=3)
+    options = parser.parse_args()
+    for threads in options.threads:
+        table(threads, options.repeat)
+
+
+if __name__ == "__main__":
+    main()

@@ -13,19 +13,10 @@ import resource
 import subprocess
 import sys
 import time
-from statistics import median
+
+from timing import machine, seconds
 
 SMALL = 2**23 - 15  # the largest prime whose products need no splitting
-
-
-def seconds(contenders, repeat, clock):
-    taken = {name: [] for name in contenders}
-    for _ in range(repeat):
-        for name, run in contenders.items():
-            start = clock()
-            run()
-            taken[name].append(clock() - start)
-    return {name: (min(times), median(times) / min(times) - 1) for name, times in taken.items()}
 
 
 def compare(k, threads, repeat, flint_size):
@@ -95,11 +86,11 @@ def main():
     elif options.child == "memory":
         memory(options.sizes[0])
     else:
-        print(
-            f"{'k':>6} {'threads':>8}  {'':24} {'time':>11} {'/ limit':>10} {'flint /':>10} {'spread':>8}", flush=True
-        )
         command = [sys.executable, __file__, "--repeat", str(options.repeat), "--flint", str(options.flint)]
         for threads in options.threads:
+            print(f"{machine('numpy', 'torch', 'python-flint')}; n = {options.repeat} rounds")
+            heads = f"{'k':>6} {'threads':>8}  {'':24} {'time':>11} {'/ limit':>10} {'flint /':>10} {'spread':>8}"
+            print(heads, flush=True)
             environment = os.environ | {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
             sizes = [*map(str, options.sizes)]
             run = [*command, "--child", "compare", "--threads", str(threads), "--sizes", *sizes]

@@ -2,8 +2,8 @@
 
 Residues are float64, centred: |a| ≤ p/2 + 2. A product of two matrices with at most `_Field.block` terms in each sum
 stays below 2⁵³, so it is exact, and one rounding brings it back. Rows are eliminated a block at a time: a window of
-`block` rows and columns is inverted on the host, and all the rest is matrix products where the matrix lives; on the
-host, each thread multiplies and rounds whole rows.
+`block` rows and columns is inverted on the host, and all the rest is matrix products where the matrix lives. There the
+rows of the next window come first, so that it is inverted while threads, or the accelerator, still work on the others.
 """
 
 from math import ceil, isqrt
@@ -58,28 +58,33 @@ def echelon(matrix: np.ndarray, prime: int, *, progress: bool = False) -> tuple[
     with stage("eliminating rows", min(matrix.shape), "row", shown=progress) as advance, workers(threads) as pool:
         if prime > 2**31:
             return _echelon_by_flint(_on_host(matrix), prime)
-        return _eliminate(matrix, _Field(prime, threads, pool.map) if on_host else _Field(prime), advance)
+        return _eliminate(matrix, _Field(prime, threads, pool) if on_host and threads > 1 else _Field(prime), advance)
 
 
 def _eliminate(matrix, field, advance):
-    xp = array_namespace(matrix)
+    xp, alone = array_namespace(matrix), _Field(field.prime)
     rest = _residues(matrix, field, xp)
-    rows, columns, rank = *map(np.arange, rest.shape), 0
+    rows, columns, rank, others = *map(np.arange, rest.shape), 0, ()
     while rank < min(len(rows), len(columns)):
-        live = _nonzero_rows(rest, slice(None), field.block)
+        live = _nonzero_rows(rest[: field.block], slice(None), field.block)
+        if len(live) < field.block:
+            list(others)
+            live = _nonzero_rows(rest, slice(None), field.block)
         if not len(live):
             break
         candidates = _nonzero_rows(rest.T, live, field.block)
         window = _on_host(rest[live[:, None], candidates])
-        i, j = _exchange(window, field)
+        i, j = _exchange(window, alone)
         inverse = xp.asarray(-window[i[:, None], j], device=device(rest))
+        list(others)
         _bring_to_front(live[i], rest, rows[rank:])
         _bring_to_front(candidates[j], rest.T, columns[rank:])
         r = len(i)
         eliminated = xp.zeros_like(rest[:r, r:])  # −P⁻¹·Q
-        field.add_product(eliminated, inverse, rest[:r, r:])
-        field.add_product(rest[r:, r:], rest[r:, :r], eliminated)
-        rest, rank = rest[r:, r:], rank + r
+        list(field.add_product(eliminated, inverse, rest[:r, r:]))
+        factor, rest, rank = rest[r:, :r], rest[r:, r:], rank + r
+        list(field.add_product(rest[: field.block], factor[: field.block], eliminated))
+        others = field.add_product(rest[field.block :], factor[field.block :], eliminated)
         advance(r)
     return rank, rows[:rank], columns[:rank]
 
@@ -87,11 +92,11 @@ def _eliminate(matrix, field, advance):
 class _Field:
     """GF(p) for p ≤ 2³¹, on centred residues in float64; above 2²³ a left factor is split into two digits."""
 
-    def __init__(self, prime, threads=1, each=map):
+    def __init__(self, prime, threads=1, pool=None):
         self.prime, self.base = prime, isqrt(prime) + 1 if prime > 2**23 else 0
         largest = prime / 2 + 2  # the quotient's error, below 2⁻⁵²·(2⁵³/p), can pass p/2 by 2
         digit = self.base / 2 + 2 if self.base else largest
-        self.threads, self.each = threads, each  # the latter as map is
+        self.threads, self.pool = threads, pool
         self.block = int(min(BLOCK, (2**53 - (self.base + 2) * prime) // (digit * largest)))
 
     def reduce(self, x):
@@ -99,7 +104,7 @@ class _Field:
         x -= self.prime * (x * (1 / self.prime)).round()
 
     def add_product(self, target, left, right):
-        """Add left·right to the target in place: (m, n) += (m, k)·(k, n), with k ≤ block."""
+        """Add left·right to the target in place: (m, n) += (m, k)·(k, n), with k ≤ block; done once it is listed."""
         cached = CACHED if str(device(target)) == "cpu" else BUFFERED
 
         def add(rows):
@@ -117,12 +122,13 @@ class _Field:
                 part[few] += total[few]
                 self.reduce(part[few])
 
-        self.share(add, target, BUFFERED)
+        return self.share(add, target, BUFFERED)
 
     def share(self, function, x, most):
         """Have the threads call the function on slices of x's rows, of about so many elements at most."""
-        slices = _slices(x, most, self.threads if len(x) * x.shape[1] > CACHED else 1)
-        list((self.each if len(slices) > 1 else map)(function, slices))
+        if self.pool and len(x) * x.shape[1] > CACHED:
+            return self.pool.map(function, _slices(x, most, self.threads))
+        return [function(rows) for rows in _slices(x, most)]
 
 
 def _slices(x, most, multiple=1):
@@ -144,7 +150,7 @@ def _residues(matrix, field, xp):
         residues[rows] = xp.asarray(part, dtype=xp.float64)
         field.reduce(residues[rows])
 
-    field.share(convert, residues, BUFFERED // 8)
+    list(field.share(convert, residues, BUFFERED // 8))
     return residues
 
 

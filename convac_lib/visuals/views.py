@@ -88,8 +88,8 @@ def atlas_view(atlas: "Sequence[Cell]", size: int, M: int, B: int, C: str, cut: 
     cell = next(cell for cell in row if cell.B == B)
     rank = f"rank {'≥ ' if cell.status == 'at least' else ''}{cell.rank:,}"
     if (cell.theorem or 0) > cell.rank:
-        rank += f" by certificate, ≥ {cell.theorem:,} by the theorem"
-    limit = f"without overlap, at most {row[0].upper:,}"
+        rank += f" by certificate, ≥ {readable(cell.theorem)} by the theorem"
+    limit = f"without overlap, at most {readable(row[0].upper)}"
     asked = readable(cell.formula) if cell.formula else None
     verdict = {
         "proved": f"The talk's formula asks for {asked}, which is proved here.",
@@ -101,10 +101,10 @@ def atlas_view(atlas: "Sequence[Cell]", size: int, M: int, B: int, C: str, cut: 
     values = {
         "rank": cell.rank,
         "is": cell.status,
-        "theorem": cell.theorem or "does not apply",
+        "theorem": readable(cell.theorem) if cell.theorem else "does not apply",
         "talk's formula": asked or "does not apply",
         "formula is": cell.claim or "not claimed",
-        "without overlap, at most": row[0].upper,
+        "without overlap, at most": readable(row[0].upper),
         "certificate": cell.certificate[:16],
     }
     alternative = (

@@ -65,7 +65,7 @@ def test_a_convnet_learns_the_digits_and_the_record_is_what_happened(dataset, ca
     )  # fmt: skip
     assert (record.device, record.torch_version) == ("cpu", torch.__version__) and record.seconds > 0
     assert json.loads(json.dumps(record.to_dict()))["architecture"]["layers"][0] == {
-        "receptive_field": 3, "stride": 1, "channels": 16,
+        "receptive_field": 3, "stride": 1, "channels": 16, "weight_free": False,
     }  # fmt: skip
 
 

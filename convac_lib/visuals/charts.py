@@ -212,7 +212,7 @@ def _draw_marker(svg, B, x, y, *, size, chosen=False):
         sides = "L".join(f"{short(x + size * dx)} {short(y + size * dy)}" for dx, dy in corners[B])
         path = f"M{sides}z"
     else:
-        path = f"M{short(x - size)} {short(y)}a{size} {size} 0 1 0 {2 * size} 0a{size} {size} 0 1 0-{2 * size} 0z"
+        path = f"M{short(x - size)} {short(y)}a{size} {size} 0 1 0 {short(2 * size)} 0a{size} {size} 0 1 0-{short(2 * size)} 0z"
     outline = {"stroke": INK, "stroke_width": "3"} if chosen else {}
     add_path(svg, path, fill=colour_of(B), **outline)
 

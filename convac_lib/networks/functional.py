@@ -8,7 +8,7 @@ from torch.nn.functional import pad
 
 from convac_lib.architecture import BORDERS, Architecture, Layer
 from convac_lib.errors import DataError, WeightError
-from convac_lib.networks.windows import EVERY, renormalization, window_product
+from convac_lib.networks.windows import EVERY, power_of_two, renormalization, window_product
 
 _OUTSIDE = {"ones": 1.0, "zero": 0.0}
 
@@ -109,7 +109,8 @@ def scaled_generalized_conv2d(
     if bias is not None:
         weight = torch.cat([weight, _by_offset(bias)], 2)
         shared = torch.where(x.detach().any(-1, keepdim=True), exponent, 0).clamp(min=0)
-        x = torch.cat([x * _power_of_two(exponent - shared, x), _power_of_two(-shared, x)], -1)
+        scale = power_of_two((exponent - shared).clamp(max=100), x.dtype)  # a pixel of zeros may have any exponent
+        x = torch.cat([x * scale, power_of_two(-shared, x.dtype)], -1)
         exponent = shared
     scale, shift = renormalization(weight.abs().sum(2).amax(-1, keepdim=True))  # (R, R, 1)
     y, total = window_product(x, weight * scale[..., None], stride, height, width, EVERY)
@@ -135,11 +136,6 @@ def _bordered(x, R, stride, border, height, width, value=None):
         return x[:, :, :rows, :columns]
     value = _OUTSIDE[border] if value is None else value
     return pad(x, (0, max(0, columns - x.shape[3]), 0, max(0, rows - x.shape[2])), value=value)
-
-
-def _power_of_two(exponent, x):
-    """2^exponent in the type of x, without overflow."""
-    return torch.exp2(exponent.clamp(max=100).to(torch.float64)).to(x.dtype)
 
 
 def _autocast(*tensors):

@@ -47,7 +47,12 @@ def renormalization(y: Tensor) -> tuple[Tensor, Tensor]:
     largest = y.detach().abs().amax(-1, keepdim=True)
     limit = 1 - frexp(torch.finfo(y.dtype).smallest_normal)[1]  # 126 in float32
     exponent = torch.frexp(largest).exponent.clamp(-limit, limit)
-    return torch.ldexp(torch.ones_like(largest), -exponent), exponent
+    return power_of_two(-exponent, y.dtype), exponent
+
+
+def power_of_two(exponent: Tensor, dtype: torch.dtype) -> Tensor:
+    """2^exponent, exactly. (Multiply by it: the derivative of torch.ldexp is 0 where the exponent is negative.)"""
+    return torch.ldexp(torch.ones_like(exponent, dtype=dtype), exponent)
 
 
 def _plain(x, weight, stride, height, width, every):
@@ -84,7 +89,7 @@ class _WindowProduct(Function):
         if torch.is_grad_enabled():  # derivatives of these derivatives may be asked for
             gradients = torch.func.vjp(_without_exponent(ctx.settings), x, weight)[1](grad)
         else:
-            gradients = _differentiate(grad, exponent, x, weight, *ctx.settings)
+            gradients = _differentiate(grad, exponent, x, weight, *ctx.settings, ctx.needs_input_grad[0])
         return *gradients, None, None, None, None
 
     @staticmethod
@@ -103,9 +108,7 @@ def _without_exponent(settings):
     return lambda x, weight: _plain(x, weight, *settings)[0]
 
 
-def _multiply(
-    x: Tensor, weight: Tensor, stride: int, height: int, width: int, every: int
-) -> tuple[Tensor, Tensor]:
+def _multiply(x: Tensor, weight: Tensor, stride: int, height: int, width: int, every: int) -> tuple[Tensor, Tensor]:
     y = x.new_empty(len(x), height, width, weight.shape[3])
     exponent = x.new_zeros((len(x), height, width), dtype=torch.int32)
     for piece, images, rows, pixels in _pieces(x, weight, stride, height, width):
@@ -117,7 +120,15 @@ def _multiply(
 
 
 def _differentiate(
-    grad: Tensor, exponent: Tensor, x: Tensor, weight: Tensor, stride: int, height: int, width: int, every: int
+    grad: Tensor,
+    exponent: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    stride: int,
+    height: int,
+    width: int,
+    every: int,
+    x_too: bool,
 ) -> tuple[Tensor, Tensor]:
     dx = torch.zeros_like(x)
     # summed over the pieces, so not in half precision
@@ -125,8 +136,9 @@ def _differentiate(
     dweights = dweight.flatten(0, 1).unbind()
     for piece, images, rows, pixels in _pieces(x, weight, stride, height, width, keep=True):
         piece.multiply_keeping(x[images, pixels], every)
-        piece.differentiate(grad[images, rows], exponent[images, rows], every, dweights)
-        piece.add_input_gradient(dx[images, pixels])
+        piece.differentiate(grad[images, rows], exponent[images, rows], every, dweights, x_too)
+        if x_too:
+            piece.add_input_gradient(dx[images, pixels])
     return dx, dweight.to(weight.dtype)
 
 
@@ -142,12 +154,12 @@ def _(x, weight, stride, height, width, every):
 
 
 @_differentiate_whole.register_fake
-def _(grad, exponent, x, weight, stride, height, width, every):
+def _(grad, exponent, x, weight, *settings):
     return torch.empty_like(x), torch.empty_like(weight)
 
 
 def _whole_backward(ctx, grad, _):
-    gradients = _differentiate_whole(grad, *ctx.saved_tensors, *ctx.settings)
+    gradients = _differentiate_whole(grad, *ctx.saved_tensors, *ctx.settings, ctx.needs_input_grad[0])
     return *gradients, None, None, None, None
 
 
@@ -269,7 +281,7 @@ class _Piece:
                 after.mul_(self.scales[count])
                 self.exponent = self.exponent + shift
 
-    def differentiate(self, grad, exponent, every, dweights):
+    def differentiate(self, grad, exponent, every, dweights, x_too):
         """Turn every prefix into its factor's derivative, and add up those of the weight and the inputs.
 
         Going back, `suffix` is ∂y times the factors already passed: nothing is divided, so zeros do no harm.
@@ -278,7 +290,7 @@ class _Piece:
         self.windows(suffix).copy_(grad)
         if every:  # what the last renormalization took
             rest = exponent[..., None] - (self.windows(self.exponent) if self.scales else 0)
-            self.windows(suffix).mul_(torch.ldexp(torch.ones_like(rest, dtype=suffix.dtype), -rest))
+            self.windows(suffix).mul_(power_of_two(-rest, suffix.dtype))
         self.input_gradient.zero_()
         for number in range(len(self.steps) - 1, -1, -1):
             step = self.steps[number]
@@ -289,7 +301,8 @@ class _Piece:
                     suffix.mul_(self.scales[number])
                 for part in step.prefix_outside:
                     part.zero_()
-            step.input_gradient.addmm_(step.prefix_inside, step.back)
+            if x_too:
+                step.input_gradient.addmm_(step.prefix_inside, step.back)
             dweights[number].add_(torch.mm(step.across, step.prefix_inside))
 
     def add_input_gradient(self, dx):

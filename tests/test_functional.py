@@ -18,7 +18,7 @@ from convac_lib.networks.functional import generalized_conv2d, scaled_generalize
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch warns of itself
 
-pieces = st.sampled_from([1, 12, 2**17]).map(lambda numbers: patch.dict(windows._PIECE, cpu=numbers))
+pieces = st.sampled_from([1, 60, 2**20]).map(lambda numbers: patch.dict(windows._PIECE, cpu=numbers))
 
 
 def scaled_back(x, weight, bias, **options):
@@ -238,13 +238,11 @@ def test_functional_transforms_are_those_of_single_images(form):
 
 
 @both_forms
-@pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
-def test_it_compiles_as_one_graph_with_sizes_unknown(form, backend):
-    if backend == "inductor" and not (which("g++") or which("clang++")):
-        pytest.skip("no C++ compiler")
+@pytest.mark.skipif(not (which("g++") or which("clang++")), reason="no C++ compiler")
+def test_it_compiles_as_one_graph_with_sizes_unknown(form):
     weight, bias = normal(2, 2, 2, 2).requires_grad_(), normal(2, 2, 2, seed=1).requires_grad_()
     torch.compiler.reset()
-    compiled = torch.compile(form, fullgraph=True, dynamic=True, backend=backend)
+    compiled = torch.compile(form, fullgraph=True, dynamic=True)
     for size in ((3, 2, 4, 5), (2, 2, 7, 3)):
         x = normal(*size).requires_grad_()
         y, expected = (f(x, weight, bias, border="ones") for f in (compiled, form))

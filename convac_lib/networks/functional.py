@@ -109,8 +109,7 @@ def scaled_generalized_conv2d(
     if bias is not None:
         weight = torch.cat([weight, _by_offset(bias)], 2)
         shared = torch.where(x.detach().any(-1, keepdim=True), exponent, 0).clamp(min=0)
-        scale = power_of_two((exponent - shared).clamp(max=100), x.dtype)  # a pixel of zeros may have any exponent
-        x = torch.cat([x * scale, power_of_two(-shared, x.dtype)], -1)
+        x = torch.cat([x * power_of_two(exponent - shared, x.dtype), power_of_two(-shared, x.dtype)], -1)
         exponent = shared
     scale, shift = renormalization(weight.abs().sum(2).amax(-1, keepdim=True))  # (R, R, 1)
     y, total = window_product(x, weight * scale[..., None], stride, height, width, EVERY)

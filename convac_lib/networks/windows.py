@@ -13,8 +13,8 @@ from torch.autograd import Function
 from torch.nn.functional import pad
 
 EVERY = 4  # factors between two renormalizations of the scaled form
-_PIECE = {"cpu": 2**17}  # numbers in one factor of a piece: what stays in a core's cache
-_PIECE_ELSEWHERE = 2**24  # what fills a GPU
+_PIECE = {"cpu": 2**20}  # numbers in all factors of a piece: what stays in the cache
+_PIECE_ELSEWHERE = 2**26  # what fills a GPU
 
 
 def window_product(
@@ -44,15 +44,24 @@ def renormalization(y: Tensor) -> tuple[Tensor, Tensor]:
 
     A pixel of zeros has e = 0, and no |e| is so large that 2^e or 2^−e would leave the normal numbers of the type.
     """
-    largest = y.detach().abs().amax(-1, keepdim=True)
-    limit = 1 - frexp(torch.finfo(y.dtype).smallest_normal)[1]  # 126 in float32
-    exponent = torch.frexp(largest).exponent.clamp(-limit, limit)
+    largest, limit = y.detach().abs().amax(-1, keepdim=True), _largest_exponent(y.dtype)
+    within = torch.where(largest > 0, largest, 0.5).clamp(2.0**-limit, 2.0 ** (limit - 1))
+    bits = within.double().view(torch.int64)  # torch.frexp says the same, but does not compile in float64
+    exponent = ((bits >> 52) - 1022).int()
     return power_of_two(-exponent, y.dtype), exponent
 
 
 def power_of_two(exponent: Tensor, dtype: torch.dtype) -> Tensor:
-    """2^exponent, exactly. (Multiply by it: the derivative of torch.ldexp is 0 where the exponent is negative.)"""
-    return torch.ldexp(torch.ones_like(exponent, dtype=dtype), exponent)
+    """2^exponent, exactly, or the largest that is finite: no 0 becomes NaN by it.
+
+    (Multiply by it: the derivative of torch.ldexp is 0 where the exponent is negative.)
+    """
+    return torch.ldexp(torch.ones_like(exponent, dtype=dtype), exponent.clamp(max=_largest_exponent(dtype)))
+
+
+def _largest_exponent(dtype):
+    """e such that 2^e and 2^−e are normal numbers: 126 in float32."""
+    return 1 - frexp(torch.finfo(dtype).smallest_normal)[1]
 
 
 def _plain(x, weight, stride, height, width, every):
@@ -174,7 +183,7 @@ _multiply_whole.register_autograd(_whole_backward, setup_context=_whole_setup)
 def _pieces(x, weight, stride, height, width, keep=False):
     """Cut the batch: yield a piece, its images, its rows of windows and its rows of pixels, which overlap if R > S."""
     numbers = _PIECE.get(x.device.type, _PIECE_ELSEWHERE) * torch.get_num_threads()
-    windows = numbers // max(weight.shape[2:])
+    windows = numbers // (len(weight) ** 2 * max(weight.shape[2:]))
     rows = max(1, min(height, windows // width))
     images = max(1, windows // (rows * width)) if rows == height else 1
     made = {}  # pieces of one shape share their buffers

@@ -1,5 +1,7 @@
 """The layers as torch modules: what they compute, how they are drawn, how they print."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from torch import nn
@@ -22,24 +24,76 @@ def test_the_layer_is_its_function(bias):
     assert torch.equal(layer(x), generalized_conv2d(x, layer.weight, layer.bias, stride=2, border="ones"))
 
 
+@pytest.mark.parametrize("R", [1, 2, 3])
+def test_without_a_bias_the_draw_keeps_the_typical_size(R):
+    """Over a million channels, which are a million draws, at an input of mean square 1: E log|y| = 0."""
+    x = torch.tensor([1.0, -1.0]).reshape(1, 2, 1, 1).expand(1, 2, R, R)
+    y = GeneralizedConv2d(2, 10**6, R, R, generator=seeded(), dtype=torch.float64)(x.double())
+    log = y.detach().abs().log()
+    # the variance of log|factor| is π²/8: that of the mean is R²·π²/8·10⁻⁶
+    assert abs(log.mean()) < 4 * R * (torch.pi**2 / 8 * 1e-6) ** 0.5
+    assert abs(log.var() / (R**2 * torch.pi**2 / 8) - 1) < 0.02
+
+
+@pytest.mark.parametrize("R", [1, 2, 3])
+def test_with_a_bias_the_draw_starts_near_one(R):
+    """Over a million draws, at patches of mean square 1 and 3: E y = 1 and E y² = Π_ij (1 + q_ij/(3R²))."""
+    x = torch.tensor([1.0, -1.0]).reshape(1, 2, 1, 1).repeat(1, 1, R, R).double()
+    x[..., 0, 0] *= 3**0.5
+    y = GeneralizedConv2d(2, 10**6, R, R, bias=True, generator=seeded(), dtype=torch.float64)(x).detach()
+    mean_square = (1 + 1 / R**2) * (1 + 1 / (3 * R**2)) ** (R**2 - 1)
+    assert abs(y.mean() - 1) < 0.005
+    assert abs(y.square().mean() / mean_square - 1) < 0.01
+
+
+def test_five_overlapping_layers_neither_vanish_nor_explode():
+    """At 32×32, where without a bias the same five leave even float64's range."""
+    for bias, bounded in ((True, True), (False, False)):
+        for seed in range(3):
+            generator = seeded(seed)
+            x = torch.randn(4, 64, 32, 32, generator=generator, dtype=torch.float64)
+            for _ in range(5):
+                layer = GeneralizedConv2d(64, 64, 3, 1, bias=bias, generator=generator, dtype=torch.float64)
+                x = layer(x).detach()
+            assert bounded == bool((x.abs() < 100).all() and (x.abs() > 1e-8).all() and 0.5 < x.square().mean() < 4)
+
+
 @pytest.mark.parametrize("bias", [False, True])
-def test_the_draw_keeps_the_mean_square_and_shrinks_the_typical_output(bias):
-    """Over a million channels, which are a million draws of the weights, at an input of mean square 1."""
-    x = torch.tensor([1.0, -1.0]).reshape(1, 2, 1, 1)
-    typical = []
-    for receptive_field in (1, 2):
-        layer = GeneralizedConv2d(2, 10**6, receptive_field, receptive_field, bias=bias, generator=seeded())
-        y = layer(x.expand(1, 2, receptive_field, receptive_field))
-        # y² has variance 3^(R²) − 1, so that its mean over 10⁶ draws has standard error 0.009 at R = 2
-        assert abs(y.square().mean() - 1) < 0.04
-        typical.append(y.abs().median())
-    assert typical[1] < typical[0] / 3
+def test_the_layer_is_a_module_like_torchs_own(bias):
+    layer = GeneralizedConv2d(2, 3, 2, 1, bias=bias, generator=seeded())
+    x = torch.randn(4, 2, 5, 6, generator=seeded(1))
+    copied = deepcopy(layer)
+    nn.init.zeros_(layer.weight)
+    assert copied(x).any() and not layer(x).any() == (not bias)
+    layer.load_state_dict(copied.state_dict())
+    assert torch.equal(layer(x), copied(x))
+    parameters = {name: parameter * 2 for name, parameter in layer.named_parameters()}
+    factor = 2.0 ** torch.tensor([[4, 2], [2, 1]])  # how many of the window's factors lie inside
+    called = torch.func.functional_call(layer, parameters, (x,))
+    torch.testing.assert_close(called[:, :, -2:, -2:], layer(x)[:, :, -2:, -2:] * factor)
+    assert copied.double()(x.double()).dtype == torch.float64
+    assert torch.equal(layer.double()(x.double()), copied(x.double()))
+    y, exponent = layer(x.double(), torch.zeros(4, 5, 6, dtype=torch.long))
+    torch.testing.assert_close(y * torch.exp2(exponent[:, None].double()), layer(x.double()))
+    exported = torch.export.export(layer, (x.double(),), dynamic_shapes=({0: torch.export.Dim("N", min=2)},)).module()
+    assert torch.equal(exported(x[:3].double()), layer(x[:3].double()))
+
+
+def test_a_layer_without_memory_has_shapes():
+    layer = GeneralizedConv2d(2, 3, 3, 2, bias=True, device="meta")
+    y = layer(torch.empty(4, 2, 5, 6, device="meta"))
+    assert (y.shape, y.device.type) == ((4, 3, 3, 3), "meta")
+    y.sum().backward()
+    assert layer.bias.grad.shape == (3, 3, 3)
+    layer = layer.to_empty(device="cpu")
+    layer.reset_parameters(seeded())
+    assert torch.equal(layer.weight, GeneralizedConv2d(2, 3, 3, 2, bias=True, generator=seeded()).weight)
 
 
 def test_the_seed_decides_the_draw_and_the_global_generator_is_left_alone():
     before = torch.get_rng_state()
     for build in (
-        lambda generator: GeneralizedConv2d(2, 3, 2, 1, bias=True, generator=generator),
+        lambda generator: GeneralizedConv2d(2, 3, 2, 1, generator=generator),
         lambda generator: Representation(3, 4, 3, generator=generator),
     ):
         once, again, other = (nn.utils.parameters_to_vector(build(seeded(s)).parameters()) for s in (0, 0, 1))

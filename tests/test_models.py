@@ -1,6 +1,7 @@
 """ConvAC against the exact circuit, and ConvNet against convolution and pooling written out."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -63,6 +64,71 @@ def test_a_trained_convac_becomes_the_circuit_above_its_representation():
     before = circuit.dense.copy()
     nn.init.zeros_(network.dense.weight)
     assert np.array_equal(circuit.dense, before)  # a copy, that training on does not move
+
+
+def by_whole_numbers(network, x):
+    """The network's exact outputs, as Python's integers of any size: x is (M, H, H) of whole numbers."""
+    x = x.long().numpy().astype(object)
+    for layer in network.layers:
+        weight, S = layer.weight.detach().long().numpy().astype(object), layer.stride
+        size = -(-x.shape[1] // S)
+        y = np.ones((len(weight), size, size), dtype=object)
+        for i in range(layer.receptive_field):
+            for j in range(layer.receptive_field):
+                factor = np.einsum("cd,dhw->chw", weight[:, :, i, j], x[:, i::S, j::S])
+                y[:, : factor.shape[1], : factor.shape[2]] *= factor
+        x = y
+    return network.dense.weight.detach().long().numpy().astype(object) @ x[:, 0, 0]
+
+
+def test_scaled_scores_are_exact_far_beyond_the_range_of_floats():
+    network = ConvAC(common_case(B=2, M=2, size=16), 3, generator=seeded()).double()
+    x = torch.randint(1, 4, (2, 2, 16, 16), generator=seeded(1)).double()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(torch.randint(1, 4, parameter.shape, generator=seeded(2)))
+    scores, exponents = network.scaled_scores(x)
+    for image, score, exponent in zip(x, scores.tolist(), exponents.tolist()):
+        exact = by_whole_numbers(network, image)
+        assert min(exact) > 2**10000
+        assert 0.5 <= max(score) < 1
+        assert score == pytest.approx([float(Fraction(value, 2**exponent)) for value in exact], rel=1e-9)
+    assert network(x).isinf().all()
+
+
+def test_outputs_are_scores_times_their_power_of_two_and_so_are_gradients():
+    network = ConvAC(common_case(B=3, M=2, size=4), 5, generator=seeded()).double()
+    x = torch.rand(6, 2, 4, 4, generator=seeded(1), dtype=torch.float64) / 8
+    outputs, (scores, exponents) = network(x), network.scaled_scores(x)
+    power = torch.exp2(exponents.double())
+    assert (exponents < 0).any()
+    assert torch.equal(outputs, scores * power[:, None])
+    parameters = list(network.parameters())
+    by_power = torch.autograd.grad((scores.sum(1) * power).sum(), parameters)
+    linear = network.dense(network.layers(x).flatten(1))  # the layers' own linear forms
+    torch.testing.assert_close(outputs, linear, rtol=1e-12, atol=0)
+    for gradients in (torch.autograd.grad(outputs.sum(), parameters), by_power):
+        torch.testing.assert_close(gradients, torch.autograd.grad(linear.sum(), parameters, retain_graph=True))
+
+
+def test_five_overlapping_layers_keep_their_scores_and_gradients_in_float32():
+    network = ConvAC(common_case(B=3, M=2, size=32), 2, generator=seeded())
+    x = torch.rand(4, 2, 32, 32, generator=seeded(1))
+    scores, exponents = network.scaled_scores(x)
+    assert (exponents.abs() > 10**4).all()
+    assert scores.isfinite().all() and scores.all()
+    gradients = torch.autograd.grad(scores.sum(), list(network.parameters()))
+    assert all(gradient.isfinite().all() and gradient.any() for gradient in gradients)
+
+
+def test_an_image_of_zeros_scores_0():
+    network = ConvAC(common_case(B=2, M=2, size=4), 3, generator=seeded())
+    x = torch.zeros(2, 2, 4, 4)
+    x[1] = 1
+    scores, _ = network.scaled_scores(x)
+    assert not scores[0].any() and not network(x)[0].any()
+    assert scores[1].all()
+    assert all(gradient.isfinite().all() for gradient in torch.autograd.grad(scores.sum(), list(network.parameters())))
 
 
 def test_a_border_of_zeros_warns_that_nothing_is_left():

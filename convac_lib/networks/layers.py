@@ -3,12 +3,16 @@
 Taught in the chapter *Convolutional arithmetic circuits*.
 """
 
+from math import exp, sqrt
+
 import torch
 from torch import Tensor, nn
 
 from convac_lib.architecture import Architecture, Layer, require_positive_integers
 from convac_lib.errors import DataError
-from convac_lib.networks.functional import generalized_conv2d
+from convac_lib.networks.functional import generalized_conv2d, scaled_generalized_conv2d
+
+EULER = 0.5772156649015329  # the Euler–Mascheroni constant, γ
 
 
 class GeneralizedConv2d(nn.Module):
@@ -29,8 +33,9 @@ class GeneralizedConv2d(nn.Module):
         dtype: the weights' type.
 
     Shape:
-        - Input: (N, C_in, H, W)
-        - Output: (N, C_out, H', W'), H' = ⌈H/S⌉, or ⌊(H−R)/S⌋+1 with border "valid"; W' likewise.
+        - Input: (N, C_in, H, W); or that and exponents (N, H, W), for `scaled_generalized_conv2d`
+        - Output: (N, C_out, H', W'), H' = ⌈H/S⌉, or ⌊(H−R)/S⌋+1 with border "valid", W' likewise; or that and exponents
+          (N, H', W')
 
     Attributes:
         weight: of shape (C_out, C_in, R, R), a linear map for each window offset.
@@ -71,19 +76,32 @@ class GeneralizedConv2d(nn.Module):
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Draw the weights from N(0, 1/C_in); with a bias, weights and bias from N(0, 1/(C_in + 1)).
+        """Draw weights under which products neither vanish nor explode.
 
-        On average over the draw, an input whose patches have mean square 1 gives an output of mean 0 and mean square
-        exactly 1 (border "zero" apart); but this mean is carried by rare large values, and the typical output shrinks
-        exponentially in the number of factors, R².
+        With a bias: biases 1 and weights from N(0, 1/(3·R²·C_in)), so that every factor starts near 1. The factors of an
+        output are independent, with mean 1 and mean square 1 + q/(3R²), where q is the mean square of the factor's
+        patch: so E y = 1 and E y² = Π_ij (1 + q_ij/(3R²)) ≤ exp(max q/3). As exp(q/3) ≤ q at q = 1.86, mean squares
+        that start below 1.86 stay below it at any depth, in the limit of many channels, where q is its mean; and
+        y ≈ 1 + Σ_ijd weight·x passes its input on as a convolution does.
+
+        Without a bias: weights from N(0, 2e^γ/C_in), γ = 0.5772…. A factor is then N(0, 2e^γ·q); log χ²₁ has mean
+        −γ − log 2, so E log|factor| = 0 at q = 1, and so is E log|y|, however many factors. (The variance 1/C_in
+        keeps E y² instead, which rare large values carry, while the typical output shrinks exponentially in R².) No
+        draw does it for all inputs: y(λx) = λ^(R²)·y(x). What depth then makes of the scale is the business of
+        `scaled_generalized_conv2d`.
         """
-        # the bias is the weight of one more channel, a constant 1
-        std = (self.in_channels + (self.bias is not None)) ** -0.5
-        for parameter in self.parameters():
-            nn.init.normal_(parameter, std=std, generator=generator)
+        if self.bias is not None:
+            nn.init.ones_(self.bias)
+            variance = 1 / (3 * self.receptive_field**2 * self.in_channels)
+        else:
+            variance = 2 * exp(EULER) / self.in_channels
+        nn.init.normal_(self.weight, std=sqrt(variance), generator=generator)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return generalized_conv2d(x, self.weight, self.bias, stride=self.stride, border=self.border)
+    def forward(self, x: Tensor, exponent: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
+        settings = {"stride": self.stride, "border": self.border}
+        if exponent is None:
+            return generalized_conv2d(x, self.weight, self.bias, **settings)
+        return scaled_generalized_conv2d(x, exponent, self.weight, self.bias, **settings)
 
     def extra_repr(self) -> str:
         return (

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from convac_lib.architecture import Architecture, require_positive_integers
 from convac_lib.errors import ArchitectureError, ConvacError, DataError
 from convac_lib.networks.layers import GeneralizedConv2d, Representation, drawn
+from convac_lib.networks.windows import power_of_two, renormalization
 from convac_lib.theory.circuits import Circuit, warn_of_zeros
 
 
@@ -26,7 +27,8 @@ class ConvAC(nn.Module):
 
     Shape:
         - Input: (N, M, H, H), or whatever the representation reads.
-        - Output: (N, Y)
+        - Output: (N, Y), the exact values as far as the type's range goes: deep products leave it, and are then 0 or
+          infinite; `scaled_scores` keeps them.
 
     Raises:
         ArchitectureError: if the network does not end in 1×1, is unshared, or has a layer that is weight-free or R < S.
@@ -80,9 +82,37 @@ class ConvAC(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        scores, exponent = self.scaled_scores(x)
+        half = exponent[:, None] // 2  # 2^exponent itself may leave the type's range
+        return scores * power_of_two(half, scores.dtype) * power_of_two(exponent[:, None] - half, scores.dtype)
+
+    def scaled_scores(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the outputs in a form that neither underflows nor overflows: `forward(x)` = scores · 2^exponent.
+
+        The power of two is an image's own, the same for all its classes, so scores rank the classes as outputs do. It is
+        a constant to autograd: gradients of the scores are those of the outputs, divided by it.
+
+        Args:
+            x: the images, as `forward` takes them.
+
+        Returns:
+            scores of shape (N, Y), the largest of an image in [½, 1) unless all are 0; and whole exponents of shape (N,).
+
+        >>> from convac_lib import common_case
+        >>> network = ConvAC(common_case(B=3, M=2, size=32), classes=2, generator=torch.Generator().manual_seed(0))
+        >>> image = torch.full((1, 2, 32, 32), 0.01)
+        >>> bool(network(image).any()), bool(network.scaled_scores(image)[0].all())
+        (False, True)
+        """
         x = self.representation(x)  # (n, …) -> (n, M, H, H)
         _require_shape(x, self.architecture.representation_channels, self.architecture.size)
-        return self.dense(self.layers(x).flatten(1))  # (n, M, H, H) -> (n, C_L) -> (n, Y)
+        scale, exponent = renormalization(x.movedim(1, -1))
+        x, exponent = x * scale.movedim(-1, 1), exponent[..., 0]
+        for layer in self.layers:
+            x, exponent = layer(x, exponent)
+        scores = self.dense(x.flatten(1))  # (n, C_L, 1, 1) -> (n, Y)
+        scale, shift = renormalization(scores)
+        return scores * scale, (exponent.flatten(1) + shift)[:, 0]
 
     @classmethod
     def from_circuit(cls, circuit: Circuit) -> "ConvAC":

@@ -1,0 +1,219 @@
+"""The layer's forward and backward pass against F.conv2d's of the same shape, as ratios taken in one run.
+
+    python benchmarks/layer.py [--threads 1 2] [--batch 128] [--repeat 7]
+
+Every round times each contender once, in turn; the smallest of the rounds counts, and "spread" is the rounds' median
+over it, less one, of the contender that varied most. The unit is conv2d in the faster of its two memory formats. With
+one thread CPU time is used, which other work on the machine disturbs least; with more, wall-clock time. Memory is the
+peak resident size over what the process held before the tensors were made, as a ratio to conv2d's, channels last.
+"""
+
+import argparse
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from statistics import median
+
+CASES = ((64, 16, 3, 1), (64, 16, 2, 2), (128, 16, 3, 1), (32, 32, 3, 1), (64, 16, 5, 1), (64, 32, 3, 2))
+PEER_CASE, PEER_BATCH = (64, 16, 2, 2), 16  # stride = kernel; some peers hold a number for each pair of channels
+
+
+def processor():
+    try:
+        with open("/proc/cpuinfo") as lines:
+            return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def contenders(case, batch):
+    """Each a function of (x, weight), with its own x and weight, in its best memory format."""
+    import torch
+    from torch.nn.functional import conv2d, unfold
+
+    from convac_lib import generalized_conv2d
+    from convac_lib.networks.functional import scaled_generalized_conv2d
+
+    C, H, K, S = case
+    formats = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
+
+    def drawn(layout):
+        x = torch.empty(batch, C, H, H, memory_format=formats[layout]).normal_()
+        weight = torch.empty(C, C, K, K, memory_format=formats[layout]).normal_(std=C**-0.5)
+        return x.requires_grad_(), weight.requires_grad_()
+
+    def plain(x, weight):
+        y = conv2d(x, weight, stride=S, padding=0 if K == S else K // 2)
+        assert y.shape[2] == -(-H // S)
+        return y
+
+    def one_liner(x, weight):  # what a user would write, of the windows that fit
+        patches = unfold(x, K, stride=S).unflatten(1, (C, K * K))
+        return torch.einsum("cdk,ndkp->nckp", weight.flatten(2), patches).prod(2)
+
+    def linear(x, weight):
+        return generalized_conv2d(x, weight, stride=S)
+
+    def scaled(x, weight):
+        return scaled_generalized_conv2d(x, None, weight, stride=S)[0]
+
+    return {
+        "conv2d nchw": (plain, *drawn("nchw")),
+        "conv2d nhwc": (plain, *drawn("nhwc")),
+        "eager": (linear, *drawn("nhwc")),
+        "compiled": (torch.compile(linear, dynamic=False), *drawn("nhwc")),
+        "scaled": (scaled, *drawn("nhwc")),
+        "one-liner": (one_liner, *drawn("nchw")),
+    }
+
+
+def cirkit(case, batch):
+    import torch
+    from cirkit.backend.torch.graph.modules import FoldIndexInfo
+    from cirkit.backend.torch.layers.inner import TorchHadamardLayer, TorchSumLayer
+    from cirkit.backend.torch.parameters.nodes import TorchTensorParameter
+    from cirkit.backend.torch.parameters.parameter import TorchParameter
+
+    C, H, K, _ = case
+    parameter = TorchTensorParameter(C, C, num_folds=K * K)  # a fold for every offset of the window
+    parameter.reset_parameters()
+    folds = FoldIndexInfo([parameter], {0: [[]] * (K * K)}, [(0, offset) for offset in range(K * K)])
+    weight = TorchParameter([parameter], {}, [parameter], fold_idx_info=folds)
+    sums, products = TorchSumLayer(C, C, weight=weight, num_folds=K * K), TorchHadamardLayer(C, arity=K * K)
+    patches = torch.randn(K * K, 1, batch * (H // K) ** 2, C, requires_grad=True)
+    return lambda x, _: products(sums(x)[None]), patches, next(sums.parameters())
+
+
+def spflow(case, batch):
+    import numpy as np
+    import torch
+    from spflow.meta.data.scope import Scope
+    from spflow.modules.conv.prod_conv import ProdConv
+    from spflow.modules.conv.sum_conv import SumConv
+    from spflow.modules.module_shape import ModuleShape
+
+    C, H, K, _ = case
+
+    class Given(torch.nn.Module):  # what stands below: log-likelihoods as they come
+        out_shape, scope = ModuleShape(features=H * H, channels=C, repetitions=1), Scope(list(range(H * H)))
+        feature_to_scope = np.array([[Scope([pixel])] for pixel in range(H * H)])
+
+        def log_likelihood(self, data, cache=None):
+            return data
+
+    sums = SumConv(Given(), out_channels=C, kernel_size=K)
+    products = ProdConv(sums, K, K)
+    logarithms = torch.rand(batch, H * H, C, 1).log().requires_grad_()
+    return lambda x, _: products.log_likelihood(x), logarithms, sums.logits
+
+
+PEERS = {"cirkit": cirkit, "spflow": spflow}  # what they name their packages; both compute the same at stride = kernel
+
+
+def seconds(contenders, repeat, clock):
+    import torch
+
+    taken = {name: [] for name in contenders}
+    for turn in range(repeat + 2):  # the first two compile, and fill the caches
+        for name, (function, *inputs) in contenders.items():
+            start = clock()
+            y = function(*inputs)
+            torch.autograd.grad(y, inputs, torch.ones_like(y))
+            if turn > 1:
+                taken[name].append(clock() - start)
+    return {name: min(times) for name, times in taken.items()}, max(median(t) / min(t) - 1 for t in taken.values())
+
+
+def speed(threads, batch, repeat):
+    import torch
+
+    torch.set_num_threads(threads)
+    clock = time.process_time if threads == 1 else time.perf_counter
+    names = ("eager", "compiled", "scaled", "one-liner")
+    print(f"\n{threads} thread{'s' * (threads > 1)}, N = {batch}, best of {repeat}")
+    print(f"{'(C, H, K, S)':18} {'conv2d':>9} " + " ".join(f"{name:>10}" for name in names) + f" {'spread':>7}")
+    ratios = {name: [] for name in names}
+    for case in CASES:
+        best, spread = seconds(contenders(case, batch), repeat, clock)
+        unit = min(best["conv2d nchw"], best["conv2d nhwc"])
+        for name in names:
+            ratios[name].append(best[name] / unit)
+        row = " ".join(f"{ratios[name][-1]:10.2f}" for name in names)
+        print(f"{case!s:18} {unit * 1e3:6.1f} ms {row} {spread:7.0%}", flush=True)
+    print(f"{'median':28} " + " ".join(f"{median(ratios[name]):10.2f}" for name in names))
+    print(f"{'largest':28} " + " ".join(f"{max(ratios[name]):10.2f}" for name in names))
+    overhead = [scaled / eager for scaled, eager in zip(ratios["scaled"], ratios["eager"])]
+    print(f"scaled over eager: median {median(overhead):.2f}, largest {max(overhead):.2f}")
+
+    ours, found = contenders(PEER_CASE, PEER_BATCH), {}
+    for name, peer in PEERS.items():
+        if find_spec(name):
+            found[name] = peer(PEER_CASE, PEER_BATCH)
+        else:
+            print(f"{name} is not installed: skipped")
+    best, spread = seconds({name: ours[name] for name in ("conv2d nhwc", "eager", "one-liner")} | found, repeat, clock)
+    unit = best.pop("conv2d nhwc")
+    row = ", ".join(f"{name} {t / unit:.2f}" for name, t in best.items())
+    print(f"peers at {PEER_CASE}, N = {PEER_BATCH}, over conv2d ({unit * 1e3:.1f} ms, spread {spread:.0%}): {row}")
+
+
+def peak(name, case, batch):
+    """Bytes of the process over those it held before the tensors were made."""
+    import torch
+
+    torch.set_num_threads(1)
+    C, H, K, S = case
+
+    def run(batch, H):
+        function, *inputs = contenders((C, H, K, S), batch)[name]
+        held.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        function(*inputs).sum().backward()
+
+    held = []
+    run(1, 2 * K * S)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    run(batch, H)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+
+
+def memory(batch):
+    print(f"\npeak memory over conv2d's, N = {batch}")
+    for case in CASES:
+        peaks = {}
+        for name in ("conv2d nhwc", "eager", "scaled"):
+            command = [sys.executable, __file__, "--child", name, "--case", *map(str, case), "--batch", str(batch)]
+            peaks[name] = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        unit = peaks.pop("conv2d nhwc")
+        row = ", ".join(f"{name} {size / unit:.2f}" for name, size in peaks.items())
+        print(f"{case!s:18} {unit / 2**10:6.1f} MiB: {row}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--repeat", type=int, default=7)
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    parser.add_argument("--case", type=int, nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.case:
+        peak(options.child, options.case, options.batch)
+    elif options.child:
+        speed(options.threads[0], options.batch, options.repeat)
+    else:
+        import torch
+
+        print(f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, torch {torch.__version__}")
+        for threads in options.threads:
+            command = [sys.executable, __file__, "--child", "speed", "--threads", str(threads)]
+            command += ["--batch", str(options.batch), "--repeat", str(options.repeat)]
+            subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": str(threads)}, check=True)
+        memory(options.batch)
+
+
+if __name__ == "__main__":
+    main()

@@ -22,6 +22,8 @@ class ConvAC(nn.Module):
         classes: Y, the number of output values.
         representation: a module that makes (N, M, H, H) of the images, such as `Representation`; if left out, the
             input is already represented, as one-hot templates are.
+        normalized: whether an image's Y values are all divided by one positive number, the root mean square of its C_L
+            last channels. That changes no sign and no argmax, and it is what lets an overlapping network train.
         generator: where the weights are drawn from, except the representation's; torch's own generator if left out.
 
     Shape:
@@ -50,11 +52,13 @@ class ConvAC(nn.Module):
         classes: int = 1,
         representation: nn.Module | None = None,
         *,
+        normalized: bool = False,
         generator: torch.Generator | None = None,
     ):
         super().__init__()
         require_positive_integers(classes=classes)
         self.architecture = architecture.require_single_output()
+        self.normalized = normalized
         warn_of_zeros(architecture, stacklevel=2)
         self.representation = nn.Identity() if representation is None else representation
         self.layers = nn.Sequential(
@@ -73,11 +77,34 @@ class ConvAC(nn.Module):
         self.dense = drawn(
             nn.Linear, architecture.channels[-1], classes, bias=False, nonlinearity="linear", generator=generator
         )
+        self.reset_parameters(generator)
+
+    @torch.no_grad()
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw every layer's weights around 1/C_in, so that each layer hands on what sets its channels apart.
+
+            w[c, :, i, j] = 1/C_in + δ,   δ ~ N(0, g²/(R²·C_in)), less their mean;   g = L^(−1/2) in layer 1, else 1
+
+        Write a pixel's channels as x̄·(1 + z), with mean 0 and mean square v of z. A factor is then x̄·(1 + ⟨δ, z⟩), with
+        ⟨δ, z⟩ ~ N(0, g²v/R²). The product of the x̄ is common to all channels, and thus to all classes; the rest has
+        mean 1 and, over the draw, variance Π_ij(1 + g²v_ij/R²) − 1 exactly. With v_ij = v and g = 1 that lies between v
+        and e^v − 1 ≤ 1/(1/v − ½): from v ≤ 1/L after layer 1, where g makes it so, it ends at 2/(L+1) at most.
+        """
+        gain = len(self.layers) ** -0.5
+        for layer in self.layers:
+            std = gain / (layer.receptive_field * layer.in_channels**0.5)
+            nn.init.normal_(layer.weight, std=std, generator=generator)
+            layer.weight += 1 / layer.in_channels - layer.weight.mean(1, keepdim=True)
+            gain = 1.0
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.representation(x)  # (n, …) -> (n, M, H, H)
         _require_shape(x, self.architecture.representation_channels, self.architecture.size)
-        return self.dense(self.layers(x).flatten(1))  # (n, M, H, H) -> (n, C_L) -> (n, Y)
+        for layer in self.layers:
+            x = layer(x)  # (n, C_in, H, H) -> (n, C, H', H')
+            if self.normalized:  # a number a pixel scales all channels above alike, so that only the last division counts
+                x = _normalized(x)
+        return self.dense(x.flatten(1))  # (n, C_L, 1, 1) -> (n, Y)
 
     @classmethod
     def from_circuit(cls, circuit: Circuit) -> "ConvAC":
@@ -113,12 +140,12 @@ class ConvAC(nn.Module):
         return network
 
     def to_circuit(self) -> Circuit:
-        """Return the circuit above the representation, in float64: the same function of (M, H, H).
+        """Return the circuit above the representation, in float64: the same function of (M, H, H), before normalization.
 
-        >>> from convac_lib import baseline, random_circuit
-        >>> circuit = random_circuit(baseline(M=2, size=2), seed=0)
-        >>> bool((ConvAC.from_circuit(circuit).to_circuit().weights[0] == circuit.weights[0]).all())
-        True
+        >>> from convac_lib import certify_rank, common_case
+        >>> network = ConvAC(common_case(B=2, M=2, size=4), generator=torch.Generator().manual_seed(0))
+        >>> certify_rank(network.to_circuit().modulo(2**31 - 1)).rank      # of this very network, or more
+        64
         """
         *weights, dense = (
             parameter.double().numpy(force=True) for parameter in (*self.layers.parameters(), self.dense.weight)
@@ -188,6 +215,14 @@ class ConvNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         _require_shape(x, self.in_channels, self.architecture.size)
         return self.dense(self.layers(x).flatten(1))  # (n, C_in, H, H) -> (n, C_L) -> (n, Y)
+
+
+def _normalized(x):
+    """Every pixel's channels, divided by their root mean square; channels that are all 0 stay 0."""
+    largest = x.detach().abs().amax(1, keepdim=True)
+    x = x / largest.where(largest > 0, 1)  # so that no square underflows; the root mean square undoes any such scale
+    square = x.square().mean(1, keepdim=True)
+    return x * square.where(square > 0, 1).rsqrt()
 
 
 def _max_pooling(number, layer, channels):

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import architectures, seeds
 
-from convac_lib import Architecture, Circuit, Layer, baseline, common_case, grid_tensor, random_circuit
+from convac_lib import Architecture, Circuit, Layer, baseline, certify_rank, common_case, grid_tensor, random_circuit
 from convac_lib.errors import ArchitectureError, ConvacError, DataError, WeightError
-from convac_lib.theory.circuits import generalized_convolution
+from convac_lib.theory.circuits import generalized_convolution, weight_shapes
 
 P = 2**31 - 1
 PRIMES = [2, 7, P, 2**32 - 5, 2**63 - 25]
@@ -223,6 +223,33 @@ def test_the_degree_in_a_patch_is_the_number_of_windows_that_reuse_it(network, s
     assert degree == 1 or network.is_overlapping
 
 
+@settings(max_examples=50)
+@given(architectures(max_size=2, max_channels=2, max_layers=2), seeds, st.sampled_from(PRIMES[1:]))
+def test_a_circuit_modulo_p_is_the_circuit_of_the_same_fractions(network, seed, prime):
+    generator = np.random.default_rng(seed)
+    exact = np.vectorize(Fraction, otypes=[object])
+    weights = [
+        np.ldexp(generator.standard_normal(shape, np.float32), generator.integers(-30, 30, shape)).astype(float)
+        for shape in (*weight_shapes(network), (1, network.channels[-1]), (network.representation_channels,) * 2)
+    ]
+    *layers, dense, templates = weights
+    circuit = Circuit(network, layers, dense, templates=templates).modulo(prime)
+    digits = generator.integers(0, len(templates), (3, network.size**2))
+    x = exact(templates).T[:, digits.T].reshape(len(templates), network.size, network.size, -1)
+    for layer, weight in zip(network.layers, layers):
+        x = generalized_convolution(x, exact(weight), layer.stride, border=network.border)
+    values = np.tensordot(exact(dense), x[:, 0, 0], axes=1)[0]
+    expected = [value.numerator * pow(value.denominator, -1, prime) % prime for value in values]
+    assert circuit.prime == prime and circuit.at_templates(digits)[0].tolist() == expected
+
+
+def test_floating_point_weights_have_the_generic_rank_and_with_F_too():
+    circuit = random_circuit(common_case(B=2, M=2, size=4), seed=0)
+    for templates in (np.eye(2), np.array([[0.3, 1.7], [1.1, 0.0]])):
+        assert certify_rank(replace(circuit, templates=templates).modulo(P)).rank == 64
+    assert certify_rank(random_circuit(baseline(M=2, size=4), seed=0).modulo(P)).rank == 2
+
+
 # --- borders ---
 
 
@@ -336,6 +363,12 @@ def circuit_with(weight=None, dense=None, prime=None, templates=None):
          "seed must be a whole number of at least 0, not -1"),
         (lambda: random_circuit(baseline(2, 2), seed=0.5), ConvacError,
          "seed must be a whole number of at least 0, not 0.5"),
+        (lambda: random_circuit(baseline(2, 2), seed=0, prime=7).modulo(P), ConvacError,
+         "the circuit is over GF(7) already; take one over the real numbers"),
+        (lambda: random_circuit(baseline(2, 2), seed=0).modulo(2), ConvacError,
+         "a half has no value modulo 2; use an odd prime"),
+        (lambda: random_circuit(baseline(2, 2), seed=0).modulo(9), ConvacError,
+         f"9 is not a prime below 2**63; use for example {P}"),
         (lambda: random_circuit(baseline(2, 8), seed=0).grid_tensor(), ConvacError,
          ("a tensor with 2^64 entries is too large to write out: the limit is 67,108,864; "
           "use a smaller M or N, or sample its matricization with certify_rank")),

@@ -131,6 +131,53 @@ def test_an_image_of_zeros_scores_0():
     assert all(gradient.isfinite().all() for gradient in torch.autograd.grad(scores.sum(), list(network.parameters())))
 
 
+@pytest.mark.filterwarnings("ignore:layer . has windows that leave the image")
+@settings(deadline=None, max_examples=100)
+@given(architectures(), st.integers(0, 2**32 - 1))
+def test_normalized_values_are_the_values_over_the_size_of_the_last_channels(architecture, seed):
+    plain, network = (
+        ConvAC(architecture, 3, normalized=normalized, generator=seeded(seed)).double() for normalized in (False, True)
+    )
+    size, M = architecture.size, architecture.representation_channels
+    x = torch.randn(4, M, size, size, generator=seeded(seed), dtype=torch.float64)
+    x[0, :, 0, 0] = 0  # its pixel makes many products 0
+    top = plain.layers(x).flatten(1)
+    sizes = top.square().mean(1, keepdim=True).sqrt()
+    torch.testing.assert_close(network(x), plain.dense(top) / sizes.where(sizes > 0, 1))
+    network(x).sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
+
+
+def test_a_deep_network_is_drawn_so_that_images_stay_apart():
+    """At 32×32 and B = 5 the values are too small for float32; normalized, it tells image from image."""
+    plain, network = (
+        ConvAC(common_case(B=5, M=8, size=32), 10, normalized=normalized, generator=seeded())
+        for normalized in (False, True)
+    )
+    x = torch.rand(4, 8, 32, 32, generator=seeded(1))
+    assert not plain(x).any()
+    scores = network(x)
+    scores.square().sum().backward()
+    assert all(parameter.grad.isfinite().all() and parameter.grad.any() for parameter in network.parameters())
+    error = (network.double()(x.double()) - scores).abs().amax(0)
+    assert (100 * error < scores.std(0)).all()
+
+
+@pytest.mark.parametrize(("R", "depth"), [(1, 1), (2, 1), (3, 4)])
+def test_the_draw_spreads_the_channels_by_the_formula(R, depth):
+    """The variance of y / Π x̄ over 200,000 channels, which are as many draws, against Π_ij(1 + g²v_ij/R²) − 1."""
+    further = [Layer(1, 1, 1)] * (depth - 1)
+    network = ConvAC(Architecture(R, 5, [Layer(R, R, 200_000), *further]), generator=seeded()).double()
+    x = torch.rand(1, 5, R, R, generator=seeded(1), dtype=torch.float64)
+    mean = x.mean(1)
+    v = (x / mean - 1).square().mean(1)
+    relative = network.layers[0](x).detach() / mean.prod()
+    expected = (1 + v / (depth * R**2)).prod() - 1
+    assert relative.mean().item() == pytest.approx(1, abs=0.01)
+    assert relative.var().item() == pytest.approx(expected.item(), rel=0.05)
+    assert (network.layers[0].weight.sum(1) - 1).abs().max() < 1e-5  # drawn in float32
+
+
 def test_a_border_of_zeros_warns_that_nothing_is_left():
     architecture = Architecture(2, 2, [Layer(2, 1, 2), Layer(2, 2, 2)], "zero")
     with pytest.warns(UserWarning) as warned:

@@ -6,16 +6,19 @@ import math
 import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from convac_lib import baseline, common_case
+from convac_lib import baseline, certify_rank, common_case
 from convac_lib.errors import ConvacError, DataError
 from convac_lib.experiments.data import Dataset, digits, folder
 from convac_lib.experiments.training import accuracy, train
 from convac_lib.networks.layers import Representation
 from convac_lib.networks.models import ConvAC, ConvNet
+from convac_lib.theory.circuits import generalized_convolution
+from convac_lib.theory.fields import DEFAULT_PRIME
 
 CIFAR = Path(__file__).resolve().parents[2] / "shared" / "data" / "cifar10-jpeg.tar.xz"
 
@@ -105,6 +108,61 @@ def test_a_convac_learns_parity_which_is_a_product():
     record = train(network, parity, epochs=60, learning_rate=0.03, progress=False)
     assert (record.model, record.architecture, record.test_accuracy) == ("ConvAC", baseline(M=8, size=2), 1)
     assert record.parameters == (8 + 8) + 8 * 8 * 4 + 8 * 2
+
+
+def test_an_overlapping_convac_learns_the_digits_and_is_still_a_circuit(dataset):
+    """Plain Adam, B = 2; the trained network's scores are its circuit's values over one positive number an image."""
+    representation = Representation(1, 32, generator=seeded())
+    network = ConvAC(common_case(B=2, M=32, size=8), 10, representation, normalized=True, generator=seeded(1))
+    record = train(network, dataset, epochs=8, learning_rate=2e-3, progress=False)
+    assert record.parameters == 2 * 32 + 3 * 2 * 4 * 32**2 + 32 * 10
+    assert record.accuracies[-1] > 0.95 and record.test_accuracy > 0.9
+    images = (dataset.test_images[:50] / 127.5 - 1).double()
+    scores = network.double()(images).numpy(force=True).T  # (Y, n)
+    values = in_range(network.to_circuit(), representation(images).permute(1, 2, 3, 0).numpy(force=True))
+    sizes = np.linalg.norm(values, axis=0) / np.linalg.norm(scores, axis=0)
+    assert sizes.max() > 1e6 * sizes.min()  # what the normalization takes away
+    np.testing.assert_allclose(values / sizes, scores, rtol=1e-6, atol=1e-9)
+
+
+def in_range(circuit, x):
+    """A circuit's values over one positive number for all images, since float64 is too small for the values themselves.
+
+    A positive factor on a layer's weights, here what brings the layer's median to 1, is a factor on all values.
+    """
+    for layer, weight in zip(circuit.architecture.layers, circuit.weights):
+        median = np.median(np.abs(generalized_convolution(x, weight, layer.stride)))
+        x = generalized_convolution(x, weight / median ** (layer.receptive_field**-2), layer.stride)
+    return circuit.dense @ x[:, 0, 0]
+
+
+class Ink(nn.Conv2d):
+    """How white and how black a pixel is: on black and white images, one-hot."""
+
+    def __init__(self):
+        super().__init__(1, 2, 1)
+        self.weight.data[:], self.bias.data[:] = torch.tensor([0.5, -0.5]).reshape(2, 1, 1, 1), 0.5
+        self.requires_grad_(False)
+
+
+def test_a_trained_networks_own_weights_have_the_generic_rank(dataset):
+    """Zeros against ones at 4×4 pixels; its grid tensor holds its values on the 65,536 black-and-white images."""
+    few_pixels = [
+        (nn.functional.avg_pool2d(images[labels < 2].float(), 2).to(torch.uint8), labels[labels < 2])
+        for images, labels in (
+            (dataset.train_images, dataset.train_labels), (dataset.test_images, dataset.test_labels),
+        )
+    ]  # fmt: skip
+    zeros_and_ones = Dataset("digits, 4×4", *few_pixels[0], *few_pixels[1], dataset.classes[:2])
+    network = ConvAC(common_case(B=2, M=2, size=4), 2, Ink(), normalized=True, generator=seeded())
+    record = train(network, zeros_and_ones, epochs=15, learning_rate=0.01, progress=False)
+    assert record.test_accuracy > 0.9
+    circuit = network.to_circuit()
+    assert certify_rank(circuit.modulo(DEFAULT_PRIME)).rank == 64
+    black_and_white = torch.randint(2, (20, 1, 4, 4), generator=seeded(1)).double()  # 1 for black, template 1
+    values = np.stack([circuit.grid_tensor(y)[tuple(black_and_white.flatten(1).T.long())] for y in (0, 1)])
+    scores = network.double()(1 - 2 * black_and_white).numpy(force=True).T
+    np.testing.assert_allclose(values / np.linalg.norm(values, axis=0), scores / np.linalg.norm(scores, axis=0))
 
 
 @pytest.mark.skipif(not CIFAR.exists(), reason="the CIFAR-10 images are not beside this checkout")

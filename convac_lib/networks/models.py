@@ -23,12 +23,14 @@ class ConvAC(nn.Module):
         classes: Y, the number of output values.
         representation: a module that makes (N, M, H, H) of the images, such as `Representation`; if left out, the
             input is already represented, as one-hot templates are.
+        normalized: whether an image's Y values are all divided by one positive number, the root mean square of its C_L
+            last channels. That changes no sign and no argmax, and it is what lets an overlapping network train.
         generator: where the weights are drawn from, except the representation's; torch's own generator if left out.
 
     Shape:
         - Input: (N, M, H, H), or whatever the representation reads.
-        - Output: (N, Y), the exact values as far as the type's range goes: deep products leave it, and are then 0 or
-          infinite; `scaled_scores` keeps them.
+        - Output: (N, Y), normalized; or else the exact values as far as the type's range goes: deep products leave it, and
+          are then 0 or infinite; `scaled_scores` keeps them.
 
     Raises:
         ArchitectureError: if the network does not end in 1×1, is unshared, or has a layer that is weight-free or R < S.
@@ -52,6 +54,7 @@ class ConvAC(nn.Module):
         classes: int = 1,
         representation: nn.Module | None = None,
         *,
+        normalized: bool = False,
         generator: torch.Generator | None = None,
     ):
         super().__init__()
@@ -62,6 +65,7 @@ class ConvAC(nn.Module):
                 "give it layers that are not weight-free and shared=True"
             )
         self.architecture = architecture.require_patches_read().require_single_output()
+        self.normalized = normalized
         warn_of_zeros(architecture, stacklevel=2)
         self.representation = nn.Identity() if representation is None else representation
         self.layers = nn.Sequential(
@@ -80,8 +84,31 @@ class ConvAC(nn.Module):
         self.dense = drawn(
             nn.Linear, architecture.channels[-1], classes, bias=False, nonlinearity="linear", generator=generator
         )
+        self.reset_parameters(generator)
+
+    @torch.no_grad()
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw every layer's weights around 1/C_in, so that each layer hands on what sets its channels apart.
+
+            w[c, :, i, j] = 1/C_in + δ,   δ ~ N(0, g²/(R²·C_in)), less their mean;   g = L^(−1/2) in layer 1, else 1
+
+        Write a pixel's channels as x̄·(1 + z), with mean 0 and mean square v of z. A factor is then x̄·(1 + ⟨δ, z⟩), with
+        ⟨δ, z⟩ ~ N(0, g²v/R²). The product of the x̄ is common to all channels, and thus to all classes; the rest has
+        mean 1 and, over the draw, variance Π_ij(1 + g²v_ij/R²) − 1 exactly. With v_ij = v and g = 1 that lies between v
+        and e^v − 1 ≤ 1/(1/v − ½): from v ≤ 1/L after layer 1, where g makes it so, it ends at 2/(L+1) at most.
+        """
+        gain = len(self.layers) ** -0.5
+        for layer in self.layers:
+            std = gain / (layer.receptive_field * layer.in_channels**0.5)
+            nn.init.normal_(layer.weight, std=std, generator=generator)
+            layer.weight += 1 / layer.in_channels - layer.weight.mean(1, keepdim=True)
+            gain = 1.0
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.normalized:
+            top, _ = self._top(x)  # a power of two divides out
+            square = top.square().mean(1, keepdim=True)
+            return self.dense(top * square.where(square > 0, 1).rsqrt())
         scores, exponent = self.scaled_scores(x)
         half = exponent[:, None] // 2  # 2^exponent itself may leave the type's range
         return scores * power_of_two(half, scores.dtype) * power_of_two(exponent[:, None] - half, scores.dtype)
@@ -104,15 +131,20 @@ class ConvAC(nn.Module):
         >>> bool(network(image).any()), bool(network.scaled_scores(image)[0].all())
         (False, True)
         """
+        top, exponent = self._top(x)
+        scores = self.dense(top)  # (n, C_L) -> (n, Y)
+        scale, shift = renormalization(scores)
+        return scores * scale, exponent + shift[:, 0]
+
+    def _top(self, x):
+        """The last channels, (n, C_L), and the exponents, (n,), of the power of two that each image's lack."""
         x = self.representation(x)  # (n, …) -> (n, M, H, H)
         _require_shape(x, self.architecture.representation_channels, self.architecture.size)
         scale, exponent = renormalization(x.movedim(1, -1))
         x, exponent = x * scale.movedim(-1, 1), exponent[..., 0]
         for layer in self.layers:
             x, exponent = layer(x, exponent)
-        scores = self.dense(x.flatten(1))  # (n, C_L, 1, 1) -> (n, Y)
-        scale, shift = renormalization(scores)
-        return scores * scale, (exponent.flatten(1) + shift)[:, 0]
+        return x.flatten(1), exponent.flatten()  # (n, C_L, 1, 1) and (n, 1, 1)
 
     @classmethod
     def from_circuit(cls, circuit: Circuit) -> "ConvAC":
@@ -142,12 +174,12 @@ class ConvAC(nn.Module):
         return network
 
     def to_circuit(self) -> Circuit:
-        """Return the circuit above the representation, in float64: the same function of (M, H, H).
+        """Return the circuit above the representation, in float64: the same function of (M, H, H), before normalization.
 
-        >>> from convac_lib import baseline, random_circuit
-        >>> circuit = random_circuit(baseline(M=2, size=2), seed=0)
-        >>> bool((ConvAC.from_circuit(circuit).to_circuit().weights[0] == circuit.weights[0]).all())
-        True
+        >>> from convac_lib import certify_rank, common_case
+        >>> network = ConvAC(common_case(B=2, M=2, size=4), generator=torch.Generator().manual_seed(0))
+        >>> certify_rank(network.to_circuit().modulo(2**31 - 1)).rank      # of this very network, or more
+        64
         """
         *weights, dense = (
             parameter.double().numpy(force=True) for parameter in (*self.layers.parameters(), self.dense.weight)

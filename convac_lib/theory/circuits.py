@@ -7,8 +7,8 @@ from itertools import product
 import numpy as np
 
 from convac_lib.architecture import Architecture, Layer
-from convac_lib.errors import DataError, WeightError
-from convac_lib.theory.fields import elements, reduce, require_prime, require_seed
+from convac_lib.errors import ConvacError, DataError, WeightError
+from convac_lib.theory.fields import dyadic_elements, elements, reduce, require_prime, require_seed
 from convac_lib.theory.tensors import IMAGES_AT_ONCE, Cut, grid_tensor
 
 _OUTSIDE = {"ones": 1, "zero": 0}
@@ -243,6 +243,30 @@ class Circuit:
             values = self.at_templates(digits[: len(block)].reshape(-1, digits.shape[-1]))[0]
             blocks.append(values.reshape(len(block), len(columns)))
         return np.concatenate(blocks)
+
+    def modulo(self, prime: int) -> "Circuit":
+        """Return this circuit over the real numbers, such as a trained network's, as one over GF(p).
+
+        Its floating-point weights are whole numbers times powers of 2, and are taken modulo p exactly: the rank over
+        GF(p) is at most the rank of these very weights, without rounding.
+
+        Args:
+            prime: p, odd.
+
+        Raises:
+            ConvacError: if the circuit is over GF(p) already, or p is no odd prime.
+
+        >>> from convac_lib import certify_rank, common_case
+        >>> circuit = random_circuit(common_case(B=2, M=2, size=4), seed=0)
+        >>> certify_rank(circuit.modulo(2**31 - 1)).rank
+        64
+        """
+        if self.prime is not None:
+            raise ConvacError(f"the circuit is over GF({self.prime}) already; take one over the real numbers")
+        *weights, dense, templates = (
+            dyadic_elements(array, require_prime(prime)) for array in (*self.weights, self.dense, self.templates)
+        )
+        return Circuit(self.architecture, tuple(weights), dense, prime, templates)
 
     def grid_tensor(self, class_index: int = 0) -> np.ndarray:
         """A(f), of shape (M,)*N, for one class; `ConvacError` beyond 2²⁶ entries."""

@@ -54,6 +54,23 @@ def elements(values: np.ndarray, prime: int | None, name: str = "the array") -> 
     return reduce(values, prime).astype(np.int64 if prime <= 2**31 else object)
 
 
+def dyadic_elements(values: np.ndarray, prime: int) -> np.ndarray:
+    """Bring finite floating-point numbers into GF(p), exactly: each is m·2ᵏ with whole m and k, and 2 has an inverse.
+
+    Raises:
+        ConvacError: if p is 2, where halves have no value.
+
+    >>> dyadic_elements(np.array([0.5, -3.0]), 7)                  # 4 + 4 = 1 and 4 + 3 = 0 modulo 7
+    array([4, 4])
+    """
+    if prime == 2:
+        raise ConvacError("a half has no value modulo 2; use an odd prime")
+    fractions, exponents = np.frexp(np.asarray(values, np.float64))  # fraction·2^exponent; fraction·2⁵³ is whole
+    whole = elements((fractions * 2.0**53).astype(np.int64), prime)
+    powers = np.vectorize(lambda exponent: pow(2, int(exponent) - 53, prime), otypes=[whole.dtype])(exponents)
+    return reduce(whole * powers, prime)
+
+
 def reduce(values: np.ndarray, prime: int | None) -> np.ndarray:
     """Bring values back to 0..p−1; the real numbers need nothing.
 

@@ -30,8 +30,8 @@ def processor():
         return platform.processor() or platform.machine()
 
 
-def contenders(case, batch):
-    """Each a function of (x, weight), with its own x and weight, in its best memory format."""
+def contenders(case, batch, names):
+    """Each a function of (x, weight), with its own x and weight, in the memory format that suits it."""
     import torch
     from torch.nn.functional import conv2d, unfold
 
@@ -61,14 +61,15 @@ def contenders(case, batch):
     def scaled(x, weight):
         return scaled_generalized_conv2d(x, None, weight, stride=S)[0]
 
-    return {
-        "conv2d nchw": (plain, *drawn("nchw")),
-        "conv2d nhwc": (plain, *drawn("nhwc")),
-        "eager": (linear, *drawn("nhwc")),
-        "compiled": (torch.compile(linear, dynamic=False), *drawn("nhwc")),
-        "scaled": (scaled, *drawn("nhwc")),
-        "one-liner": (one_liner, *drawn("nchw")),
+    functions = {
+        "conv2d nchw": (plain, "nchw"),
+        "conv2d nhwc": (plain, "nhwc"),
+        "eager": (linear, "nhwc"),
+        "compiled": (torch.compile(linear, dynamic=False), "nhwc"),
+        "scaled": (scaled, "nhwc"),
+        "one-liner": (one_liner, "nchw"),
     }
+    return {name: (functions[name][0], *drawn(functions[name][1])) for name in names}
 
 
 def cirkit(case, batch):
@@ -111,7 +112,7 @@ def spflow(case, batch):
     return lambda x, _: products.log_likelihood(x), logarithms, sums.logits
 
 
-PEERS = {"cirkit": cirkit, "spflow": spflow}  # what they name their packages; both compute the same at stride = kernel
+PEERS = {"cirkit": cirkit, "spflow": spflow}  # their packages; cirkit is handed its patches already cut
 
 
 def seconds(contenders, repeat, clock):
@@ -138,7 +139,7 @@ def speed(threads, batch, repeat):
     print(f"{'(C, H, K, S)':18} {'conv2d':>9} " + " ".join(f"{name:>10}" for name in names) + f" {'spread':>7}")
     ratios = {name: [] for name in names}
     for case in CASES:
-        best, spread = seconds(contenders(case, batch), repeat, clock)
+        best, spread = seconds(contenders(case, batch, ("conv2d nchw", "conv2d nhwc", *names)), repeat, clock)
         unit = min(best["conv2d nchw"], best["conv2d nhwc"])
         for name in names:
             ratios[name].append(best[name] / unit)
@@ -149,13 +150,13 @@ def speed(threads, batch, repeat):
     overhead = [scaled / eager for scaled, eager in zip(ratios["scaled"], ratios["eager"])]
     print(f"scaled over eager: median {median(overhead):.2f}, largest {max(overhead):.2f}")
 
-    ours, found = contenders(PEER_CASE, PEER_BATCH), {}
+    found = contenders(PEER_CASE, PEER_BATCH, ("conv2d nhwc", "eager", "one-liner"))
     for name, peer in PEERS.items():
         if find_spec(name):
             found[name] = peer(PEER_CASE, PEER_BATCH)
         else:
             print(f"{name} is not installed: skipped")
-    best, spread = seconds({name: ours[name] for name in ("conv2d nhwc", "eager", "one-liner")} | found, repeat, clock)
+    best, spread = seconds(found, repeat, clock)
     unit = best.pop("conv2d nhwc")
     row = ", ".join(f"{name} {t / unit:.2f}" for name, t in best.items())
     print(f"peers at {PEER_CASE}, N = {PEER_BATCH}, over conv2d ({unit * 1e3:.1f} ms, spread {spread:.0%}): {row}")
@@ -169,12 +170,11 @@ def peak(name, case, batch):
     C, H, K, S = case
 
     def run(batch, H):
-        function, *inputs = contenders((C, H, K, S), batch)[name]
-        held.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-        function(*inputs).sum().backward()
+        function, *inputs = contenders((C, H, K, S), batch, [name])[name]
+        y = function(*inputs)
+        torch.autograd.grad(y, inputs, torch.ones_like(y))
 
-    held = []
-    run(1, 2 * K * S)
+    run(1, 2 * K * S)  # what loads once
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     run(batch, H)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)

@@ -44,7 +44,8 @@ def renormalization(y: Tensor) -> tuple[Tensor, Tensor]:
 
     A pixel of zeros has e = 0, and no |e| is so large that 2^e or 2^−e would leave the normal numbers of the type.
     """
-    largest, limit = y.detach().abs().amax(-1, keepdim=True), _largest_exponent(y.dtype)
+    y, limit = y.detach(), _largest_exponent(y.dtype)
+    largest = torch.maximum(y.amax(-1, keepdim=True), -y.amin(-1, keepdim=True))  # without a copy of |y|
     within = torch.where(largest > 0, largest, 0.5).clamp(2.0**-limit, 2.0 ** (limit - 1))
     bits = within.double().view(torch.int64)  # torch.frexp says the same, but does not compile in float64
     exponent = ((bits >> 52) - 1022).int()

@@ -19,7 +19,7 @@ from convac_lib.theory.circuits import Circuit
 from convac_lib.theory.progress import available_threads, stage, workers
 from convac_lib.theory.tensors import Cut
 
-TILE = 2**16  # values of one position in one tile: rows × channels × columns
+TILE = 2**17  # values of one position in one tile: rows × channels × columns
 TILE_COLUMNS = 256
 SPLIT = 2**16  # a residue of up to 31 bits is high · 2¹⁶ + low
 ONE = np.ones((1, 1), int)  # the empty product

@@ -10,7 +10,6 @@ peak resident size over what the process held before the tensors were made, as a
 
 import argparse
 import os
-import platform
 import resource
 import subprocess
 import sys
@@ -18,16 +17,10 @@ import time
 from importlib.util import find_spec
 from statistics import median
 
+from timing import machine, seconds
+
 CASES = ((64, 16, 3, 1), (64, 16, 2, 2), (128, 16, 3, 1), (32, 32, 3, 1), (64, 16, 5, 1), (64, 32, 3, 2))
 PEER_CASE, PEER_BATCH = (64, 16, 2, 2), 16  # stride = kernel; some peers hold a number for each pair of channels
-
-
-def processor():
-    try:
-        with open("/proc/cpuinfo") as lines:
-            return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def contenders(case, batch, names):
@@ -115,18 +108,23 @@ def spflow(case, batch):
 PEERS = {"cirkit": cirkit, "spflow": spflow}  # their packages; cirkit is handed its patches already cut
 
 
-def seconds(contenders, repeat, clock):
+def passes(function, *inputs):
+    """One forward and backward pass, to be timed."""
     import torch
 
-    taken = {name: [] for name in contenders}
-    for turn in range(repeat + 2):  # the first two compile, and fill the caches
-        for name, (function, *inputs) in contenders.items():
-            start = clock()
-            y = function(*inputs)
-            torch.autograd.grad(y, inputs, torch.ones_like(y))
-            if turn > 1:
-                taken[name].append(clock() - start)
-    return {name: min(times) for name, times in taken.items()}, max(median(t) / min(t) - 1 for t in taken.values())
+    def run():
+        y = function(*inputs)
+        torch.autograd.grad(y, inputs, torch.ones_like(y))
+
+    return run
+
+
+def best_of(contenders, repeat, clock):
+    """Each contender's smallest time, and the spread of the one that varied most."""
+    runs = {name: passes(*contender) for name, contender in contenders.items()}
+    seconds(runs, 2, clock)  # compiles, and fills the caches
+    times = seconds(runs, repeat, clock)
+    return {name: best for name, (best, _) in times.items()}, max(spread for _, spread in times.values())
 
 
 def speed(threads, batch, repeat):
@@ -139,7 +137,7 @@ def speed(threads, batch, repeat):
     print(f"{'(C, H, K, S)':18} {'conv2d':>9} " + " ".join(f"{name:>10}" for name in names) + f" {'spread':>7}")
     ratios = {name: [] for name in names}
     for case in CASES:
-        best, spread = seconds(contenders(case, batch, ("conv2d nchw", "conv2d nhwc", *names)), repeat, clock)
+        best, spread = best_of(contenders(case, batch, ("conv2d nchw", "conv2d nhwc", *names)), repeat, clock)
         unit = min(best["conv2d nchw"], best["conv2d nhwc"])
         for name in names:
             ratios[name].append(best[name] / unit)
@@ -156,7 +154,7 @@ def speed(threads, batch, repeat):
             found[name] = peer(PEER_CASE, PEER_BATCH)
         else:
             print(f"{name} is not installed: skipped")
-    best, spread = seconds(found, repeat, clock)
+    best, spread = best_of(found, repeat, clock)
     unit = best.pop("conv2d nhwc")
     row = ", ".join(f"{name} {t / unit:.2f}" for name, t in best.items())
     print(f"peers at {PEER_CASE}, N = {PEER_BATCH}, over conv2d ({unit * 1e3:.1f} ms, spread {spread:.0%}): {row}")
@@ -170,9 +168,7 @@ def peak(name, case, batch):
     C, H, K, S = case
 
     def run(batch, H):
-        function, *inputs = contenders((C, H, K, S), batch, [name])[name]
-        y = function(*inputs)
-        torch.autograd.grad(y, inputs, torch.ones_like(y))
+        passes(*contenders((C, H, K, S), batch, [name])[name])()
 
     run(1, 2 * K * S)  # what loads once
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -205,9 +201,7 @@ def main():
     elif options.child:
         speed(options.threads[0], options.batch, options.repeat)
     else:
-        import torch
-
-        print(f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, torch {torch.__version__}")
+        print(machine("torch"), flush=True)
         for threads in options.threads:
             command = [sys.executable, __file__, "--child", "speed", "--threads", str(threads)]
             command += ["--batch", str(options.batch), "--repeat", str(options.repeat)]

@@ -221,7 +221,9 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser():
-    words = _Parser(add_help=False)
+    output = _Parser(add_help=False)
+    output.add_argument("--json", action="store_true", help="print JSON for machines")
+    words = _Parser(add_help=False, parents=[output])
     words.add_argument("--B", type=int, help="receptive field of the common case's B×B layers")
     words.add_argument(
         "--layers",
@@ -235,72 +237,65 @@ def _parser():
     )
     words.add_argument("--unshared", action="store_true", help="weights of their own at every position")
     words.add_argument("--cut", help=f"{', '.join(CUTS)}, or patches as in 0,1,4,5 (default: left-right)")
-    words.add_argument("--json", action="store_true", help="print JSON for machines")
 
     parser = _Parser(prog="convac", description="Exact ranks and bounds of overlapping architectures.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
-    for command, example in [
-        (
-            describe,
-            "convac describe --B 3 --M 2 --size 8\n  convac describe --layers 3/1/2 4/4/2 --M 2 --size 4 --json\n"
-            "  convac describe --model package.module:factory --input-size 3 224 224",
-        ),
-        (certify, "convac certify --B 2 --M 2 --size 4 --json\n  convac certify --B 3 --M 2 --size 8 --rows 256"),
-    ]:
+
+    def command(run, *examples, parents=()):
+        """A subcommand of the function's name, with its docstring for help."""
         one = commands.add_parser(
-            command.__name__,
-            parents=[words],
-            help=command.__doc__,
-            description=command.__doc__,
-            epilog=f"example:\n  {example}",
+            run.__name__,
+            parents=parents,
+            help=run.__doc__,
+            description=run.__doc__,
+            epilog="\n  ".join(["example:", *examples]),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        one.set_defaults(run=command)
-        needed = command is certify  # a model states its own
-        one.add_argument("--M", type=int, required=needed, help="representation channels")
-        one.add_argument("--size", type=int, required=needed, help="side of the image, in patches")
-        if command is describe:
-            one.add_argument("--model", metavar="package.module:factory", help="a torch model instead")
-            one.add_argument(
-                "--input-size", type=int, nargs="+", default=[224], metavar="n", help="of its images: side, or C H W"
-            )
-        else:
-            one.add_argument(
-                "--rows",
-                type=int,
-                metavar="k",
-                help="sample k rows and columns (default: all up to 4,096; else 1,024, or what a bound asks for)",
-            )
-            one.add_argument(
-                "--seed", type=int, nargs="+", default=[0], help="draw the weights and the sample (default: 0)"
-            )
-            one.add_argument(
-                "--prime", type=int, nargs="+", default=[DEFAULT_PRIME], help=f"p of GF(p) (default: {DEFAULT_PRIME})"
-            )
-            one.add_argument("--out", metavar="FILE", help="write a certificate, which convac verify checks")
-    one = commands.add_parser(
-        "atlas",
-        help=atlas.__doc__,
-        description=atlas.__doc__,
-        epilog="example:\n  convac atlas --sizes 4 8 --M 2 3 --B 1 2 3 --out atlas.csv",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        one.set_defaults(run=run)
+        return one
+
+    one = command(
+        describe,
+        "convac describe --B 3 --M 2 --size 8",
+        "convac describe --layers 3/1/2 4/4/2 --M 2 --size 4 --json",
+        "convac describe --model package.module:factory --input-size 3 224 224",
+        parents=[words],
     )
+    one.add_argument("--M", type=int, help="representation channels")
+    one.add_argument("--size", type=int, help="side of the image, in patches")
+    one.add_argument("--model", metavar="package.module:factory", help="a torch model instead")
+    one.add_argument(
+        "--input-size", type=int, nargs="+", default=[224], metavar="n", help="of its images: side, or C H W"
+    )
+
+    one = command(
+        certify,
+        "convac certify --B 2 --M 2 --size 4 --json",
+        "convac certify --B 3 --M 2 --size 8 --rows 256",
+        parents=[words],
+    )
+    one.add_argument("--M", type=int, required=True, help="representation channels")
+    one.add_argument("--size", type=int, required=True, help="side of the image, in patches")
+    one.add_argument(
+        "--rows",
+        type=int,
+        metavar="k",
+        help="sample k rows and columns (default: all up to 4,096; else 1,024, or what a bound asks for)",
+    )
+    one.add_argument("--seed", type=int, nargs="+", default=[0], help="draw the weights and the sample (default: 0)")
+    one.add_argument(
+        "--prime", type=int, nargs="+", default=[DEFAULT_PRIME], help=f"p of GF(p) (default: {DEFAULT_PRIME})"
+    )
+    one.add_argument("--out", metavar="FILE", help="write a certificate, which convac verify checks")
+
+    one = command(atlas, "convac atlas --sizes 4 8 --M 2 3 --B 1 2 3 --out atlas.csv", parents=[output])
     one.add_argument("--sizes", type=int, nargs="+", required=True, metavar="H", help="sides of the image, in patches")
     one.add_argument("--M", type=int, nargs="+", required=True, help="representation channels")
     one.add_argument("--B", type=int, nargs="+", required=True, help="receptive fields; 1 is without overlap")
     one.add_argument("--out", required=True, metavar="FILE", help="the atlas; a run again goes on where it was")
-    one.add_argument("--json", action="store_true", help="print JSON for machines")
-    one.set_defaults(run=atlas)
-    one = commands.add_parser(
-        "verify",
-        help=verify.__doc__,
-        description=verify.__doc__,
-        epilog="example:\n  convac verify certificate.json",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+
+    one = command(verify, "convac verify certificate.json", parents=[output])
     one.add_argument("certificate", metavar="FILE", help="the certificate")
-    one.add_argument("--json", action="store_true", help="print JSON for machines")
-    one.set_defaults(run=verify)
     return parser
 
 

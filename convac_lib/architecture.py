@@ -172,6 +172,12 @@ class Architecture:
         return any(layer.is_overlapping for layer in self.layers)
 
     @property
+    def kind(self) -> str:
+        """In words: overlapping or not, and whether patches are skipped."""
+        skipping = ", skipping patches" if any(layer.is_skipping for layer in self.layers) else ""
+        return ("overlapping" if self.is_overlapping else "non-overlapping") + skipping
+
+    @property
     def parameters(self) -> int:
         """Σ_l C_l·C_{l−1}·R_l² + C_L: the weights of every layer, H_l² times as many unshared, and a dense vector."""
         weights = (
@@ -219,10 +225,8 @@ patches would be skipped; use a receptive field of at least 3
             rows.append(tuple(map(str, row)))
         widths = [max(map(len, column)) for column in zip(header, *rows)]
         lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in (header, *rows)]
-        kind = "overlapping" if self.is_overlapping else "non-overlapping"
-        kind += ", skipping patches" if any(layer.is_skipping for layer in self.layers) else ""
         unshared = "" if self.shared else ", unshared"
-        return "\n".join([*lines, f"{kind}, {self.parameters:,} parameters{unshared}, border {self.border!r}"])
+        return "\n".join([*lines, f"{self.kind}, {self.parameters:,} parameters{unshared}, border {self.border!r}"])
 
 
 def common_case(B: int, M: int, size: int, channels: int | None = None) -> Architecture:

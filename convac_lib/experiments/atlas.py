@@ -20,8 +20,8 @@ from convac_lib.theory.certificates import LARGEST_HELD, LARGEST_WORK, cost_of
 from convac_lib.theory.ranks import LARGEST_SAMPLE, SAMPLED, issue
 from convac_lib.theory.tensors import make_cut
 
-CUTS = ("left-right", "interleaved")
-HALVES = ("left-right", "top-bottom")
+HALVES = "left-right"  # the cut of which the talk claims something
+CUTS = (HALVES, "interleaved")
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def chart(
             if not _drop_torn_line(file):
                 _append(file, HEADER)
             for place in tqdm([place for place in places if place not in done], desc="atlas", disable=not progress):
-                _append(file, astuple(_certify(place, path.parent / "certificates", progress)))
+                _append(file, astuple(_certify(place, path, progress)))
     except Timeout:
         raise DataError(f"another run is writing {path}; wait until it has ended") from None
     except OSError as error:
@@ -142,18 +142,16 @@ def certificate_path(atlas: str | Path, cell: Cell) -> Path:
     return Path(atlas).parent / "certificates" / f"{cell.certificate[:16]}.json"
 
 
-def _certify(place, folder, progress):
-    """Certify one cell, and leave its certificate in the folder."""
+def _certify(place, atlas, progress):
+    """Certify one cell, and leave its certificate beside the atlas."""
     size, M, B, channels, cut = place
     architecture = common_case(B, M, size, channels)
     bounds = {name: bound.value for name, bound in bounds_of(architecture, cut).items() if isinstance(bound, Bound)}
-    formula, proved = talk_formula(B, M).value if cut in HALVES else None, bounds.get("theorem", 0)
+    formula, proved = talk_formula(B, M).value if cut == HALVES else None, bounds.get("theorem", 0)
     rows = _rows(architecture, cut, formula, proved)
     certified, certificate = issue(architecture, cut, rows=rows, progress=progress)
-    digest = certificate.document()["digest"]
-    certificate.save(folder / f"{digest[:16]}.json")
     upper = min(bounds["saturation"], bounds.get("non_overlapping_upper", bounds["saturation"]))
-    return Cell(
+    cell = Cell(
         *place,
         rank=certified.rank,
         status="exact" if certified.rank == upper else "whole" if certified.full else "at least",
@@ -164,8 +162,10 @@ def _certify(place, folder, progress):
         upper=upper,
         prime=certified.prime,
         seed=certified.seed,
-        certificate=digest,
+        certificate=certificate.document()["digest"],
     )
+    certificate.save(certificate_path(atlas, cell))
+    return cell
 
 
 def _claim(formula, channels, proved, side):
@@ -184,7 +184,11 @@ def _rows(architecture, cut, formula, proved):
     Fewer, if checking so many would take more than a quarter of an hour or so.
     """
     side, patches = saturation(architecture, cut).value, make_cut(cut, architecture.size).rows
-    wanted = side if side <= LARGEST_SAMPLE else formula if proved < (formula or 0) <= LARGEST_SAMPLE else SAMPLED
+    wanted = SAMPLED
+    if side <= LARGEST_SAMPLE:
+        wanted = side
+    elif formula and proved < formula <= LARGEST_SAMPLE:
+        wanted = formula
     for rows in (max(wanted, SAMPLED), *(SAMPLED >> halvings for halvings in range(10))):
         work, held = cost_of(architecture, patches, min(rows, side))
         if work <= LARGEST_WORK // 4 and held <= LARGEST_HELD:

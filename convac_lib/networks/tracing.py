@@ -47,11 +47,9 @@ class TracedNetwork:
         *table, _ = str(self.architecture).splitlines()
         read_from = ["read from", "", *map(str, self.steps("layer"))]
         lines = [f"{row}  {words}".rstrip() for row, words in zip(table, read_from, strict=True)]
-        kind = "overlapping" if self.architecture.is_overlapping else "non-overlapping"
-        skipping = ", skipping patches" if any(layer.is_skipping for layer in self.architecture.layers) else ""
         sizes = ", ".join(f"{size}×{size} in layer {number}" for number, size in self.other_sizes.items())
         lines += [
-            f"{kind}{skipping}, border {self.architecture.border!r}",
+            f"{self.architecture.kind}, border {self.architecture.border!r}",
             f"sizes: the model's padding gives {sizes}" if sizes else "sizes: as the model's own",
         ]
         for role in ("representation", "dense", "off the path", "left out"):

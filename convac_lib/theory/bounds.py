@@ -236,7 +236,7 @@ def common_case_exponents(B: int, size: int) -> tuple[Fraction, Fraction]:
     """
     require_positive_integers(size=size)
     layers = (Layer(B, 1, 2), Layer(2, 2, 2)) * max(1, (size - 1).bit_length())
-    return theorem(Architecture(size, 1, layers)).exponent, Fraction((2 * B - 1) ** 2, 4)
+    return theorem(Architecture(size, 1, layers)).exponent, talk_formula(B, M=1).exponent
 
 
 def non_overlapping_upper(architecture: Architecture, cut: "str | Cut" = "left-right") -> Bound:

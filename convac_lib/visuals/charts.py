@@ -150,17 +150,15 @@ def draw_atlas_row(cells: "Sequence[Cell]", marked: int) -> str:
         add_text(svg, at(cell.B, 1)[0], bottom + LINE, str(cell.B), anchor="middle", weight=weight)
     add_text(svg, 2, LINE - 8, "rank")
     add_text(svg, right, bottom + 2 * LINE, "B, receptive field", anchor="end")
+    labels = {"no overlap": (at(1, cells[0].upper)[1], colour_of(1))}
     if log10(saturation) <= most:
-        add_line(
-            svg, left, at(1, saturation)[1], right, at(1, saturation)[1], SATURATION_COLOUR, width=2.5, dashes="1.5 5"
-        )
+        y = at(1, saturation)[1]
+        add_line(svg, left, y, right, y, SATURATION_COLOUR, width=2.5, dashes="1.5 5")
+        labels["saturation"] = y, SATURATION_COLOUR
     else:
         add_text(svg, right, LINE - 8, f"↑ saturation {readable(saturation)}", anchor="end", fill=SATURATION_COLOUR)
 
-    labels = {"no overlap": (at(1, cells[0].upper)[1], colour_of(1))}
     add_line(svg, left, labels["no overlap"][0], right, labels["no overlap"][0], colour_of(1), width=2)
-    if log10(saturation) <= most:
-        labels["saturation"] = at(1, saturation)[1], SATURATION_COLOUR
     formulas = [(cell.B, cell.formula) for cell in cells if cell.formula]
     if formulas:
         points = "L".join(f"{short(x)} {short(y)}" for x, y in _clipped(formulas, at, 10**most))
@@ -212,7 +210,8 @@ def _draw_marker(svg, B, x, y, *, size, chosen=False):
         sides = "L".join(f"{short(x + size * dx)} {short(y + size * dy)}" for dx, dy in corners[B])
         path = f"M{sides}z"
     else:
-        path = f"M{short(x - size)} {short(y)}a{size} {size} 0 1 0 {short(2 * size)} 0a{size} {size} 0 1 0-{short(2 * size)} 0z"
+        width = short(2 * size)
+        path = f"M{short(x - size)} {short(y)}a{size} {size} 0 1 0 {width} 0a{size} {size} 0 1 0-{width} 0z"
     outline = {"stroke": INK, "stroke_width": "3"} if chosen else {}
     add_path(svg, path, fill=colour_of(B), **outline)
 

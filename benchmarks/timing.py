@@ -2,12 +2,12 @@
 
 import os
 import platform
-import re
 from importlib.metadata import version
-from pathlib import Path
 from statistics import median
 
 import psutil
+
+from convac_lib.experiments.training import processor
 
 
 def seconds(contenders, repeat, clock):
@@ -23,11 +23,8 @@ def seconds(contenders, repeat, clock):
 
 def machine(*packages):
     """One line on what the numbers depend on: processor, cores and the other work on them, versions."""
-    information = Path("/proc/cpuinfo")
-    model = re.search(r"model name\s*: (.+)", information.read_text() if information.exists() else "")
-    processor = model[1] if model else platform.processor() or platform.machine()
     versions = ", ".join(f"{package} {version(package)}" for package in packages)
     return (
-        f"{processor}, {os.cpu_count()} cores, load {psutil.getloadavg()[0]:.1f} before; {platform.system()}, "
+        f"{processor()}, {os.cpu_count()} cores, load {psutil.getloadavg()[0]:.1f} before; {platform.system()}, "
         f"Python {platform.python_version()}, {versions}"
     )

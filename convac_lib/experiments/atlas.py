@@ -4,7 +4,6 @@ One line a cell, appended and synced, so that a run that was stopped goes on whe
 """
 
 import csv
-import os
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from itertools import product
@@ -15,6 +14,7 @@ from tqdm.auto import tqdm
 
 from convac_lib.architecture import common_case
 from convac_lib.errors import DataError
+from convac_lib.files import append, drop_torn_line
 from convac_lib.theory.bounds import Bound, bounds_of, saturation, talk_formula
 from convac_lib.theory.certificates import LARGEST_HELD, LARGEST_WORK, cost_of
 from convac_lib.theory.ranks import LARGEST_SAMPLE, SAMPLED, issue
@@ -127,10 +127,10 @@ def chart(
         (path.parent / "certificates").mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock", timeout=0), open(path, "a+b") as file:
             done = {cell.place for cell in read_atlas(path)}
-            if not _drop_torn_line(file):
-                _append(file, HEADER)
+            if not drop_torn_line(file):
+                append(file, _line(HEADER))
             for place in tqdm([place for place in places if place not in done], desc="atlas", disable=not progress):
-                _append(file, astuple(_certify(place, path, progress)))
+                append(file, _line(astuple(_certify(place, path, progress))))
     except Timeout:
         raise DataError(f"another run is writing {path}; wait until it has ended") from None
     except OSError as error:
@@ -196,17 +196,8 @@ def _rows(architecture, cut, formula, proved):
     return 1
 
 
-def _append(file, words):
-    """Write a line at the end, and return when it is on the disk."""
-    file.write((",".join("" if word is None else str(word) for word in words) + "\n").encode())
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _drop_torn_line(file):
-    """Take away a last line that a killed run never finished; return the bytes that are left."""
-    file.seek(0)
-    return file.truncate(file.read().rfind(b"\n") + 1)
+def _line(words):
+    return ",".join("" if word is None else str(word) for word in words)
 
 
 def _cell(words, where):

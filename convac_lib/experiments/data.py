@@ -3,7 +3,9 @@
 Taught in the chapter *The CIFAR-10 experiments*.
 """
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 
@@ -74,6 +76,15 @@ class Dataset:
                 f"the train images have shape {tuple(self.train_images.shape[1:])} and the test images "
                 f"{tuple(self.test_images.shape[1:])}; make them one shape"
             )
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of the images and labels, split by split, in hexadecimal: two data sets with one digest are one."""
+        whole = hashlib.sha256()
+        for split in SPLITS:
+            for tensor in (getattr(self, f"{split}_images"), getattr(self, f"{split}_labels")):
+                whole.update(tensor.contiguous().numpy(force=True))
+        return whole.hexdigest()
 
     def __repr__(self):
         return (

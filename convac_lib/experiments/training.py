@@ -1,22 +1,35 @@
-"""Training a network on a data set, and the record of what came of it.
+"""Training networks on a data set, an epoch at a time, and the record of what came of it.
 
 Taught in the chapter *The CIFAR-10 experiments*.
 """
 
+import json
 import math
+import platform
+import re
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
+import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
-from convac_lib.architecture import Architecture
-from convac_lib.errors import ConvacError
+from convac_lib.architecture import Architecture, Layer
+from convac_lib.errors import ConvacError, DataError
+from convac_lib.experiments.augment import AUGMENTATIONS
 from convac_lib.experiments.data import Dataset
+from convac_lib.files import replace
+from convac_lib.networks.side_by_side import SideBySide
 
+PRECISIONS = ("float32", "bfloat16")
 _EVALUATION_BATCH = 1000
+_PIECE = 2**21  # numbers in a layer's output that stay in a CPU's cache; there a step's batch goes in pieces of so many
 
 
 @dataclass(frozen=True)
@@ -28,17 +41,24 @@ class Record:
         architecture: its `Architecture`, or None where it has none.
         parameters: the number of its trained weights.
         source: the data set's source.
+        digest: the data set's SHA-256.
         n: the number of training images.
+        augment: how they were augmented, a key of `AUGMENTATIONS`.
         epochs: how often each was seen.
         batch_size: images a step.
         learning_rate: Adam's.
-        seed: of the order of the images.
+        seed: of the order and the augmentation of the images.
+        weights_seed: of the first weights, or None where the caller drew them.
         losses: the mean training cross-entropy of every epoch, in nats, measured while the weights moved.
-        accuracies: the fraction of all training images classified rightly after every epoch.
+        accuracies: the fraction of the training images, augmented, that were classified rightly when seen, by epoch.
+        augmented_accuracy: the same at the end, the weights at rest: the talk's measure.
+        train_accuracy: the fraction of the training images, as they are, classified rightly at the end.
         test_accuracy: the fraction of the test images classified rightly at the end.
-        device: what it ran on.
-        torch_version: torch's version.
-        seconds: the wall-clock time of the whole run.
+        precision: the type in which the convolutions were computed.
+        side_by_side: how many networks were trained in one pass, this one among them.
+        device: the GPU or processor that it ran on.
+        versions: of the software that it ran with.
+        seconds: the wall-clock time of its epochs and its evaluation, over the networks side by side.
 
     Chapter: *The CIFAR-10 experiments*.
     """
@@ -47,21 +67,41 @@ class Record:
     architecture: Architecture | None
     parameters: int
     source: str
+    digest: str
     n: int
+    augment: str
     epochs: int
     batch_size: int
     learning_rate: float
     seed: int
+    weights_seed: int | None
     losses: tuple[float, ...]
     accuracies: tuple[float, ...]
+    augmented_accuracy: float
+    train_accuracy: float
     test_accuracy: float
+    precision: str
+    side_by_side: int
     device: str
-    torch_version: str
+    versions: str
     seconds: float
 
     def to_dict(self) -> dict:
         """Return the record as dictionaries, tuples, strings and numbers, ready for `json.dumps`."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "Record":
+        """The inverse of `to_dict`.
+
+        Raises:
+            TypeError, KeyError: if a field is missing or unknown.
+        """
+        plan = values["architecture"]
+        if plan is not None:
+            plan = Architecture(**{**plan, "layers": tuple(Layer(**layer) for layer in plan["layers"])})
+        curves = {name: tuple(values[name]) for name in ("losses", "accuracies")}
+        return cls(**{**values, **curves, "architecture": plan})
 
 
 def train(
@@ -71,13 +111,16 @@ def train(
     epochs: int,
     batch_size: int = 64,
     learning_rate: float = 1e-3,
+    augment: str = "none",
     seed: int = 0,
+    precision: str = "float32",
     progress: bool = True,
 ) -> Record:
     """Train a network in place by Adam on the cross-entropy, and leave it ready to classify.
 
-    Pixels go in scaled from 0..255 to −1..1. The seed draws the order of the images; the first weights are drawn by the
-    generator that the model was built with. With both given, a run repeats bit for bit on the same machine's CPU.
+    Pixels go in scaled from 0..255 to −1..1. The seed draws the order and the augmentation of the images; the first
+    weights are drawn by the generator that the model was built with. With both given, a run repeats bit for bit on the
+    same machine's CPU.
 
     Args:
         model: maps images of shape (N, C, H, W) to (N, Y), on any device.
@@ -85,14 +128,17 @@ def train(
         epochs: how often each training image is seen.
         batch_size: images a step.
         learning_rate: Adam's.
-        seed: of the order of the images.
+        augment: "none", "spatial" or "colour"; drawn anew for each image in each epoch.
+        seed: of the order and the augmentation of the images.
+        precision: "float32", the model's own; or "bfloat16", for matrix products and convolutions only (autocast).
         progress: whether to draw a progress bar on stderr.
 
     Returns:
         The `Record`.
 
     Raises:
-        ConvacError: if a number is out of range, the model has too few outputs, or the loss is no longer finite.
+        ConvacError: if a number or a word is out of range, the model has too few outputs, or the loss is no longer
+            finite.
         DataError: if the model reads images of another shape.
 
     Source: talk, slides "Experiments on Standard ConvNets"; D. Kingma and J. Ba, Adam (2015).
@@ -103,95 +149,242 @@ def train(
     >>> generator = torch.Generator().manual_seed(0)
     >>> network = ConvNet(common_case(B=3, M=1, size=8, channels=16), classes=10, in_channels=1, generator=generator)
     >>> record = train(network, digits(), epochs=3, learning_rate=0.01, progress=False)
-    >>> record.parameters, record.accuracies[-1] > 0.8
+    >>> record.parameters, record.train_accuracy > 0.8
     (4970, True)
     """
-    _require_sound(model, dataset, epochs, batch_size, learning_rate)
-    start = time.perf_counter()
-    device = next(model.parameters()).device
-    images, labels = dataset.train_images.to(device), dataset.train_labels.to(device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
-    generator = torch.Generator().manual_seed(seed)
-    losses, accuracies = [], []
-    steps = epochs * math.ceil(len(images) / batch_size)
-    with tqdm(total=steps, desc="training", unit="step", disable=not progress) as bar:
-        for epoch in range(1, epochs + 1):
-            batches = torch.randperm(len(images), generator=generator).to(device).split(batch_size)
-            losses.append(_run_epoch(model, optimizer, images, labels, batches, epoch, bar))
-            accuracies.append(accuracy(model, images, labels))
-            bar.set_postfix(loss=f"{losses[-1]:.3f}", accuracy=f"{accuracies[-1]:.1%}")
-    return Record(
-        model=type(model).__name__,
-        architecture=getattr(model, "architecture", None),
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        source=dataset.source,
-        n=len(images),
+    training = Training(
+        model,
+        dataset,
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
+        augment=augment,
         seed=seed,
-        losses=tuple(losses),
-        accuracies=tuple(accuracies),
-        test_accuracy=accuracy(model, dataset.test_images.to(device), dataset.test_labels.to(device)),
-        device=torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
-        torch_version=torch.__version__,
-        seconds=time.perf_counter() - start,
+        precision=precision,
     )
+    with tqdm(total=training.steps, desc="training", unit="step", disable=not progress) as bar:
+        while not training.is_over:
+            training.run_epoch(bar.update)
+            bar.set_postfix(loss=f"{training.losses[-1][0]:.3f}", accuracy=f"{training.accuracies[-1][0]:.1%}")
+    return training.records()[0]
 
 
-@torch.no_grad()
-def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """Return the fraction of the images that the network, put in evaluation mode, classifies rightly.
+class Training:
+    """A training under way: of one network, or of several side by side, which may be saved and loaded between epochs.
+
+    The images stay on the model's device as whole bytes, and are augmented and scaled there. What an epoch does depends
+    on the seed, the epoch's number and the weights alone, so that a training that was saved and loaded goes on as if it
+    had never stopped, bit for bit on the same machine's CPU.
 
     Args:
-        model: maps images of shape (N, C, H, W) to (N, Y).
-        images: uint8, of shape (n, C, H, W).
-        labels: int64, of shape (n,).
+        model: a network, or a `SideBySide`.
+        dataset, epochs, batch_size, learning_rate, augment, seed, precision: as for `train`.
+
+    Attributes:
+        losses: of every epoch so far, the mean cross-entropy of each network.
+        accuracies: of every epoch so far, the fraction classified rightly by each network, when seen.
+        steps: the number of steps in all epochs together.
+
+    Raises:
+        ConvacError, DataError: as for `train`.
 
     Chapter: *The CIFAR-10 experiments*.
     """
-    model.eval()
-    batches = zip(images.split(_EVALUATION_BATCH), labels.split(_EVALUATION_BATCH))
-    right = sum((model(_scaled(batch, model)).argmax(1) == truth).sum() for batch, truth in batches)
-    return right.item() / len(images)
 
+    def __init__(
+        self,
+        model: nn.Module,
+        dataset: Dataset,
+        *,
+        epochs: int,
+        batch_size: int,
+        learning_rate: float,
+        augment: str,
+        seed: int,
+        precision: str,
+    ):
+        _require_sound(epochs, batch_size, learning_rate, augment, precision)
+        self.model = model.to(memory_format=torch.channels_last)
+        self.networks = list(model.networks) if isinstance(model, SideBySide) else [model]
+        self.dataset, self.epochs, self.batch_size, self.learning_rate = dataset, epochs, batch_size, learning_rate
+        self.augment, self.seed, self.precision = augment, seed, precision
+        self.device = next(model.parameters()).device
+        self.images = dataset.train_images.to(self.device).contiguous(memory_format=torch.channels_last)
+        self.labels = dataset.train_labels.to(self.device)
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
+        self.losses, self.accuracies, self.seconds = [], [], 0.0
+        self.steps = epochs * math.ceil(len(self.images) / batch_size)
+        self._require_outputs()
 
-def _run_epoch(model, optimizer, images, labels, batches, epoch, bar):
-    """The mean loss over the epoch."""
-    model.train()
-    total = 0.0
-    for batch in batches:
-        loss = cross_entropy(model(_scaled(images[batch], model)), labels[batch])
-        value = loss.item()
-        if not math.isfinite(value):
-            raise ConvacError(
-                f"the loss is {value} in epoch {epoch} and can train no further; "
-                f"use a learning rate below {optimizer.param_groups[0]['lr']:g}, or fewer layers"
+    @property
+    def is_over(self) -> bool:
+        """Whether all epochs have been run."""
+        return len(self.losses) == self.epochs
+
+    def run_epoch(self, advance: Callable[[], object] = lambda: None) -> None:
+        """Show every training image to the networks once, and step after every batch; call `advance` after each step.
+
+        Raises:
+            ConvacError: if the loss of a network is no longer finite.
+        """
+        start, epoch = time.perf_counter(), len(self.losses) + 1
+        generator = self._generator(epoch)
+        order = torch.randperm(len(self.images), generator=generator, device=self.device)
+        totals = torch.zeros(2, len(self.networks), device=self.device)
+        self.model.train()
+        for batch in order.split(self.batch_size):
+            for piece in batch.split(self._piece()):
+                images = AUGMENTATIONS[self.augment](self.images[piece], generator)
+                losses, right = self._losses(images, self.labels[piece])
+                (losses.sum() / len(batch)).backward()
+                totals += torch.stack((losses.detach(), right))
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+            advance()
+        losses, accuracies = (totals / len(self.images)).tolist()
+        for loss in losses:
+            if not math.isfinite(loss):
+                raise ConvacError(
+                    f"the loss is {loss} in epoch {epoch} and can train no further; "
+                    f"use a learning rate below {self.learning_rate:g}, or fewer layers"
+                )
+        self.losses.append(losses)
+        self.accuracies.append(accuracies)
+        self.seconds += time.perf_counter() - start
+
+    def records(self, weights_seeds: list[int] | None = None) -> list[Record]:
+        """Evaluate the networks as they are now; return a `Record` of each.
+
+        Args:
+            weights_seeds: of each network's first weights, where the caller knows them.
+        """
+        start = time.perf_counter()
+        test = self.dataset.test_images.to(self.device), self.dataset.test_labels.to(self.device)
+        generator = self._generator(self.epochs + 1)
+        final = zip(
+            self._accuracies(self.images, self.labels, lambda images: AUGMENTATIONS[self.augment](images, generator)),
+            self._accuracies(self.images, self.labels),
+            self._accuracies(*test),
+        )
+        seconds = self.seconds + time.perf_counter() - start
+        return [
+            Record(
+                model=type(network).__name__,
+                architecture=getattr(network, "architecture", None),
+                parameters=sum(parameter.numel() for parameter in network.parameters()),
+                source=self.dataset.source,
+                digest=self.dataset.digest,
+                n=len(self.images),
+                augment=self.augment,
+                epochs=len(self.losses),
+                batch_size=self.batch_size,
+                learning_rate=self.learning_rate,
+                seed=self.seed,
+                weights_seed=weights_seed,
+                losses=losses,
+                accuracies=accuracies,
+                augmented_accuracy=augmented,
+                train_accuracy=plain,
+                test_accuracy=tested,
+                precision=self.precision,
+                side_by_side=len(self.networks),
+                device=torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else processor(),
+                versions=f"torch {torch.__version__}, Python {platform.python_version()}",
+                seconds=seconds / len(self.networks),
             )
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        total += value * len(batch)
-        bar.update()
-    return total / len(images)
+            for network, weights_seed, losses, accuracies, (augmented, plain, tested) in zip(
+                self.networks,
+                weights_seeds or [None] * len(self.networks),
+                zip(*self.losses),
+                zip(*self.accuracies),
+                final,
+            )
+        ]
+
+    def save(self, path: Path) -> None:
+        """Write the weights, Adam's state and the curves so far; a kill leaves the file that was there before."""
+        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        for number, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"adam.{number}.{name}": tensor for name, tensor in state.items()}
+        curves = json.dumps({"losses": self.losses, "accuracies": self.accuracies, "seconds": self.seconds})
+        replace(path, save({name: tensor.contiguous() for name, tensor in tensors.items()}, {"curves": curves}))
+
+    def load(self, path: Path) -> None:
+        """Take up the training where `save` left it.
+
+        Raises:
+            DataError: if the file is damaged, or was saved by another training.
+        """
+        try:
+            with safe_open(path, "pt", device=str(self.device)) as file:
+                tensors, curves = {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["curves"])
+            of_model = {name.removeprefix("model."): tensors[name] for name in tensors if name.startswith("model.")}
+            states = {}
+            for name, number, kind in (name.split(".") for name in tensors if name.startswith("adam.")):
+                states.setdefault(int(number), {})[kind] = tensors[f"{name}.{number}.{kind}"]
+            self.model.load_state_dict(of_model)
+            self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": states})
+            self.losses, self.accuracies, self.seconds = curves["losses"], curves["accuracies"], curves["seconds"]
+        except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path} is no checkpoint of this training; remove it to start again") from error
+
+    def _generator(self, epoch):
+        """Of what is drawn in one epoch, and in no other."""
+        (state,) = np.random.SeedSequence([self.seed, epoch]).generate_state(1)
+        return torch.Generator(self.device).manual_seed(int(state))
+
+    def _piece(self):
+        plan = getattr(self.networks[0], "architecture", None)
+        if self.device.type != "cpu" or plan is None:
+            return self.batch_size
+        return max(1, _PIECE // (len(self.networks) * max(plan.channels) * plan.size**2))
+
+    def _outputs(self, images):
+        """(n, G, Y): what each network says of each image."""
+        scaled = images.to(next(self.model.parameters()).dtype) / 127.5 - 1  # bytes 0..255 as −1..1
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            outputs = self.model(scaled)
+        return outputs.reshape(len(images), len(self.networks), -1)
+
+    def _losses(self, images, labels):
+        """Each network's cross-entropy, added up over the images; and how many it classified rightly."""
+        outputs = self._outputs(images).transpose(1, 2)  # (n, Y, G)
+        truth = labels[:, None].expand(-1, len(self.networks))
+        return cross_entropy(outputs, truth, reduction="none").sum(0), (outputs.argmax(1) == truth).sum(0)
+
+    @torch.no_grad()
+    def _accuracies(self, images, labels, change=lambda images: images):
+        """The fraction of the images, once changed, that each network classifies rightly."""
+        self.model.eval()
+        right = 0
+        for batch, truth in zip(images.split(_EVALUATION_BATCH), labels.split(_EVALUATION_BATCH)):
+            right = right + self._losses(change(batch), truth)[1]
+        return (right / len(images)).tolist()
+
+    @torch.no_grad()
+    def _require_outputs(self):
+        self.model.eval()
+        outputs, classes = self._outputs(self.images[:1]).shape[2], len(self.dataset.classes)
+        if outputs < classes:
+            raise ConvacError(
+                f"{self.dataset.source} has {classes} classes and the network {outputs} outputs; "
+                f"build it with classes={classes}"
+            )
 
 
-def _scaled(images, model):
-    """Bytes 0..255 as numbers −1..1 of the model's type."""
-    return images.to(next(model.parameters()).dtype) / 127.5 - 1
+def processor() -> str:
+    """The name of this machine's processor."""
+    information = Path("/proc/cpuinfo")
+    model = re.search(r"model name\s*: (.+)", information.read_text() if information.exists() else "")
+    return model[1] if model else platform.processor() or platform.machine()
 
 
-@torch.no_grad()
-def _require_sound(model, dataset, epochs, batch_size, learning_rate):
+def _require_sound(epochs, batch_size, learning_rate, augment, precision):
     for name, value in (("epochs", epochs), ("batch_size", batch_size)):
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ConvacError(f"{name} must be a whole number of at least 1, not {value!r}")
     if not 0 < learning_rate < math.inf:
         raise ConvacError(f"learning_rate must be a finite number above 0, not {learning_rate!r}; 0.001 is usual")
-    model.eval()
-    outputs = model(_scaled(dataset.train_images[:1].to(next(model.parameters()).device), model)).shape[1]
-    if outputs < len(dataset.classes):
-        raise ConvacError(
-            f"{dataset.source} has {len(dataset.classes)} classes and the network {outputs} outputs; "
-            f"build it with classes={len(dataset.classes)}"
-        )
+    for name, value, known in (("augment", augment, AUGMENTATIONS), ("precision", precision, PRECISIONS)):
+        if value not in known:
+            raise ConvacError(f"unknown {name} {value!r}; use one of {', '.join(known)}")

@@ -193,8 +193,9 @@ class ConvNet(nn.Module):
         images (N, C, H, H) → layers → (N, C_L, 1, 1) → dense, with bias → (N, Y)
 
     A layer of stride 1 becomes an R×R convolution with "same" padding and ReLU; a layer of stride S > 1 becomes R×R max
-    pooling with that stride, which has no weights. The first convolution reads the images themselves, so the
-    architecture's M is not used. Such networks lie outside the overlap theorem.
+    pooling with that stride, which has no weights. ReLU waits until after the pooling that follows it: the function is
+    the same, max(0, ·) being monotone, and fewer numbers pass through it. The first convolution reads the images
+    themselves, so the architecture's M is not used. Such networks lie outside the overlap theorem.
 
     Args:
         architecture: the `Architecture`, with border "neutral", ending in 1×1.
@@ -218,8 +219,8 @@ class ConvNet(nn.Module):
     ConvNet(
       (layers): Sequential(
         (0): Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
-        (1): ReLU()
-        (2): MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=True)
+        (1): MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=True)
+        (2): ReLU()
       )
       (dense): Linear(in_features=8, out_features=10, bias=True)
     )
@@ -241,7 +242,8 @@ class ConvNet(nn.Module):
             if layer.stride == 1:  # a convolution and its ReLU are what a representation layer is made of
                 modules += Representation(channels, layer.channels, layer.receptive_field, generator=generator)
             else:
-                modules += _max_pooling(number, layer, channels)
+                relu = modules[-1:] if modules and isinstance(modules[-1], nn.ReLU) else []
+                modules[len(modules) - len(relu) :] = [*_max_pooling(number, layer, channels), *relu]
             channels = layer.channels
         self.layers = nn.Sequential(*modules)
         self.dense = drawn(nn.Linear, channels, classes, nonlinearity="linear", generator=generator)

@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import os
 import re
-import tempfile
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from functools import reduce
@@ -16,6 +14,7 @@ import numpy as np
 
 from convac_lib.architecture import BORDERS, Architecture, Layer
 from convac_lib.errors import CertificateError, ConvacError, DataError
+from convac_lib.files import replace
 from convac_lib.theory.circuits import Circuit, weight_shapes
 from convac_lib.theory.tensors import Cut, make_cut
 
@@ -94,24 +93,13 @@ class RankCertificate:
         return cut, *(np.array([unpacked(word, M, len(side)) for word in some]) for some, side in words)
 
     def save(self, path: str | Path) -> None:
-        """Write the certificate whole or not at all: beside the file first, then renamed.
+        """Write the certificate, whole or not at all.
 
         Raises:
             ConvacError: if the file cannot be written.
         """
         try:
-            folder = Path(path).resolve().parent
-            with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
-                try:
-                    json.dump(self.document(), file, separators=(",", ":"))
-                    file.write("\n")
-                    file.flush()
-                    os.fsync(file.fileno())
-                    os.chmod(file.name, 0o644)  # a temporary file is for its maker alone
-                    os.replace(file.name, path)
-                except BaseException:
-                    os.unlink(file.name)
-                    raise
+            replace(path, json.dumps(self.document(), separators=(",", ":")).encode() + b"\n")
         except OSError as error:
             raise ConvacError(
                 f"cannot write {path}: {error.strerror}; name a file in a folder that can be written"

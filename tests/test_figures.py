@@ -27,7 +27,7 @@ def run(B, C, accuracy, architecture=True):
         model="ConvNet",
         architecture=plan if architecture else None,
         parameters=plan.parameters,
-        accuracies=(0.1, accuracy),
+        augmented_accuracy=accuracy,
     )
 
 

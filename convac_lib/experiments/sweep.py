@@ -44,7 +44,7 @@ class Point:
     Chapter: *The CIFAR-10 experiments*.
 
     >>> Point(B=3, channels=64).architecture(size=32).parameters
-    152640
+    230016
     """
 
     B: int

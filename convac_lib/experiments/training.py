@@ -319,10 +319,13 @@ class Training:
             with safe_open(path, "pt", device=str(self.device)) as file:
                 tensors, curves = {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["curves"])
             of_model = {name.removeprefix("model."): tensors[name] for name in tensors if name.startswith("model.")}
-            states = {}
-            for name, number, kind in (name.split(".") for name in tensors if name.startswith("adam.")):
-                states.setdefault(int(number), {})[kind] = tensors[f"{name}.{number}.{kind}"]
             self.model.load_state_dict(of_model)
+            states = {}
+            for number, parameter in enumerate(self.model.parameters()):
+                state = {kind: tensors[f"adam.{number}.{kind}"] for kind in ("step", "exp_avg", "exp_avg_sq")}
+                for kind in ("exp_avg", "exp_avg_sq"):  # Adam goes through memory: laid out as the parameter is
+                    state[kind] = torch.empty_like(parameter).copy_(state[kind])
+                states[number] = state
             self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": states})
             self.losses, self.accuracies, self.seconds = curves["losses"], curves["accuracies"], curves["seconds"]
         except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:

@@ -95,7 +95,7 @@ def accuracy_against(axes: Axes, records: Iterable[Record], *, x: str = "channel
         if record.architecture is None:
             raise ConvacError(f"the record of a {record.model} has no architecture to read B from; leave it out")
         points = curves.setdefault(record.architecture.layers[0].receptive_field, {})
-        points.setdefault(SIZES[x](record), []).append(record.accuracies[-1])
+        points.setdefault(SIZES[x](record), []).append(record.augmented_accuracy)
     if not curves:
         raise ConvacError("there is no record to draw; give at least one")
     ends = {}

@@ -129,15 +129,15 @@ def accuracy_view(records: "Mapping[tuple[int, int], Record]", B: int, C: int) -
 
     Chapter: *The CIFAR-10 experiments*.
     """
-    record, (reached, epochs) = records[B, C], (records[B, C].accuracies[-1], records[B, C].epochs)
+    record, (reached, epochs) = records[B, C], (records[B, C].augmented_accuracy, records[B, C].epochs)
     curves = {}
     for (field, channels), other in sorted(records.items()):
-        curves.setdefault(field, []).append((channels, other.accuracies[-1]))
+        curves.setdefault(field, []).append((channels, other.augmented_accuracy))
     number = [channels for channels, _ in curves[B]].index(C)
     smaller = min(
         (other.parameters, field, channels)
         for (field, channels), other in records.items()
-        if other.accuracies[-1] >= reached
+        if other.augmented_accuracy >= reached
     )
     reading = f"B = {B}, C = {C}: {reached:.0%} of the training images, with {record.parameters:,} parameters"
     if smaller[1] != B:

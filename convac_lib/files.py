@@ -13,16 +13,17 @@ def replace(path: str | Path, data: bytes) -> None:
         OSError: if it cannot be written.
     """
     folder = Path(path).resolve().parent
-    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-        try:
+    file = tempfile.NamedTemporaryFile(dir=folder, delete=False)
+    try:
+        with file:  # closed before it is renamed, as Windows asks
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-            os.chmod(file.name, 0o644)  # a temporary file is for its maker alone
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+        os.chmod(file.name, 0o644)  # a temporary file is for its maker alone
+        os.replace(file.name, path)
+    except BaseException:
+        os.unlink(file.name)
+        raise
 
 
 def append(file: BinaryIO, line: str) -> None:

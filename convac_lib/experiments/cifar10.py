@@ -139,24 +139,26 @@ def check(archive: Archive, cache: Path) -> dict[str, dict[str, str]]:
         cache: the folder.
 
     Returns:
-        For the archive and for the arrays made from it: the path, and whether it is "absent" or "whole" or what is wrong
-        with it; for whole arrays the data set's digest too.
+        For the archive and for the arrays made from it the path and the state: "absent", "damaged" with the reason under
+        "why", or "whole", for arrays with the data set's digest.
 
     Chapter: *The CIFAR-10 experiments*.
+
+    >>> check(OFFICIAL, Path("no/such/folder"))["archive"]
+    {'path': 'no/such/folder/cifar-10-binary.tar.gz', 'state': 'absent'}
     """
-    report = {}
-    for what, path, verify in (
-        ("archive", cache / archive.name, _verify),
-        ("arrays", _arrays_in(cache), _read_arrays),
-    ):
-        report[what] = {"path": str(path), "state": "absent"}
-        if path.exists():
-            try:
-                dataset = verify(path, archive)
-                report[what] |= {"state": "whole"} | ({"digest": dataset.digest} if dataset else {})
-            except DataError as error:
-                report[what]["state"] = str(error)
-    return report
+    files = {"archive": (cache / archive.name, _verify), "arrays": (_arrays_in(cache), _read_arrays)}
+    return {what: {"path": str(path)} | _state(path, verify, archive) for what, (path, verify) in files.items()}
+
+
+def _state(path, verify, archive):
+    if not path.exists():
+        return {"state": "absent"}
+    try:
+        dataset = verify(path, archive)
+    except DataError as error:
+        return {"state": "damaged", "why": str(error)}
+    return {"state": "whole"} | ({"digest": dataset.digest} if dataset else {})
 
 
 def _arrays_in(cache):

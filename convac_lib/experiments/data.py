@@ -83,7 +83,7 @@ class Dataset:
         """SHA-256 of both splits' images and labels and their shapes, in hexadecimal; a record names its data by it.
 
         >>> digits().digest[:16]
-        ''
+        '10b4a772c53f4577'
         """
         digest = sha256()
         for name in (f"{split}_{kind}" for split in SPLITS for kind in ("images", "labels")):

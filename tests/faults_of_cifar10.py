@@ -6,83 +6,39 @@ tries them on an archive of the official one's exact size and prints how many of
 images are random, since the official ones are no part of this repository. test_cifar10.py tries them on a small one.
 """
 
-import gzip
 import os
 import signal
 import subprocess
-import tarfile
 import tempfile
 import time
 from collections import Counter
 from contextlib import contextmanager
-from hashlib import md5
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from io import BytesIO
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 import pytest
-import torch
+from archives import (
+    BATCH,
+    END,
+    FOLDER,
+    NAMES,
+    assert_holds,
+    batches_of,
+    draw_images,
+    header,
+    joined,
+    member,
+    official_size,
+    piece,
+    write,
+)
+from servers import Server, broken_servers, send
 
 from convac_lib.errors import DataError
 from convac_lib.experiments import cifar10
 from convac_lib.experiments.cifar10 import OFFICIAL, Archive, check, read
 
-FOLDER = "cifar-10-batches-bin"
-NAMES = [f"{FOLDER}/{name}.bin" for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")]
-TEXTS = [f"{FOLDER}/batches.meta.txt", f"{FOLDER}/readme.html"]
-BATCH = 30_730_000
 TYPES = [b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"S", b"Z"]  # links, devices, folder, pipe and stranger ones
-NOWHERE = "http://127.0.0.1:9/cifar-10-binary.tar.gz"  # nothing listens there
-
-
-def draw_images(levels=256, distinct=60_000, seed=0):
-    """60,000 images of random pixels, each with its number in its first bytes, and labels in a random order."""
-    rng = np.random.default_rng(seed)
-    labels = np.concatenate([rng.permutation(np.repeat(np.arange(10, dtype=np.uint8), n)) for n in (5000, 1000)])
-    images = rng.integers(0, levels, (distinct, 3072), dtype=np.uint8)[np.arange(60_000) % distinct]
-    images[:, :2] = np.arange(60_000, dtype=">u2").view(np.uint8).reshape(-1, 2)
-    return images, labels
-
-
-def batches_of(images, labels):
-    records = np.concatenate([labels[:, None], images], axis=1)
-    return {name: part.tobytes() for name, part in zip(NAMES, np.split(records, 6))}
-
-
-def header(name, size, kind=tarfile.REGTYPE):
-    member = tarfile.TarInfo(name)
-    member.size, member.type = size, kind
-    if kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
-        member.linkname = NAMES[0]
-    return member.tobuf(tarfile.GNU_FORMAT)
-
-
-def piece(content):
-    """Whole blocks of a tar file, compressed; pieces joined end to end are a gzip file."""
-    return gzip.compress(content + bytes(-len(content) % 512), 1)
-
-
-END = piece(bytes(1024))
-MARGINS = (
-    piece(header(FOLDER, 0, tarfile.DIRTYPE)),
-    b"".join(piece(header(name, 5) + b"text\n") for name in TEXTS) + END,
-)
-
-
-def joined(members):
-    return MARGINS[0] + b"".join(members) + MARGINS[1]
-
-
-def member(data, name, size=BATCH, kind=tarfile.REGTYPE):
-    return piece(header(name, size, kind)) + data
-
-
-def write(path, content, url=NOWHERE):
-    """Write an archive and describe it as it is, so that only what it holds can be wrong."""
-    path.write_bytes(content)
-    return Archive(url, len(content), md5(content).hexdigest())
 
 
 def files_in(folder):
@@ -192,93 +148,6 @@ def refuse_each(contents, cache):
         yield sentence
 
 
-class Server(ThreadingHTTPServer):
-    """A web server on this machine that answers requests with the given answers in turn, the last one for good."""
-
-    daemon_threads = True
-
-    def __init__(self, *answers):
-        super().__init__(("127.0.0.1", 0), _Answer)
-        self.answers, self.asked = answers, 0
-        self.url = f"http://127.0.0.1:{self.server_port}/{OFFICIAL.name}"
-
-    def __enter__(self):
-        Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(self, *error):
-        self.shutdown()
-        self.server_close()
-
-    def handle_error(self, request, client_address):
-        """Say nothing: clients here hang up on purpose."""
-
-
-class _Answer(BaseHTTPRequestHandler):
-    def do_GET(self):
-        answer = self.server.answers[min(self.server.asked, len(self.server.answers) - 1)]
-        self.server.asked += 1
-        answer(self)
-
-    def log_message(self, *words):
-        """Say nothing."""
-
-
-def send(body, length=None, status=200, stall=0.0, **headers):
-    """An answer: this body after its length, or another length; then nothing for so many seconds, and the line is cut."""
-
-    def answer(handler):
-        handler.send_response(status)
-        for name, value in ({"Content-Length": len(body) if length is None else length} | headers).items():
-            handler.send_header(name.replace("_", "-"), str(value))
-        handler.end_headers()
-        handler.wfile.write(body)
-        time.sleep(stall)
-
-    return answer
-
-
-def silent(seconds):
-    """An answer that never comes."""
-    return lambda handler: time.sleep(seconds)
-
-
-def garbage(handler):
-    """An answer that is not of the protocol."""
-    handler.wfile.write(b"\x00" * 100)
-
-
-def hung_up(handler):
-    """No answer: the line is cut at once."""
-    handler.connection.close()
-
-
-def broken_servers(body, step):
-    """Answers that are wrong, and the reason that is told."""
-    lost, other = "no connection that lasts", "what came is not that file"
-    size, rng = len(body), np.random.default_rng(0)
-    for length in range(0, size, step):
-        yield send(body[:length], size), lost  # closes in the middle
-        yield send(body[:length]), other  # sends less, and says so
-        yield send(body, length), other  # says less than it sends
-        changed = bytearray(body)
-        changed[int(rng.integers(length, min(length + step, size)))] ^= 1 << int(rng.integers(8))
-        yield send(bytes(changed)), other
-    for status in (400, 401, 403, 404, 410, 429, 500, 502, 503, 504):
-        yield send(b"no", status=status), f"the server answers {status}"
-    yield send(body, size + 1), lost
-    yield send(body + b"\0"), other
-    yield send(b"<html>Please log in</html>", Content_Type="text/html"), other
-    yield send(b"not gzip", Content_Encoding="gzip"), lost
-    yield send(body, length="many"), ""
-    yield send(b"", status=302, Location="/round/and/round"), ""
-    yield garbage, lost
-    yield hung_up, lost
-    yield silent(1.0), lost
-    for length in (0, 1, size // 2, size - 1):
-        yield send(body[:length], size, stall=1.0), lost  # stalls in the middle
-
-
 def refuse_each_answer(answers, archive, cache):
     """Ask one broken server after the other, without patience and once each."""
     with pytest.MonkeyPatch.context() as patch:
@@ -363,23 +232,6 @@ def small_disk(folder, size):
     finally:
         if mounted:
             subprocess.run(["umount", folder], check=True)
-
-
-def official_size(path):
-    """An archive in one piece whose images are random, filled up with zeros, as gzip allows, to the official size."""
-    images, labels = draw_images(levels=128)
-    with tarfile.open(path, "w:gz", compresslevel=1) as archive:
-        for name, content in batches_of(images, labels).items():
-            one = tarfile.TarInfo(name)
-            one.size = len(content)
-            archive.addfile(one, BytesIO(content))
-    content = path.read_bytes()
-    return images, labels, write(path, content + bytes(OFFICIAL.size - len(content)))
-
-
-def assert_holds(dataset, images, labels):
-    assert np.array_equal(torch.cat([dataset.train_images, dataset.test_images]).flatten(1).numpy(), images)
-    assert np.array_equal(torch.cat([dataset.train_labels, dataset.test_labels]).numpy(), labels)
 
 
 def try_at_full_size(cache):

@@ -223,16 +223,17 @@ def _convert(path, arrays, archive):
     """Write the archive's images as one array file: beside its place first, synced, then renamed."""
     dataset = _parse(path)
     content = save({name: getattr(dataset, name) for name in _ARRAYS}, _provenance(dataset, archive))
-    with tempfile.NamedTemporaryFile(dir=arrays.parent, delete=False) as file:
-        try:
+    number, beside = tempfile.mkstemp(dir=arrays.parent)
+    try:
+        with open(number, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
-            os.chmod(file.name, 0o644)  # a temporary file is for its maker alone
-            os.replace(file.name, arrays)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+            os.fsync(number)
+        os.chmod(beside, 0o644)  # a temporary file is for its maker alone
+        os.replace(beside, arrays)
+    except BaseException:
+        os.unlink(beside)
+        raise
 
 
 def _provenance(dataset, archive):
@@ -273,19 +274,14 @@ def _check_labels(labels, split, path):
 
 
 def _read_batches(path):
-    """The bytes of the six batches, read from the stream; a name's second coming is as wrong as an unknown name."""
+    """The bytes of the six batches, read from the stream."""
     batches, wanted = {}, {name for names in _BATCHES.values() for name in names}
     try:
-        with gzip.open(path) as stream:
-            with tarfile.open(fileobj=stream, mode="r|") as members:
-                for member in members:
-                    if not _is_known(member, wanted - set(batches)):
-                        raise DataError(
-                            f"{path} holds {member.name!r} of type {member.type.decode('latin-1')!r} and {member.size:,} bytes, "
-                            f"and should hold six batches of {_BATCH:,} bytes, once each, beside two texts; {_AGAIN}"
-                        )
-                    if member.name in wanted:
-                        batches[member.name] = members.extractfile(member).read()
+        with gzip.open(path) as stream, tarfile.open(fileobj=stream, mode="r|") as members:
+            for member in members:
+                _refuse_unknown(member, wanted - set(batches), path)
+                if member.name in wanted:
+                    batches[member.name] = members.extractfile(member).read()
             stream.read()  # to the end, where gzip compares its checksum
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise DataError(f"{path} is no whole tar.gz file: {error}; {_AGAIN}") from None
@@ -294,9 +290,14 @@ def _read_batches(path):
     return batches
 
 
-def _is_known(member, awaited):
-    """Whether a member is the folder, one of the texts, or a batch that is awaited; links and the like are not."""
-    if member.isdir():
-        return member.name == _FOLDER
+def _refuse_unknown(member, awaited, path):
+    """Let pass the folder, a text, or a batch that has not come yet; no links and the like."""
     plain = member.type in (tarfile.REGTYPE, tarfile.AREGTYPE)
-    return plain and (member.name in _TEXTS or (member.name in awaited and member.size == _BATCH))
+    if plain and (member.name in _TEXTS or (member.name in awaited and member.size == _BATCH)):
+        return
+    if member.isdir() and member.name == _FOLDER:
+        return
+    raise DataError(
+        f"{path} holds {member.name!r} of type {member.type.decode('latin-1')!r} and {member.size:,} bytes, "
+        f"and should hold six batches of {_BATCH:,} bytes, once each, beside two texts; {_AGAIN}"
+    )

@@ -44,7 +44,7 @@ def piece(content):
     return gzip.compress(content + bytes(-len(content) % 512), 1)
 
 
-END = piece(bytes(1024))
+END = piece(bytes(20480))  # as tar fills its last record: two blocks end the file, and some follow
 MARGINS = (
     piece(header(FOLDER, 0, tarfile.DIRTYPE)),
     b"".join(piece(header(name, 5) + b"text\n") for name in TEXTS) + END,

@@ -2,7 +2,7 @@
 
     python tests/faults_of_cifar10.py
 
-tries them on an archive of the official one's exact size and prints how many of each kind, in about 20 minutes; its
+tries them on an archive of the official one's exact size and prints how many of each kind, in about 20 minutes of one core; its
 images are random, since the official ones are no part of this repository. test_cifar10.py tries them on a small one.
 """
 
@@ -33,6 +33,7 @@ from archives import (
     write,
 )
 from servers import Server, broken_servers, send
+from tqdm import tqdm
 
 from convac_lib.errors import DataError
 from convac_lib.experiments import cifar10
@@ -134,7 +135,7 @@ def wrong_labels(images, labels, data, values, names=NAMES):
 
 def cut_inside(content, step):
     """Archives that end too early, and have the hash of such."""
-    for length in range(0, len(content), step):
+    for length in (*range(0, len(content), step), len(content) - 1):
         yield content[:length], ""
 
 
@@ -284,7 +285,7 @@ def main():
             cache = Path(folder) / "cache"
             cache.mkdir()
             for what, faults in trial(cache):
-                began, outcomes = time.process_time(), Counter(faults)
+                began, outcomes = time.process_time(), Counter(tqdm(faults, what))
                 total += outcomes.total()
                 states = ", ".join(
                     f"{count} {outcome}" for outcome, count in outcomes.items() if what.startswith("kills")

@@ -55,6 +55,16 @@ def send(body, length=None, status=200, stall=0.0, **headers):
     return answer
 
 
+def slowly(answer):
+    """The same answer half a second later."""
+
+    def late(handler):
+        time.sleep(0.5)
+        answer(handler)
+
+    return late
+
+
 def silent(seconds):
     """An answer that never comes."""
     return lambda handler: time.sleep(seconds)

@@ -101,6 +101,11 @@ def broken_servers(body, step):
     yield send(b"", status=302, Location="/round/and/round"), ""
     yield garbage, lost
     yield hung_up, lost
+
+
+def stalled_servers(body):
+    """Answers that stop coming, and the reason that is told."""
+    size, lost = len(body), "no connection that lasts"
     yield silent(1.0), lost
     for length in (0, 1, size // 2, size - 1):
         yield send(body[:length], size, stall=1.0), lost  # stalls in the middle

@@ -29,7 +29,7 @@ from faults_of_cifar10 import (
     wrong_members,
 )
 from PIL import Image
-from servers import Server, broken_servers, send, slowly
+from servers import Server, broken_servers, send, slowly, stalled_servers
 
 from convac_lib.__main__ import main
 from convac_lib.errors import DataError
@@ -241,6 +241,7 @@ def test_broken_and_stalled_servers_are_refused(made, cache, record_property):
     archive = write(cache / OFFICIAL.name, content)
     (cache / OFFICIAL.name).unlink()
     tried = count(refuse_each_answer(broken_servers(content, 2**18), archive, cache))
+    tried += count(refuse_each_answer(stalled_servers(content), archive, cache, 0.3))
     record_property("broken or stalled servers refused, with the cache untouched", tried)
 
 

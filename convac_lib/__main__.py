@@ -151,6 +151,27 @@ def verify(arguments):
     )
 
 
+def fetch(arguments):
+    """Fetch a published data set into the cache, verify it and keep it as one array file; once is enough."""
+    from convac_lib.experiments.sources import load  # here, since torch takes seconds to load
+
+    dataset = load(arguments.name, progress=sys.stderr.isatty())
+    return {"source": dataset.source, "digest": dataset.digest}, f"{dataset}\ndigest {dataset.digest}"
+
+
+def check(arguments):
+    """Tell what the cache of data sets holds, after reading and hashing all of it."""
+    from convac_lib.experiments import cifar10  # here, since torch takes seconds to load
+
+    report = cifar10.check(cifar10.OFFICIAL, cifar10.data_folder())
+    lines = ["cifar10"]
+    for what, found in report.items():
+        lines.append(f"  {what:<8} {found['state']}: {found.get('why', found['path'])}")
+        if "digest" in found:
+            lines.append(f"  digest   {found['digest']}")
+    return {"cifar10": report}, "\n".join(lines)
+
+
 def _architecture(arguments):
     """The `Architecture` that the words --B or --layers, --M, --size, --channels, --border and --unshared describe."""
     if (arguments.B is None) == (arguments.layers is None):
@@ -241,9 +262,9 @@ def _parser():
     parser = _Parser(prog="convac", description="Exact ranks and bounds of overlapping architectures.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
 
-    def command(run, *examples, parents=()):
+    def command(run, *examples, parents=(), group=commands):
         """A subcommand of the function's name, with its docstring for help."""
-        one = commands.add_parser(
+        one = group.add_parser(
             run.__name__,
             parents=parents,
             help=run.__doc__,
@@ -296,6 +317,13 @@ def _parser():
 
     one = command(verify, "convac verify certificate.json", parents=[output])
     one.add_argument("certificate", metavar="FILE", help="the certificate")
+
+    about = "Fetch published data sets into the folder that CONVAC_DATA names, and check what is there."
+    data = commands.add_parser("data", help=about, description=about)
+    group = data.add_subparsers(required=True, metavar="COMMAND", dest="data_command")
+    one = command(fetch, "convac data fetch cifar10", parents=[output], group=group)
+    one.add_argument("name", choices=["cifar10"], help="the data set: cifar10")
+    command(check, "convac data check", parents=[output], group=group)
     return parser
 
 

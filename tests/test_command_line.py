@@ -217,8 +217,8 @@ def test_a_reader_that_stops_reading_is_no_error():
 
 
 def test_every_command_has_help_with_an_example(capsys):
-    for command in ("describe", "certify", "verify"):
+    for command in ("describe", "certify", "verify", "data fetch", "data check"):
         with pytest.raises(SystemExit) as exit:
-            main([command, "--help"])
+            main([*command.split(), "--help"])
         assert exit.value.code == 0
-        assert f"example:\n  convac {command} " in capsys.readouterr().out
+        assert f"example:\n  convac {command}" in capsys.readouterr().out

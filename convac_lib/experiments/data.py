@@ -1,11 +1,11 @@
-"""Image data sets: digits, embedded in scikit-learn, and folders of images.
+"""Image data sets: what one is, the digits embedded in scikit-learn, and folders of images.
 
 Taught in the chapter *The CIFAR-10 experiments*.
 """
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from tqdm import tqdm
 from convac_lib.errors import DataError
 
 SPLITS = ("train", "test")
+PUBLISHED = ("digits", "cifar10")  # sources that no folder may pass for
 _ENDINGS = (".jpg", ".jpeg", ".png")
 
 
@@ -79,12 +80,17 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """The SHA-256 of the images and labels, split by split, in hexadecimal: two data sets with one digest are one."""
-        whole = hashlib.sha256()
-        for split in SPLITS:
-            for tensor in (getattr(self, f"{split}_images"), getattr(self, f"{split}_labels")):
-                whole.update(tensor.contiguous().numpy(force=True))
-        return whole.hexdigest()
+        """SHA-256 of both splits' images and labels and their shapes, in hexadecimal; a record names its data by it.
+
+        >>> digits().digest[:16]
+        '10b4a772c53f4577'
+        """
+        digest = sha256()
+        for name in (f"{split}_{kind}" for split in SPLITS for kind in ("images", "labels")):
+            array = getattr(self, name).cpu().contiguous().numpy()
+            digest.update(repr(array.shape).encode())
+            digest.update(array)
+        return digest.hexdigest()
 
     def __repr__(self):
         return (
@@ -135,7 +141,8 @@ def folder(path: Path | str, *, progress: bool = True) -> Dataset:
         The `Dataset`, with classes and images in the order of their names.
 
     Raises:
-        DataError: if the folder, a split or an image is missing, damaged or unlike the others.
+        DataError: if the folder, a split or an image is missing, damaged or unlike the others, or if the folder bears
+            the name of a published data set, which these images need not be.
 
     Chapter: *The CIFAR-10 experiments*.
 
@@ -146,6 +153,9 @@ def folder(path: Path | str, *, progress: bool = True) -> Dataset:
     path = Path(path)
     if not path.is_dir():
         raise DataError(f"there is no folder {path}; give one with the folders train and test in it")
+    source = path.resolve().name
+    if source in PUBLISHED:
+        raise DataError(f"the folder {path} would pass for the published {source}; give it another name")
     classes = _classes(path)
     files = {
         split: [(file, label) for label, name in enumerate(classes) for file in _image_files(path / split / name)]
@@ -158,7 +168,7 @@ def folder(path: Path | str, *, progress: bool = True) -> Dataset:
     images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()  # (n, C, H, W)
     train, test = images.split([len(files[split]) for split in SPLITS])
     train_labels, test_labels = (torch.tensor([label for _, label in files[split]]) for split in SPLITS)
-    return Dataset(path.resolve().name, train, train_labels, test, test_labels, classes)
+    return Dataset(source, train, train_labels, test, test_labels, classes)
 
 
 def _classes(path):

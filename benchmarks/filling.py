@@ -57,7 +57,9 @@ def compare(architecture, prime, threads, repeat):
 
 def table(threads, repeat):
     print(f"{machine('numpy')}; k = {K}, n = {repeat} rounds")
-    print(f"{'network':29} {'p':>10} {'threads':>8} {'plain':>10} {'spread':>7} {'fast':>11} {'spread':>7} {'ratio':>8}")
+    print(
+        f"{'network':29} {'p':>10} {'threads':>8} {'plain':>10} {'spread':>7} {'fast':>11} {'spread':>7} {'ratio':>8}"
+    )
     ratios = {False: [], True: []}
     for name, architecture in NETWORKS.items():
         for prime in PRIMES:

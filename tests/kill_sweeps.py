@@ -18,6 +18,8 @@ import time
 import traceback
 from pathlib import Path
 
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded: OpenMP's threads do not survive a fork
+
 import torch
 
 from convac_lib.experiments import sweep as sweeps
@@ -92,7 +94,10 @@ def ended(child):
 
 def run_and_kill(out, writers, chance):
     """Run that many sweeps on one file and kill each at a moment of its own; return what they said, and how many died."""
-    running = [(*start(out), time.monotonic() + chance.expovariate(1 / chance.choice([0.02, 0.1, 0.4]))) for _ in range(writers)]
+    running = [
+        (*start(out), time.monotonic() + chance.expovariate(1 / chance.choice([0.02, 0.1, 0.4])))
+        for _ in range(writers)
+    ]
     said, killed = [], 0
     for child, ear, moment in sorted(running, key=lambda sweep: sweep[2]):
         while not (over := ended(child))[0] and time.monotonic() < moment:
@@ -139,9 +144,10 @@ def same(record, other):
 
 def survive(kills, seed, folder):
     """Kill that many sweeps; return the counts."""
-    torch.set_num_threads(1)
     chance, counts = random.Random(seed), dict.fromkeys(("killed", "torn tails", "sweeps whole", "acknowledged"), 0)
-    whole = sweeps.sweep(POINTS, DATA, folder / "never-killed.jsonl", progress=False)  # loads, too, what forks then have
+    whole = sweeps.sweep(
+        POINTS, DATA, folder / "never-killed.jsonl", progress=False
+    )  # loads, too, what forks then have
     reference = {question_of(record): record for record in whole}
     while counts["killed"] < kills:
         out = folder / f"{counts['sweeps whole']}.jsonl"

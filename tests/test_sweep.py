@@ -1,9 +1,13 @@
 """A sweep: every point once, whatever is killed, here and on a cluster."""
 
 import dataclasses
+import os
 import re
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -108,19 +112,18 @@ def test_a_cluster_gives_the_points_of_a_killed_worker_to_another(dataset, tmp_p
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, resources={"GPU": 1}) as cluster,
         Client(cluster) as client,
     ):
-        victim = next(iter(cluster.workers.values()))
-        killed = []
+        (worker, *_), folder = client.run(os.getpid).values(), tmp_path / "a.jsonl.checkpoints"
 
-        def kill(event):
-            _, (_, epoch, _) = event
-            if epoch >= 3 and not killed:
-                killed.append(victim.process.pid)
-                victim.process.process.kill()
+        def kill():
+            while not (folder.is_dir() and any(folder.iterdir())):
+                time.sleep(0.01)
+            os.kill(worker, signal.SIGKILL)
 
-        client.subscribe_topic("convac sweep", kill)
-        records = sweep(
-            points, dataset, tmp_path / "a.jsonl", client=client, resources={"GPU": 1}, progress=False
-        )
+        killer = threading.Thread(target=kill)
+        killer.start()
+        records = sweep(points, dataset, tmp_path / "a.jsonl", client=client, resources={"GPU": 1}, progress=False)
+        killer.join()
+        assert worker not in client.run(os.getpid).values()
     here = sweep(points, dataset, tmp_path / "b.jsonl", progress=False)
-    assert killed and len(records) == 6
+    assert len(records) == 6
     assert sorted(map(timeless, records), key=str) == sorted(map(timeless, here), key=str)

@@ -101,7 +101,14 @@ def test_the_same_seeds_give_the_same_record_and_leave_the_global_generator_alon
     assert torch.equal(before, torch.get_rng_state())
 
 
-SETTINGS = {"epochs": 3, "batch_size": 50, "learning_rate": 1e-2, "augment": "spatial", "seed": 0, "precision": "float32"}
+SETTINGS = {
+    "epochs": 3,
+    "batch_size": 50,
+    "learning_rate": 1e-2,
+    "augment": "spatial",
+    "seed": 0,
+    "precision": "float32",
+}
 
 
 def test_a_training_that_was_saved_and_loaded_goes_on_as_if_it_had_never_stopped(dataset, tmp_path):

@@ -138,7 +138,9 @@ def train_points(
     torch.set_num_threads(1)  # networks as small as these only wait for more, and one thread repeats its digits
     device = "cuda" if torch.cuda.is_available() else "cpu"
     networks = [build(point, dataset).to(device) for point in job]
-    settings = {name: getattr(job[0], name) for name in ("epochs", "batch_size", "learning_rate", "augment", "precision")}
+    settings = {
+        name: getattr(job[0], name) for name in ("epochs", "batch_size", "learning_rate", "augment", "precision")
+    }
     training = Training(networks[0] if len(job) == 1 else SideBySide(networks), dataset, seed=0, **settings)
     checkpoint = checkpoint_of(job, dataset, folder)
     checkpoint.parent.mkdir(parents=True, exist_ok=True)

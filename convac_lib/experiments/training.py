@@ -317,7 +317,10 @@ class Training:
         """
         try:
             with safe_open(path, "pt", device=str(self.device)) as file:
-                tensors, curves = {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["curves"])
+                tensors, curves = (
+                    {name: file.get_tensor(name) for name in file.keys()},
+                    json.loads(file.metadata()["curves"]),
+                )
             of_model = {name.removeprefix("model."): tensors[name] for name in tensors if name.startswith("model.")}
             self.model.load_state_dict(of_model)
             states = {}

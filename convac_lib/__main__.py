@@ -13,7 +13,7 @@ from importlib import import_module
 from itertools import product
 
 from convac_lib.architecture import BORDERS, Architecture, Layer, common_case
-from convac_lib.errors import ArchitectureError, CertificateError, ConvacError, CutError
+from convac_lib.errors import ArchitectureError, CertificateError, ConvacError, CutError, DataError
 from convac_lib.experiments.atlas import chart, read_atlas
 from convac_lib.theory.bounds import BOUNDS, Bound, bounds_of
 from convac_lib.theory.checker import verify as verify_certificate
@@ -172,6 +172,62 @@ def check(arguments):
     return {"cifar10": report}, "\n".join(lines)
 
 
+def sweep(arguments):
+    """Train the experiments' ConvNets for every B, number of channels and seed; append a record of each to a file."""
+    from convac_lib.experiments.cluster import workers
+    from convac_lib.experiments.sources import load
+    from convac_lib.experiments.sweep import points_of
+    from convac_lib.experiments.sweep import sweep as run
+
+    names = ("augment", "epochs", "batch_size", "learning_rate", "precision")
+    settings = {name: getattr(arguments, name) for name in names}
+    points = points_of(arguments.B, arguments.channels, arguments.seeds, **settings)
+    progress = sys.stderr.isatty()
+    dataset = load(arguments.data, progress=progress)
+    with workers(arguments.scheduler, arguments.workers) as client:
+        resources = {"GPU": 1} if arguments.gpu else None
+        records = run(points, dataset, arguments.out, client=client, resources=resources, progress=progress)
+    report = {"records": len(records), "out": arguments.out, "source": dataset.source, "digest": dataset.digest}
+    return report, f"{len(records)} records of {dataset.source} in {arguments.out}"
+
+
+def report(arguments):
+    """Print the table of a sweep's records, and draw accuracy against channels and parameters, as PNG and SVG."""
+    from convac_lib.experiments.records import read_records
+    from convac_lib.experiments.report import by_protocol, rows_of
+    from convac_lib.visuals import style
+    from convac_lib.visuals.figures import sweep_figure
+
+    records = read_records(arguments.records)
+    if not records:
+        raise DataError(f"{arguments.records} holds no record yet; write some with convac sweep")
+    style.use()
+    parts, texts = [], []
+    for protocol, alike in by_protocol(records).items():
+        rows, stem = rows_of(alike), os.path.splitext(arguments.records)[0]
+        figures = [
+            f"{stem}-{protocol.source}-{protocol.augment}-{protocol.epochs}.{ending}" for ending in ("png", "svg")
+        ]
+        for file in figures:
+            sweep_figure(alike).savefig(file, dpi=200)
+        parts.append(asdict(protocol) | {"networks": [asdict(row) for row in rows], "figures": figures})
+        devices = ", ".join(sorted({record.device for record in alike}))
+        texts.append("\n".join([f"{protocol}, on {devices}", _sweep_table(rows), f"drawn in {' and '.join(figures)}"]))
+    return {"protocols": parts}, "\n\n".join(texts)
+
+
+def _sweep_table(rows):
+    lines = ["  B     C  parameters  seeds  accuracy (lowest to highest)   plain   test  seconds"]
+    for row in rows:
+        spread = f"{min(row.accuracies):6.1%} to {max(row.accuracies):6.1%}"
+        mean = sum(row.accuracies) / len(row.accuracies)
+        lines.append(
+            f"{row.B:3}  {row.channels:4}  {row.parameters:10,}  {len(row.accuracies):5}  {mean:8.1%} ({spread})  "
+            f"{row.train_accuracy:6.1%} {row.test_accuracy:6.1%}  {row.seconds:7,.0f}"
+        )
+    return "\n".join(lines)
+
+
 def _architecture(arguments):
     """The `Architecture` that the words --B or --layers, --M, --size, --channels, --border and --unshared describe."""
     if (arguments.B is None) == (arguments.layers is None):
@@ -324,6 +380,30 @@ def _parser():
     one = command(fetch, "convac data fetch cifar10", parents=[output], group=group)
     one.add_argument("name", choices=["cifar10"], help="the data set: cifar10")
     command(check, "convac data check", parents=[output], group=group)
+
+    one = command(
+        sweep,
+        "convac sweep --data digits --B 1 2 3 --channels 4 8 16 --epochs 12 --out results/digits.jsonl",
+        "convac sweep --data cifar10 --B 1 2 3 5 --channels 8 16 32 64 128 256 --augment spatial --epochs 300 "
+        "--seeds 0 1 2 --out results/cifar10.jsonl",
+        parents=[output],
+    )
+    one.add_argument("--data", required=True, help="digits, cifar10, or the path of a folder of images")
+    one.add_argument("--B", type=int, nargs="+", required=True, help="receptive fields; 1 is without overlap")
+    one.add_argument("--channels", type=int, nargs="+", required=True, metavar="C", help="channels of every layer")
+    one.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="s", help="of the first weights (default: 0)")
+    one.add_argument("--out", required=True, metavar="FILE", help="the records; a run again goes on where it was")
+    one.add_argument("--augment", default="spatial", help="none, spatial or colour (default: spatial)")
+    one.add_argument("--epochs", type=int, default=300, help="how often each image is seen (default: 300)")
+    one.add_argument("--batch-size", type=int, default=128, metavar="N", help="images a step (default: 128)")
+    one.add_argument("--learning-rate", type=float, default=1e-3, metavar="x", help="Adam's (default: 0.001)")
+    one.add_argument("--precision", default="float32", help="float32 or bfloat16 (default: float32)")
+    one.add_argument("--workers", type=int, help="processes on this machine (default: a core each; with a GPU, one)")
+    one.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="a Dask scheduler, whose workers train instead")
+    one.add_argument("--gpu", action="store_true", help="only workers that were started with --resources GPU=1")
+
+    one = command(report, "convac report results/cifar10.jsonl", parents=[output])
+    one.add_argument("records", metavar="FILE", help="the records that convac sweep wrote")
     return parser
 
 

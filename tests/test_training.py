@@ -13,8 +13,8 @@ from torch import nn
 
 from convac_lib import baseline, certify_rank, common_case
 from convac_lib.errors import ConvacError, DataError
-from convac_lib.experiments.data import Dataset, digits, folder
 from convac_lib.experiments.augment import AUGMENTATIONS
+from convac_lib.experiments.data import Dataset, digits, folder
 from convac_lib.experiments.training import Record, Training, train
 from convac_lib.networks.layers import Representation
 from convac_lib.networks.models import ConvAC, ConvNet

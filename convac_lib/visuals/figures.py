@@ -11,6 +11,7 @@ from convac_lib.visuals.style import BOUND_COLOUR, INK, SATURATION_COLOUR, colou
 
 if TYPE_CHECKING:  # a figure needs neither torch nor matplotlib before it is drawn
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from convac_lib.experiments.training import Record
 
@@ -120,6 +121,25 @@ def accuracy_against(axes: Axes, records: Iterable[Record], *, x: str = "channel
         beside = axes.get_yaxis_transform()
         axes.annotate(f"B = {B}", end, (1.06, height), textcoords=beside, va="center", color=INK, arrowprops=leader)
     return axes
+
+
+def sweep_figure(records: Iterable[Record]) -> Figure:
+    """Draw a sweep: training accuracy against channels, and against parameters.
+
+    Args:
+        records: the runs, as for `accuracy_against`.
+
+    Returns:
+        The figure, of two panels.
+
+    Source: talk, slide "Experiments on Standard ConvNets". Chapter: *The CIFAR-10 experiments*.
+    """
+    from matplotlib.figure import Figure
+
+    records, figure = list(records), Figure(figsize=(6.5, 3), layout="constrained")
+    for axes, size in zip(figure.subplots(1, 2, sharey=True), SIZES):
+        accuracy_against(axes, records, x=size)
+    return figure
 
 
 def _apart(heights, least=0.08):

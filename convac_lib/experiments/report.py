@@ -1,0 +1,112 @@
+"""What a sweep's records say together: a row for each network, and channels that reach the same accuracy.
+
+Taught in the chapter *The CIFAR-10 experiments*.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import exp, log
+from statistics import fmean
+
+from convac_lib.errors import ConvacError
+from convac_lib.experiments.training import Record
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What the networks of one figure have in common.
+
+    Chapter: *The CIFAR-10 experiments*.
+
+    >>> str(Protocol("digits", 1437, "spatial", 12))
+    'digits, n = 1,437, spatial augmentation, 12 epochs'
+    """
+
+    source: str
+    n: int
+    augment: str
+    epochs: int
+
+    def __str__(self):
+        change = "not augmented" if self.augment == "none" else f"{self.augment} augmentation"
+        return f"{self.source}, n = {self.n:,}, {change}, {self.epochs} epochs"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network of a sweep, over its seeds.
+
+    Args:
+        B: the receptive field of its first layer.
+        channels: C, of its first layer.
+        parameters: its trained weights.
+        accuracies: the accuracy on augmented training images at the end, of each seed in turn.
+        train_accuracy: the mean over seeds of the accuracy on the training images as they are.
+        test_accuracy: the mean over seeds of the accuracy on the test images.
+        seconds: the mean over seeds of the time that it took.
+
+    Chapter: *The CIFAR-10 experiments*.
+    """
+
+    B: int
+    channels: int
+    parameters: int
+    accuracies: tuple[float, ...]
+    train_accuracy: float
+    test_accuracy: float
+    seconds: float
+
+
+def by_protocol(records: Iterable[Record]) -> dict[Protocol, list[Record]]:
+    """Part records into those that may stand in one figure."""
+    parts = {}
+    for record in records:
+        parts.setdefault(Protocol(record.source, record.n, record.augment, record.epochs), []).append(record)
+    return parts
+
+
+def rows_of(records: Iterable[Record]) -> list[Row]:
+    """Bring the seeds of each network together, in the order of B and channels.
+
+    Raises:
+        ConvacError: if a record has no architecture to read B from.
+    """
+    seeds = {}
+    for record in records:
+        if record.architecture is None:
+            raise ConvacError(f"the record of a {record.model} has no architecture to read B from; leave it out")
+        layer = record.architecture.layers[0]
+        seeds.setdefault((layer.receptive_field, layer.channels, record.parameters), []).append(record)
+    return [
+        Row(
+            *network,
+            accuracies=tuple(run.augmented_accuracy for run in sorted(runs, key=lambda run: run.weights_seed or 0)),
+            train_accuracy=fmean(run.train_accuracy for run in runs),
+            test_accuracy=fmean(run.test_accuracy for run in runs),
+            seconds=fmean(run.seconds for run in runs),
+        )
+        for network, runs in sorted(seeds.items())
+    ]
+
+
+def channels_to_reach(accuracy: float, curve: Iterable[tuple[int, float]]) -> float | None:
+    """The number of channels at which a curve first reaches an accuracy, between its points on a logarithmic scale.
+
+    Args:
+        accuracy: between 0 and 1.
+        curve: (channels, accuracy) of networks that differ in channels alone.
+
+    Returns:
+        The channels; None where the whole curve lies above or below the accuracy, which then says nothing.
+
+    Chapter: *The CIFAR-10 experiments*.
+
+    >>> channels_to_reach(0.5, [(4, 0.4), (16, 0.6)])
+    8.0
+    """
+    points = sorted(curve)
+    for (few, low), (many, high) in zip(points, points[1:]):
+        if low <= accuracy <= high and low < high:
+            part = (accuracy - low) / (high - low)
+            return round(exp(log(few) + part * log(many / few)), 9)
+    return None

@@ -1,0 +1,142 @@
+"""What records say together: rows, channels that reach an accuracy, tables and figures, and the commands that print them."""
+
+import json
+import math
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from test_records import record
+
+from convac_lib.__main__ import main
+from convac_lib.architecture import common_case
+from convac_lib.errors import ConvacError
+from convac_lib.experiments.cluster import workers
+from convac_lib.experiments.records import append_records, read_records
+from convac_lib.experiments.report import Protocol, by_protocol, channels_to_reach, rows_of
+
+PLANS = {(B, C): common_case(B, M=1, size=8, channels=C) for B in (1, 2) for C in (4, 8)}
+
+
+def runs(**changes):
+    """Two seeds of four networks."""
+    return [
+        record(
+            seed, architecture=plan, parameters=plan.parameters, augmented_accuracy=0.1 * B + 0.01 * C + 0.001 * seed,
+            test_accuracy=0.2 * (seed + 1), seconds=10.0 * (seed + 1), **changes,
+        )
+        for (B, C), plan in PLANS.items() for seed in (1, 0)
+    ]  # fmt: skip
+
+
+def test_a_row_brings_the_seeds_together():
+    rows = rows_of(runs())
+    assert [(row.B, row.channels, row.parameters) for row in rows] == [
+        (B, C, plan.parameters) for (B, C), plan in PLANS.items()
+    ]
+    for row in rows:
+        base = 0.1 * row.B + 0.01 * row.channels
+        assert row.accuracies == pytest.approx((base, base + 0.001))  # in the order of the seeds
+        assert (row.test_accuracy, row.seconds) == pytest.approx((0.3, 15))
+
+
+def test_what_was_asked_alike_stands_together():
+    parts = by_protocol([*runs(), *runs(augment="colour"), *runs(epochs=3)])
+    assert {protocol: len(alike) for protocol, alike in parts.items()} == {
+        Protocol("digits", 1437, "spatial", 2): 8,
+        Protocol("digits", 1437, "colour", 2): 8,
+        Protocol("digits", 1437, "spatial", 3): 8,
+    }
+    assert str(Protocol("digits", 1437, "none", 2)) == "digits, n = 1,437, not augmented, 2 epochs"
+
+
+@given(st.lists(st.floats(0.01, 0.99), min_size=2, max_size=6, unique=True), st.floats(0, 1))
+def test_channels_between_two_networks_are_on_the_line_between_them(heights, accuracy):
+    curve = [(2**number, height) for number, height in enumerate(sorted(heights))]
+    channels = channels_to_reach(accuracy, reversed(curve))
+    if not curve[0][1] <= accuracy <= curve[-1][1]:
+        assert channels is None
+        return
+    for (few, low), (many, high) in zip(curve, curve[1:]):
+        if low <= accuracy <= high:  # back again: the accuracy at those channels
+            part = math.log2(channels / few) / math.log2(many / few)
+            assert low + part * (high - low) == pytest.approx(accuracy, abs=1e-6)
+            return
+
+
+def test_a_curve_that_never_reaches_it_says_nothing():
+    assert channels_to_reach(0.9, [(4, 0.1), (8, 0.2)]) is None
+    assert channels_to_reach(0.1, [(4, 0.2), (8, 0.3)]) is None
+    assert channels_to_reach(0.2, [(4, 0.2)]) is None
+
+
+def test_a_record_without_an_architecture_is_refused():
+    with pytest.raises(ConvacError) as error:
+        rows_of([record(architecture=None)])
+    assert str(error.value) == "the record of a ConvNet has no architecture to read B from; leave it out"
+
+
+def test_the_report_prints_its_table_and_draws_both_figures(tmp_path, capsys):
+    path = tmp_path / "a.jsonl"
+    append_records(path, runs())
+    assert main(["report", str(path)]) == 0
+    out, err = capsys.readouterr()
+    stem = f"{tmp_path / 'a'}-digits-spatial-2"
+    assert err == "" and out.splitlines()[0] == "digits, n = 1,437, spatial augmentation, 2 epochs, on a processor"
+    assert (
+        out.splitlines()[2].split()
+        == "1 4 54 2 14.0% ( 14.0% to 14.1%) 95.0% 30.0% 15".replace("54", str(PLANS[1, 4].parameters)).split()
+    )
+    assert out.splitlines()[-1] == f"drawn in {stem}.png and {stem}.svg"
+    assert Image.open(f"{stem}.png").width > 1000
+    assert ElementTree.parse(f"{stem}.svg").getroot().tag.endswith("svg")
+    assert main(["report", str(path), "--json"]) == 0
+    (protocol,) = json.loads(capsys.readouterr().out)["protocols"]
+    assert [row["channels"] for row in protocol["networks"]] == [4, 8, 4, 8] and protocol["epochs"] == 2
+
+
+@pytest.mark.filterwarnings("ignore")  # of the cluster's own
+def test_a_sweep_from_the_command_line_is_what_it_was_asked_for(tmp_path, capsys):
+    out = tmp_path / "results" / "a.jsonl"
+    words = f"sweep --data digits --B 2 --channels 4 --seeds 3 5 --epochs 1 --batch-size 64 --augment none --out {out}"
+    assert main([*words.split(), "--workers", "1", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    records = read_records(out)
+    assert (report["records"], report["source"], report["digest"]) == (2, "digits", records[0].digest)
+    assert [one.weights_seed for one in records] == [3, 5]
+    assert {(one.epochs, one.batch_size, one.augment, one.learning_rate) for one in records} == {(1, 64, "none", 1e-3)}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("report none/yet.jsonl", "none/yet.jsonl holds no record yet; write some with convac sweep"),
+        (
+            "sweep --data digits --B 2 --channels 4 --out a --workers 2 --scheduler tcp://127.0.0.1:1",
+            "a scheduler has its own workers; give a scheduler or a number of workers, not both",
+        ),
+        (
+            "sweep --data digits --B 2 --channels 4 --out a --workers 0",
+            "workers must be a whole number of at least 1, not 0",
+        ),
+        (
+            "sweep --data nowhere --B 2 --channels 4 --out a",
+            "there are no data named nowhere; use digits, cifar10, or the path of a folder of images",
+        ),
+    ],
+)
+def test_bad_input_is_one_sentence(capsys, words, sentence):
+    assert main(words.split()) == 2
+    assert capsys.readouterr() == ("", f"convac: {sentence}\n")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_scheduler_that_does_not_answer_is_one_sentence(monkeypatch):
+    monkeypatch.setattr("convac_lib.experiments.cluster.PATIENCE", 1)
+    with pytest.raises(ConvacError) as error, workers("tcp://127.0.0.1:1"):
+        pass
+    assert str(error.value) == (
+        "no Dask scheduler answers at tcp://127.0.0.1:1; start one by dask scheduler, and workers by dask worker"
+    )

@@ -188,8 +188,6 @@ class Templates(nn.Module):
              [[0., 1.]]]])
     """
 
-    templates: Tensor
-
     def __init__(self, templates: Tensor, width: float | None = None):
         super().__init__()
         if templates.ndim != 4 or 0 in templates.shape or templates.shape[2] != templates.shape[3]:

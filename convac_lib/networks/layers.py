@@ -198,12 +198,12 @@ class Templates(nn.Module):
             raise DataError("two templates are equal, and nothing could tell them apart; give different ones")
         if width is not None and not 0 < width < inf:
             raise ConvacError(f"width must be a finite number above 0, not {width!r}; None is for one-hot")
-        self.width = width
+        self.in_channels, self.width = templates.shape[1], width
         self.register_buffer("templates", templates.detach().clone())
 
     def forward(self, x: Tensor) -> Tensor:
-        M, channels, patch, _ = self.templates.shape
-        _require_channels(x, channels)
+        _require_channels(x, self.in_channels)
+        M, _, patch, _ = self.templates.shape
         before, after = (patch - 1) // 2, patch // 2
         # −½‖x − v‖² but for −½‖x‖², which is the same for every template
         bias = -self.templates.square().sum((1, 2, 3)) / 2
@@ -215,8 +215,8 @@ class Templates(nn.Module):
         return one_hot(nearness.argmax(1), M).movedim(-1, 1).to(x.dtype)
 
     def extra_repr(self) -> str:
-        M, channels, patch, _ = self.templates.shape
-        return f"M={M}, in_channels={channels}, patch={patch}, width={self.width}"
+        M, in_channels, patch, _ = self.templates.shape
+        return f"M={M}, in_channels={in_channels}, patch={patch}, width={self.width}"
 
 
 def _require_channels(x, channels):

@@ -2,13 +2,16 @@
 
 from copy import deepcopy
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
-from convac_lib.errors import ArchitectureError, DataError
+from convac_lib.errors import ArchitectureError, ConvacError, DataError
 from convac_lib.networks.functional import generalized_conv2d
-from convac_lib.networks.layers import GeneralizedConv2d, Representation
+from convac_lib.networks.layers import GeneralizedConv2d, Representation, Templates
 
 
 def seeded(seed=0):
@@ -129,6 +132,87 @@ def test_every_neuron_reads_the_patch_around_every_pixel(patch):
                                 z = z + weight[d, :, i, j] @ images[n, :, row, column]
                     expected[n, d, r, s] = max(z.item(), 0)
     torch.testing.assert_close(layer(images).detach(), expected)
+
+
+def by_distances(images, templates, width):
+    """exp(−‖x − v_d‖²/2σ²) over their sum, patch by patch; without σ, 1 for the smallest distance."""
+    (n, channels, height, width_), (M, _, patch, _) = images.shape, templates.shape
+    before = (patch - 1) // 2
+    padded = torch.zeros(n, channels, height + patch, width_ + patch, dtype=images.dtype)
+    padded[:, :, before : before + height, before : before + width_] = images
+    y = torch.zeros(n, M, height, width_, dtype=images.dtype)
+    for r in range(height):
+        for s in range(width_):
+            x = padded[:, None, :, r : r + patch, s : s + patch]
+            squares = (x - templates).square().sum((2, 3, 4))  # (n, M)
+            if width is None:
+                y[torch.arange(n), squares.argmin(1), r, s] = 1
+            else:
+                powers = torch.exp(-squares / (2 * width**2))
+                y[:, :, r, s] = powers / powers.sum(1, keepdim=True)
+    return y
+
+
+@pytest.mark.parametrize("patch", [1, 2, 3, 4])
+@pytest.mark.parametrize("width", [None, 0.5, 2])
+def test_templates_tell_how_near_the_patch_around_every_pixel_is(patch, width):
+    templates = torch.randn(4, 2, patch, patch, generator=seeded(), dtype=torch.float64)
+    images = torch.randn(3, 2, 4, 5, generator=seeded(1), dtype=torch.float64)
+    torch.testing.assert_close(Templates(templates, width)(images), by_distances(images, templates, width))
+
+
+@given(st.lists(st.integers(-50, 50), min_size=1, max_size=8, unique=True))
+def test_at_the_templates_f_is_the_identity_and_with_a_width_nonsingular(values):
+    templates = torch.tensor(values, dtype=torch.float64).reshape(-1, 1, 1, 1)
+    image = templates.reshape(1, 1, 1, -1)  # pixel d is template d
+    F = Templates(templates)(image)[0, :, 0].T
+    assert torch.equal(F, torch.eye(len(values), dtype=torch.float64))
+    F = Templates(templates, width=0.5)(image)[0, :, 0].T
+    torch.testing.assert_close(F.sum(1), torch.ones(len(values), dtype=torch.float64))
+    assert np.linalg.matrix_rank(F.numpy()) == len(values)
+
+
+def test_a_small_width_is_one_hot():
+    templates = torch.randn(5, 1, 2, 2, generator=seeded())
+    images = torch.randn(2, 1, 6, 6, generator=seeded(1))
+    torch.testing.assert_close(Templates(templates, 1e-3)(images), Templates(templates)(images))
+
+
+def test_templates_are_kept_and_do_not_train():
+    given = torch.randn(3, 2, 1, 1, generator=seeded())
+    layer = Templates(given, width=1)
+    assert list(layer.state_dict()) == ["templates"] and not list(layer.parameters())
+    given.zero_()
+    assert layer.templates.all()  # a copy
+    assert repr(layer) == "Templates(M=3, in_channels=2, patch=1, width=1)"
+    images = torch.randn(1, 2, 2, 2, generator=seeded(1), requires_grad=True)
+    layer(images).square().sum().backward()
+    assert images.grad.all()
+
+
+@pytest.mark.parametrize(
+    ("build", "kind", "sentence"),
+    [
+        (lambda: Templates(torch.ones(3, 4)), DataError,
+         "templates need shape (M, C, P, P), square patches, not (3, 4)"),
+        (lambda: Templates(torch.ones(3, 1, 2, 1)), DataError,
+         "templates need shape (M, C, P, P), square patches, not (3, 1, 2, 1)"),
+        (lambda: Templates(torch.ones(0, 1, 2, 2)), DataError,
+         "templates need shape (M, C, P, P), square patches, not (0, 1, 2, 2)"),
+        (lambda: Templates(torch.full((1, 1, 1, 1), torch.nan)), DataError,
+         "the templates hold NaN or infinity; every number must be finite"),
+        (lambda: Templates(torch.ones(2, 1, 1, 1)), DataError,
+         "two templates are equal, and nothing could tell them apart; give different ones"),
+        (lambda: Templates(torch.ones(1, 1, 1, 1), width=0), ConvacError,
+         "width must be a finite number above 0, not 0; None is for one-hot"),
+        (lambda: Templates(torch.ones(1, 3, 1, 1))(torch.ones(5, 1, 4, 4)), DataError,
+         "the representation layer reads images of shape (N, 3, H, W), not (5, 1, 4, 4); give it 3 channels"),
+    ],
+)  # fmt: skip
+def test_unfit_templates_are_one_sentence(build, kind, sentence):
+    with pytest.raises(ConvacError) as error:
+        build()
+    assert (type(error.value), str(error.value)) == (kind, sentence)
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from convac_lib import Architecture, Layer, baseline, common_case
+from convac_lib import Architecture, Layer, baseline, certify_rank, common_case, grid_tensor
 from convac_lib.errors import ArchitectureError, ConvacError, DataError, WeightError
-from convac_lib.networks.layers import Representation
+from convac_lib.networks.layers import Representation, Templates
 from convac_lib.networks.models import ConvAC, ConvNet
 from convac_lib.theory.circuits import random_circuit
 
@@ -64,6 +64,45 @@ def test_a_trained_convac_becomes_the_circuit_above_its_representation():
     before = circuit.dense.copy()
     nn.init.zeros_(network.dense.weight)
     assert np.array_equal(circuit.dense, before)  # a copy, that training on does not move
+
+
+def ink_network(architecture, width=None):
+    """Of black and white pixels, 0 and 1; two classes."""
+    ink = torch.tensor([0.0, 1.0], dtype=torch.float64).reshape(2, 1, 1, 1)
+    return ConvAC(architecture, 2, Templates(ink, width), generator=seeded()).double()
+
+
+@pytest.mark.parametrize("architecture", [baseline(M=2, size=2), common_case(B=2, M=2, size=2)])
+@pytest.mark.parametrize("width", [None, 0.5])
+def test_the_grid_tensor_holds_a_networks_values_on_images_of_its_templates(architecture, width):
+    """At all 16 images, for one-hot templates; for others, it is the grid tensor with F, one-hot or not."""
+    network = ink_network(architecture, width)
+    images = torch.cartesian_prod(*[torch.tensor([0.0, 1.0], dtype=torch.float64)] * 4).reshape(16, 1, 2, 2)
+    values = network(images).numpy(force=True).T.reshape(2, 2, 2, 2, 2)  # (Y, d1, d2, d3, d4)
+    F = network.representation(images[1:2, :, 1:])[0, :, 0].T.numpy()  # a row of pixels 0 and 1
+    with_F = replace(network.to_circuit(), templates=F)
+    for y in (0, 1):
+        np.testing.assert_allclose(grid_tensor(with_F, y), values[y], rtol=1e-12)
+        assert np.array_equal(grid_tensor(network, y), values[y]) == (width is None)
+    assert np.array_equal(grid_tensor(network), grid_tensor(network, 0))
+
+
+def test_without_overlap_the_grid_tensor_is_the_coefficient_tensor():
+    """Σ_d A_d1…d4 · f_d1(x_1) ⋯ f_d4(x_4) at any image, for templates' functions and for neurons."""
+    images = torch.randn(5, 1, 2, 2, generator=seeded(1), dtype=torch.float64)
+    for representation in (ink_network(baseline(2, 2), 0.5).representation, Representation(1, 2, generator=seeded(2))):
+        network = ConvAC(baseline(M=2, size=2), 1, representation, generator=seeded()).double()
+        f = representation(images).flatten(2).numpy(force=True)  # (n, d, N)
+        expected = np.einsum("abcd,na,nb,nc,nd->n", grid_tensor(network), *f.transpose(2, 0, 1))
+        np.testing.assert_allclose(network(images)[:, 0].numpy(force=True), expected, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize(("B", "rank"), [(1, 2), (2, 64), (3, 256)])
+def test_a_networks_own_weights_are_certified(B, rank):
+    network = ConvAC(common_case(B, M=2, size=4), 3, Representation(1, 2), generator=seeded())
+    assert certify_rank(network).rank == rank
+    nn.init.zeros_(network.dense.weight[0])
+    assert certify_rank(network).rank == 0  # of the first class
 
 
 def by_whole_numbers(network, x):

@@ -221,6 +221,12 @@ def test_nonsingular_templates_keep_the_generic_rank():
         assert certify_rank(with_F).rank == certify_rank(circuit).rank
 
 
+@given(seeds, st.sampled_from([3, 101, P]))
+def test_real_weights_are_certified_modulo_the_prime(seed, prime):
+    circuit = random_circuit(common_case(B=2, M=2, size=2), seed=seed)
+    assert certify_rank(circuit, prime=prime) == certify_rank(circuit.modulo(prime))
+
+
 # --- samples ---
 
 
@@ -303,8 +309,8 @@ NETWORK = common_case(B=2, M=2, size=2)
         (lambda: certify_rank(NETWORK, seed=-1), "seed must be a whole number of at least 0, not -1"),
         (lambda: certify_rank(random_circuit(NETWORK, seed=0, prime=P), seed=-1),
          "seed must be a whole number of at least 0, not -1"),
-        (lambda: certify_rank(random_circuit(NETWORK, seed=0)),
-         "an exact rank needs a circuit over GF(p), and this one is over the reals; give it a prime"),
+        (lambda: certify_rank(random_circuit(NETWORK, seed=0), prime=2),
+         "a half has no value modulo 2; use an odd prime"),
         (lambda: certify_rank(Architecture(4, 2, [Layer(2, 2, 2)])),
          "the network ends in 2×2, and the dense layer needs 1×1: add layers whose strides multiply to 2"),
     ],

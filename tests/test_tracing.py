@@ -26,7 +26,7 @@ from convac_lib import (
 )
 from convac_lib.__main__ import main
 from convac_lib.errors import ArchitectureError
-from convac_lib.networks.layers import Representation
+from convac_lib.networks.layers import Representation, Templates
 
 # --- against the gradient's support ---
 
@@ -230,6 +230,8 @@ def test_a_network_of_generalized_convolutions_is_a_circuit_unless_something_sta
     assert str(from_torch(circuit(bias=True), 4).outside) == "2: generalized convolution 4×4, with bias"
     assert str(from_torch(circuit(nn.ReLU()), 4).outside) == "4: relu"
     assert from_torch(circuit(border="zero"), 4).architecture.border == "zero"
+    templates = Templates(torch.randn(2, 3, 2, 2, generator=torch.Generator().manual_seed(0)))
+    assert from_torch(nn.Sequential(templates, *circuit()[1:]), 4).architecture == traced.architecture
 
 
 def test_a_convac_above_other_layers_adds_its_own_unless_it_represents_the_image():

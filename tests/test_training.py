@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from convac_lib import baseline, certify_rank, common_case
+from convac_lib import baseline, certify_rank, common_case, grid_tensor
 from convac_lib.errors import ConvacError, DataError
 from convac_lib.experiments.augment import AUGMENTATIONS
 from convac_lib.experiments.data import Dataset, digits, folder
@@ -20,7 +20,6 @@ from convac_lib.networks.layers import Representation
 from convac_lib.networks.models import ConvAC, ConvNet
 from convac_lib.networks.side_by_side import SideBySide
 from convac_lib.theory.circuits import generalized_convolution
-from convac_lib.theory.fields import DEFAULT_PRIME
 
 CIFAR = Path(__file__).resolve().parents[2] / "shared" / "data" / "cifar10-jpeg.tar.xz"
 
@@ -243,10 +242,9 @@ def test_a_trained_networks_own_weights_have_the_generic_rank(dataset):
     network = ConvAC(common_case(B=2, M=2, size=4), 2, Ink(), normalized=True, generator=seeded())
     record = train(network, zeros_and_ones, epochs=15, learning_rate=0.01, progress=False)
     assert record.test_accuracy > 0.9
-    circuit = network.to_circuit()
-    assert certify_rank(circuit.modulo(DEFAULT_PRIME)).rank == 64
+    assert certify_rank(network).rank == 64
     black_and_white = torch.randint(2, (20, 1, 4, 4), generator=seeded(1)).double()  # 1 for black, template 1
-    values = np.stack([circuit.grid_tensor(y)[tuple(black_and_white.flatten(1).T.long())] for y in (0, 1)])
+    values = np.stack([grid_tensor(network, y)[tuple(black_and_white.flatten(1).T.long())] for y in (0, 1)])
     scores = network.double()(1 - 2 * black_and_white).numpy(force=True).T
     np.testing.assert_allclose(values / np.linalg.norm(values, axis=0), scores / np.linalg.norm(scores, axis=0))
 

@@ -12,11 +12,12 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from convac_lib.architecture import Layer
 from convac_lib.errors import ArchitectureError
-from convac_lib.networks.layers import GeneralizedConv2d, Representation
+from convac_lib.networks.layers import GeneralizedConv2d, Representation, Templates
 from convac_lib.networks.models import ConvAC
 from convac_lib.networks.operations import JOINS, WHY_NOT, Effect, Map, NotMapped, effect_of, name_of
 
-LEAVES = (GeneralizedConv2d, Representation, ConvAC)  # read from what they are, not from the functions that they call
+REPRESENTATIONS = (Representation, Templates)
+LEAVES = (GeneralizedConv2d, ConvAC, *REPRESENTATIONS)  # read from what they are, not from the functions that they call
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class Follower(TorchFunctionMode):
     def enter(self, module, args, kwargs):
         inputs = self.made_of_image((args, kwargs))
         leaf = isinstance(module, LEAVES) and len(inputs) == 1
-        if isinstance(module, Representation) and leaf and self.reaches[inputs[0]].layers:
+        if isinstance(module, REPRESENTATIONS) and leaf and self.reaches[inputs[0]].layers:
             leaf = False  # above a layer, it is a convolution like any other
         self.entered.append((module, leaf))
 
@@ -186,7 +187,7 @@ class Follower(TorchFunctionMode):
     def read_leaf(self, module, output, reach):
         if isinstance(module, GeneralizedConv2d):
             return self.generalized_convolution(module, output, reach)
-        if isinstance(module, Representation):
+        if isinstance(module, REPRESENTATIONS):
             return self.representation(module, reach, *output.shape[1:3])
         plan = module.architecture
         if not isinstance(module.representation, nn.Identity):

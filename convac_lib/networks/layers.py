@@ -1,15 +1,16 @@
-"""The Generalized Convolution layer and the representation layer as torch modules.
+"""The Generalized Convolution layer and two representation layers as torch modules.
 
 Taught in the chapter *Convolutional arithmetic circuits*.
 """
 
-from math import exp, sqrt
+from math import exp, inf, sqrt
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv2d, one_hot, pad
 
 from convac_lib.architecture import Architecture, Layer, require_positive_integers
-from convac_lib.errors import DataError
+from convac_lib.errors import ConvacError, DataError
 from convac_lib.networks.functional import generalized_conv2d, scaled_generalized_conv2d
 
 EULER = 0.5772156649015329  # the Euler–Mascheroni constant, γ
@@ -148,12 +149,82 @@ class Representation(nn.Sequential):
         self.in_channels = in_channels
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.ndim != 4 or x.shape[1] != self.in_channels:
-            raise DataError(
-                f"the representation layer reads images of shape (N, {self.in_channels}, H, W), "
-                f"not {tuple(x.shape)}; give it {self.in_channels} channels"
-            )
+        _require_channels(x, self.in_channels)
         return super().forward(x)
+
+
+class Templates(nn.Module):
+    """The representation layer by given templates: how near the patch around every pixel is to each of M patches.
+
+        f_d(x) = exp(−‖x − v_d‖² / 2σ²) / Σ_e exp(−‖x − v_e‖² / 2σ²);   without σ its limit 0: [v_d is nearest to x]
+
+    Without σ every patch becomes one-hot, so F = I: the network's grid tensor is that of the circuit above and, without
+    overlap, its coefficient tensor. With it F is nonsingular still (its rows are those of a Gaussian kernel's positive
+    definite matrix, divided), and 1 = Σ_d f_d is in the span. Patches are centred as `Representation`'s are.
+
+    Args:
+        templates: v_1..v_M, of shape (M, C_in, P, P); one pixel values (M, 1, 1, 1) make a one-hot code of pixels.
+        width: σ, or None for one-hot, whose gradient is 0; of equally near templates the first counts.
+
+    Shape:
+        - Input: (N, C_in, H, W)
+        - Output: (N, M, H, W); at every pixel, M numbers of at least 0 whose sum is 1
+
+    Attributes:
+        templates: a buffer, which does not train.
+
+    Raises:
+        DataError: if the templates have another shape, hold NaN or infinity, or two are equal; or the input has other
+            channels.
+        ConvacError: if the width is not above 0.
+
+    Source: talk, backup slide "Measure Efficiency via Grid Tensors"; the width: Cohen, Sharir & Shashua, CVPR 2016.
+    Chapter: *Convolutional arithmetic circuits*.
+
+    >>> black_and_white = torch.tensor([-1.0, 1.0]).reshape(2, 1, 1, 1)
+    >>> Templates(black_and_white)(torch.tensor([[[[-0.9, 0.2]]]]))
+    tensor([[[[1., 0.]],
+    <BLANKLINE>
+             [[0., 1.]]]])
+    """
+
+    def __init__(self, templates: Tensor, width: float | None = None):
+        super().__init__()
+        if templates.ndim != 4 or 0 in templates.shape or templates.shape[2] != templates.shape[3]:
+            raise DataError(f"templates need shape (M, C, P, P), square patches, not {tuple(templates.shape)}")
+        if not templates.isfinite().all():
+            raise DataError("the templates hold NaN or infinity; every number must be finite")
+        if len(templates.unique(dim=0)) < len(templates):
+            raise DataError("two templates are equal, and nothing could tell them apart; give different ones")
+        if width is not None and not 0 < width < inf:
+            raise ConvacError(f"width must be a finite number above 0, not {width!r}; None is for one-hot")
+        self.in_channels, self.width = templates.shape[1], width
+        self.register_buffer("templates", templates.detach().clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        _require_channels(x, self.in_channels)
+        M, _, patch, _ = self.templates.shape
+        before, after = (patch - 1) // 2, patch // 2
+        # −½‖x − v‖² but for −½‖x‖², which is the same for every template
+        bias = -self.templates.square().sum((1, 2, 3)) / 2
+        nearness = conv2d(
+            pad(x, (before, after, before, after)), self.templates, bias
+        )  # (n, C_in, H, W) -> (n, M, H, W)
+        if self.width is not None:
+            return (nearness / self.width**2).softmax(1)
+        return one_hot(nearness.argmax(1), M).movedim(-1, 1).to(x.dtype)
+
+    def extra_repr(self) -> str:
+        M, in_channels, patch, _ = self.templates.shape
+        return f"M={M}, in_channels={in_channels}, patch={patch}, width={self.width}"
+
+
+def _require_channels(x, channels):
+    if x.ndim != 4 or x.shape[1] != channels:
+        raise DataError(
+            f"the representation layer reads images of shape (N, {channels}, H, W), "
+            f"not {tuple(x.shape)}; give it {channels} channels"
+        )
 
 
 def drawn(kind: type[nn.Module], *sizes: int, nonlinearity: str, generator: torch.Generator | None, **options):

@@ -3,6 +3,7 @@
 Taught in the chapters *Convolutional arithmetic circuits* and *The CIFAR-10 experiments*.
 """
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -11,6 +12,7 @@ from convac_lib.errors import ArchitectureError, ConvacError, DataError
 from convac_lib.networks.layers import GeneralizedConv2d, Representation, drawn
 from convac_lib.networks.windows import power_of_two, renormalization
 from convac_lib.theory.circuits import Circuit, warn_of_zeros
+from convac_lib.theory.tensors import grid_tensor
 
 
 class ConvAC(nn.Module):
@@ -21,8 +23,8 @@ class ConvAC(nn.Module):
     Args:
         architecture: the `Architecture`, ending in 1×1.
         classes: Y, the number of output values.
-        representation: a module that makes (N, M, H, H) of the images, such as `Representation`; if left out, the
-            input is already represented, as one-hot templates are.
+        representation: a module that makes (N, M, H, H) of the images, such as `Representation` or `Templates`; if left
+            out, the input is already represented.
         normalized: whether an image's Y values are all divided by one positive number, the root mean square of its C_L
             last channels. That changes no sign and no argmax, and it is what lets an overlapping network train.
         generator: where the weights are drawn from, except the representation's; torch's own generator if left out.
@@ -178,13 +180,18 @@ class ConvAC(nn.Module):
 
         >>> from convac_lib import certify_rank, common_case
         >>> network = ConvAC(common_case(B=2, M=2, size=4), generator=torch.Generator().manual_seed(0))
-        >>> certify_rank(network.to_circuit().modulo(2**31 - 1)).rank      # of this very network, or more
-        64
+        >>> network.to_circuit().dense.shape, certify_rank(network).rank      # certified of this very network
+        ((1, 2), 64)
         """
         *weights, dense = (
             parameter.double().numpy(force=True) for parameter in (*self.layers.parameters(), self.dense.weight)
         )
         return Circuit(self.architecture, tuple(weights), dense)
+
+
+@grid_tensor.register
+def _(network: ConvAC, class_index: int = 0) -> np.ndarray:
+    return network.to_circuit().grid_tensor(class_index)
 
 
 class ConvNet(nn.Module):

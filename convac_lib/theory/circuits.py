@@ -256,10 +256,9 @@ class Circuit:
         Raises:
             ConvacError: if the circuit is over GF(p) already, or p is no odd prime.
 
-        >>> from convac_lib import certify_rank, common_case
-        >>> circuit = random_circuit(common_case(B=2, M=2, size=4), seed=0)
-        >>> certify_rank(circuit.modulo(2**31 - 1)).rank
-        64
+        >>> from convac_lib import baseline
+        >>> Circuit(baseline(M=1, size=2), [np.full((1, 1, 2, 2), 0.5)], [[-3.0]]).modulo(7).weights[0].ravel()
+        array([4, 4, 4, 4])
         """
         if self.prime is not None:
             raise ConvacError(f"the circuit is over GF({self.prime}) already; take one over the real numbers")
@@ -273,6 +272,9 @@ class Circuit:
         M, patches = self.architecture.representation_channels, self.architecture.size**2
         numbers = np.arange(M)[:, None]  # of the templates: (M, 1)
         return grid_tensor(lambda digits: self.at_templates(digits[..., 0])[class_index], numbers, patches)
+
+
+grid_tensor.register(Circuit, Circuit.grid_tensor)
 
 
 def weight_shapes(architecture: Architecture) -> list[tuple[int, ...]]:

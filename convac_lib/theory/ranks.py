@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import log2
+from typing import Protocol
 
 import numpy as np
 
@@ -26,6 +27,13 @@ from convac_lib.theory.tensors import Cut, assignments, make_cut
 LARGEST_WHOLE = 4096  # rows taken whole when no number is asked for
 SAMPLED = 1024  # rows and columns sampled beyond, at least
 LARGEST_SAMPLE = 8192  # and at most, where a bound asks for so many
+
+
+class HasCircuit(Protocol):
+    """What has the arithmetic of a network in it, such as a `ConvAC`."""
+
+    def to_circuit(self) -> Circuit:
+        """Return it."""
 
 
 def rank_modulo(matrix: np.ndarray, prime: int = DEFAULT_PRIME) -> int:
@@ -78,7 +86,7 @@ class CertifiedRank:
 
 
 def certify_rank(
-    network: Architecture | Circuit,
+    network: Architecture | Circuit | HasCircuit,
     cut: str | tuple[int, ...] | Cut = "left-right",
     *,
     rows: int | None = None,
@@ -91,13 +99,14 @@ def certify_rank(
         rank over GF(p) ≤ rank at those integer weights ≤ generic rank
 
     Args:
-        network: an `Architecture`, whose weights are then drawn uniformly in GF(p) from the seed, or a `Circuit`
-            over GF(p), whose own weights are taken.
+        network: an `Architecture`, whose weights are then drawn uniformly in GF(p) from the seed; or a `Circuit`, or
+            what has one, such as a trained `ConvAC` above its representation, whose own weights are taken, real ones
+            exactly modulo p.
         cut: what `make_cut` takes.
         rows: how many rows and columns to sample; left out, the whole matricization up to 4,096 a side, and beyond
             1,024 of each, or as many as it takes to attain a lower bound of up to 8,192.
         seed: draws the weights and the sample.
-        prime: p.
+        prime: p; a circuit over GF(p) has its own.
         progress: whether to draw a progress bar on stderr.
 
     Returns:
@@ -107,7 +116,7 @@ def certify_rank(
         ArchitectureError: if the network does not end in 1×1, or R < S in a layer.
         CutError: if the cut does not fit the image.
         ConvacError: if p is no prime, rows is not a whole number of at least 1, the seed is none of at least 0, or the
-            circuit is not over GF(p).
+            real weights are to be taken modulo 2.
 
     Source: talk, slides "Overlapping Efficiency". Chapter: *The overlap theorem*.
 
@@ -119,7 +128,7 @@ def certify_rank(
 
 
 def issue(
-    network: Architecture | Circuit,
+    network: Architecture | Circuit | HasCircuit,
     cut: str | tuple[int, ...] | Cut = "left-right",
     *,
     rows: int | None = None,
@@ -180,8 +189,10 @@ def _find(network, cut, rows, seed, prime, progress):
     if isinstance(network, Architecture):
         network.require_patches_read().require_single_output()  # before weights are drawn
         network = random_circuit(network, seed=seed, prime=require_prime(prime))
-    elif network.prime is None:
-        raise ConvacError("an exact rank needs a circuit over GF(p), and this one is over the reals; give it a prime")
+    elif not isinstance(network, Circuit):
+        network = network.to_circuit()
+    if network.prime is None:
+        network = network.modulo(prime)
     architecture = network.architecture
     M = architecture.representation_channels
     cut = make_cut(cut, architecture.size)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import reduce as fold
+from functools import singledispatch
 from itertools import product
 
 import numpy as np
@@ -108,10 +109,14 @@ def assignments(base: int, length: int, start: int = 0, stop: int | None = None)
     return places[:, None] // base ** np.arange(length)[::-1] % base
 
 
+@singledispatch
 def grid_tensor(function: Callable[[np.ndarray], np.ndarray], templates: np.ndarray, patches: int) -> np.ndarray:
     """Evaluate a function of N patches at every combination of M templates.
 
         A(f)_{d1…dN} = f(v⁽ᵈ¹⁾, …, v⁽ᵈᴺ⁾)
+
+    A network, a `Circuit` or a `ConvAC` above its representation, has its own templates and patches and is given
+    without them, or with the number of the class to take: `grid_tensor(network, class_index=0)`.
 
     Args:
         function: f, from a batch of images of shape (n, N, s) to values of shape (n,).

@@ -26,10 +26,11 @@ lab: $(INSTALLED) ## open the chapters in JupyterLab
 notebooks: $(INSTALLED) ## execute every chapter in place and store its outputs
 	$(BIN)/python tools/execute_notebooks.py
 
-bench: $(INSTALLED) ## time the exact engine and the layer against their limits, as ratios, and train ConvACs; minutes, on an idle machine
+bench: $(INSTALLED) ## time the exact engine, the layer and training, as ratios, and train ConvACs; minutes, on an idle machine
 	$(BIN)/python benchmarks/rank.py
 	$(BIN)/python benchmarks/filling.py
 	$(BIN)/python benchmarks/layer.py
+	$(BIN)/python benchmarks/images.py
 	$(BIN)/python benchmarks/training.py
 
 clean: ## remove all that the other commands made

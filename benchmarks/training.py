@@ -116,7 +116,7 @@ def main():
 
 def report(row, records):
     found = [record.test_accuracy for record in records]
-    training = mean(record.accuracies[-1] for record in records)
+    training = mean(record.train_accuracy for record in records)
     print(
         f"| {row.network} | {row.start} | {records[0].parameters:,} | {len(found)} | {mean(found):.1%} | {min(found):.1%} "
         f"| {max(found):.1%} | {training:.1%} | {mean(record.seconds for record in records):.0f} |",

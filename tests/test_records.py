@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from convac_lib.architecture import common_case
 from convac_lib.errors import DataError
-from convac_lib.experiments.records import append_records, question_of, read_records
-from convac_lib.experiments.training import Record
+from convac_lib.experiments.records import Record, append_records, question_of, read_records
 
 
 def record(weights_seed=0, B=2, loss=0.1, **changes):

@@ -15,7 +15,8 @@ from convac_lib import baseline, certify_rank, common_case, grid_tensor
 from convac_lib.errors import ConvacError, DataError
 from convac_lib.experiments.augment import AUGMENTATIONS
 from convac_lib.experiments.data import Dataset, digits, folder
-from convac_lib.experiments.training import Record, Training, train
+from convac_lib.experiments.records import Record
+from convac_lib.experiments.training import Training, train
 from convac_lib.networks.layers import Representation
 from convac_lib.networks.models import ConvAC, ConvNet
 from convac_lib.networks.side_by_side import SideBySide

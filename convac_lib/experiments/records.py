@@ -1,4 +1,4 @@
-"""Records in a file: a line each, with its checksum, on the disk before it counts.
+"""The record of a training run; and records in a file: a line each, with its checksum, on the disk before it counts.
 
 Taught in the chapter *The CIFAR-10 experiments*.
 """
@@ -6,18 +6,91 @@ Taught in the chapter *The CIFAR-10 experiments*.
 import hashlib
 import json
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from filelock import FileLock
 
+from convac_lib.architecture import Architecture, Layer
 from convac_lib.errors import DataError
-from convac_lib.experiments.training import Record
 from convac_lib.files import append, drop_torn_line
 
 ASKED = (
     "model", "architecture", "digest", "augment", "epochs", "batch_size", "learning_rate", "seed", "weights_seed",
     "precision",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Record:
+    """One training run: what was asked for, what came of it, and where.
+
+    Args:
+        model: the network's class.
+        architecture: its `Architecture`, or None where it has none.
+        parameters: the number of its trained weights.
+        source: the data set's source.
+        digest: the data set's SHA-256.
+        n: the number of training images.
+        augment: how they were augmented, a key of `AUGMENTATIONS`.
+        epochs: how often each was seen.
+        batch_size: images a step.
+        learning_rate: Adam's.
+        seed: of the order and the augmentation of the images.
+        weights_seed: of the first weights, or None where the caller drew them.
+        losses: the mean training cross-entropy of every epoch, in nats, measured while the weights moved.
+        accuracies: the fraction of the training images, augmented, that were classified rightly when seen, by epoch.
+        augmented_accuracy: the same at the end, the weights at rest: the talk's measure.
+        train_accuracy: the fraction of the training images, as they are, classified rightly at the end.
+        test_accuracy: the fraction of the test images classified rightly at the end.
+        precision: the type in which the convolutions were computed.
+        side_by_side: how many networks were trained in one pass, this one among them.
+        device: the GPU or processor that it ran on.
+        versions: of the software that it ran with.
+        seconds: the wall-clock time of its epochs and its evaluation, over the networks side by side.
+
+    Chapter: *The CIFAR-10 experiments*.
+    """
+
+    model: str
+    architecture: Architecture | None
+    parameters: int
+    source: str
+    digest: str
+    n: int
+    augment: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+    weights_seed: int | None
+    losses: tuple[float, ...]
+    accuracies: tuple[float, ...]
+    augmented_accuracy: float
+    train_accuracy: float
+    test_accuracy: float
+    precision: str
+    side_by_side: int
+    device: str
+    versions: str
+    seconds: float
+
+    def to_dict(self) -> dict:
+        """Return the record as dictionaries, tuples, strings and numbers, ready for `json.dumps`."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "Record":
+        """The inverse of `to_dict`.
+
+        Raises:
+            TypeError, KeyError: if a field is missing or unknown.
+        """
+        plan = values["architecture"]
+        if plan is not None:
+            plan = Architecture(**{**plan, "layers": tuple(Layer(**layer) for layer in plan["layers"])})
+        curves = {name: tuple(values[name]) for name in ("losses", "accuracies")}
+        return cls(**{**values, **curves, "architecture": plan})
 
 
 def question_of(record: Record) -> tuple:

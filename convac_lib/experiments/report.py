@@ -9,7 +9,7 @@ from math import exp, log
 from statistics import fmean
 
 from convac_lib.errors import ConvacError
-from convac_lib.experiments.training import Record
+from convac_lib.experiments.records import Record
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from tqdm.auto import tqdm
 
 from convac_lib.architecture import Architecture, common_case
 from convac_lib.experiments.data import Dataset
-from convac_lib.experiments.records import append_records, question_of, read_records
-from convac_lib.experiments.training import Record, Training
+from convac_lib.experiments.records import Record, append_records, question_of, read_records
+from convac_lib.experiments.training import Training
 from convac_lib.networks.models import ConvNet
 from convac_lib.networks.side_by_side import SideBySide
 

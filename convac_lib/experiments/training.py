@@ -1,4 +1,4 @@
-"""Training networks on a data set, an epoch at a time, and the record of what came of it.
+"""Training networks on a data set, an epoch at a time.
 
 Taught in the chapter *The CIFAR-10 experiments*.
 """
@@ -9,99 +9,26 @@ import platform
 import re
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
-from convac_lib.architecture import Architecture, Layer
 from convac_lib.errors import ConvacError, DataError
 from convac_lib.experiments.augment import AUGMENTATIONS
 from convac_lib.experiments.data import Dataset
+from convac_lib.experiments.records import Record
 from convac_lib.files import replace
 from convac_lib.networks.side_by_side import SideBySide
 
 PRECISIONS = ("float32", "bfloat16")
 _EVALUATION_BATCH = 1000
 _PIECE = 2**21  # numbers in a layer's output that stay in a CPU's cache; there a step's batch goes in pieces of so many
-
-
-@dataclass(frozen=True)
-class Record:
-    """One training run: what was asked for, what came of it, and where.
-
-    Args:
-        model: the network's class.
-        architecture: its `Architecture`, or None where it has none.
-        parameters: the number of its trained weights.
-        source: the data set's source.
-        digest: the data set's SHA-256.
-        n: the number of training images.
-        augment: how they were augmented, a key of `AUGMENTATIONS`.
-        epochs: how often each was seen.
-        batch_size: images a step.
-        learning_rate: Adam's.
-        seed: of the order and the augmentation of the images.
-        weights_seed: of the first weights, or None where the caller drew them.
-        losses: the mean training cross-entropy of every epoch, in nats, measured while the weights moved.
-        accuracies: the fraction of the training images, augmented, that were classified rightly when seen, by epoch.
-        augmented_accuracy: the same at the end, the weights at rest: the talk's measure.
-        train_accuracy: the fraction of the training images, as they are, classified rightly at the end.
-        test_accuracy: the fraction of the test images classified rightly at the end.
-        precision: the type in which the convolutions were computed.
-        side_by_side: how many networks were trained in one pass, this one among them.
-        device: the GPU or processor that it ran on.
-        versions: of the software that it ran with.
-        seconds: the wall-clock time of its epochs and its evaluation, over the networks side by side.
-
-    Chapter: *The CIFAR-10 experiments*.
-    """
-
-    model: str
-    architecture: Architecture | None
-    parameters: int
-    source: str
-    digest: str
-    n: int
-    augment: str
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    seed: int
-    weights_seed: int | None
-    losses: tuple[float, ...]
-    accuracies: tuple[float, ...]
-    augmented_accuracy: float
-    train_accuracy: float
-    test_accuracy: float
-    precision: str
-    side_by_side: int
-    device: str
-    versions: str
-    seconds: float
-
-    def to_dict(self) -> dict:
-        """Return the record as dictionaries, tuples, strings and numbers, ready for `json.dumps`."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict) -> "Record":
-        """The inverse of `to_dict`.
-
-        Raises:
-            TypeError, KeyError: if a field is missing or unknown.
-        """
-        plan = values["architecture"]
-        if plan is not None:
-            plan = Architecture(**{**plan, "layers": tuple(Layer(**layer) for layer in plan["layers"])})
-        curves = {name: tuple(values[name]) for name in ("losses", "accuracies")}
-        return cls(**{**values, **curves, "architecture": plan})
 
 
 def train(

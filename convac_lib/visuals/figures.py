@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # a figure needs neither torch nor matplotlib before it is dr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from convac_lib.experiments.training import Record
+    from convac_lib.experiments.records import Record
 
 SIZES = {
     "channels": lambda record: record.architecture.layers[0].channels,

@@ -15,7 +15,7 @@ from convac_lib.visuals.svg import readable
 
 if TYPE_CHECKING:  # the theory's views load no torch
     from convac_lib.experiments.atlas import Cell
-    from convac_lib.experiments.training import Record
+    from convac_lib.experiments.records import Record
 
 
 def rank_view(B: int, M: int = 2, C: int | None = None, cut: str = "left-right") -> View:

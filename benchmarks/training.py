@@ -1,6 +1,6 @@
 """ConvACs of about 25,000 parameters learn the digits, with overlap and without, and one of them from other starts too.
 
-    python benchmarks/training.py [--seeds 5] [--epochs 20] [--learning-rate 0.002] [--batch-size 128] [--validate]
+    python benchmarks/training.py [--seeds 5] [--epochs 40] [--learning-rate 0.002] [--batch-size 128] [--validate]
 
 A seed draws the weights and the order of the images; the split into training and test images is always the same. n counts
 the seeds: the other starts take at most 3. With --validate a fifth of the training images stand in for the test images:
@@ -97,7 +97,7 @@ def held_out(dataset):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--learning-rate", type=float, default=0.002)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--validate", action="store_true")

@@ -76,9 +76,8 @@ def _sweep_table(rows):
     lines = ["  B     C  parameters  seeds  accuracy (lowest to highest)   plain   test  seconds"]
     for row in rows:
         spread = f"{min(row.accuracies):6.1%} to {max(row.accuracies):6.1%}"
-        mean = sum(row.accuracies) / len(row.accuracies)
         lines.append(
-            f"{row.B:3}  {row.channels:4}  {row.parameters:10,}  {len(row.accuracies):5}  {mean:8.1%} ({spread})  "
+            f"{row.B:3}  {row.channels:4}  {row.parameters:10,}  {len(row.accuracies):5}  {row.accuracy:8.1%} ({spread})  "
             f"{row.train_accuracy:6.1%} {row.test_accuracy:6.1%}  {row.seconds:7,.0f}"
         )
     return "\n".join(lines)

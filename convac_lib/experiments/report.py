@@ -41,6 +41,7 @@ class Row:
         channels: C, of its first layer.
         parameters: its trained weights.
         accuracies: the accuracy on augmented training images at the end, of each seed in turn.
+        curve: by epoch, the mean over seeds of the accuracy on augmented training images when they were seen.
         train_accuracy: the mean over seeds of the accuracy on the training images as they are.
         test_accuracy: the mean over seeds of the accuracy on the test images.
         seconds: the mean over seeds of the time that it took.
@@ -52,9 +53,15 @@ class Row:
     channels: int
     parameters: int
     accuracies: tuple[float, ...]
+    curve: tuple[float, ...]
     train_accuracy: float
     test_accuracy: float
     seconds: float
+
+    @property
+    def accuracy(self) -> float:
+        """The mean over seeds of the accuracy on augmented training images at the end."""
+        return fmean(self.accuracies)
 
 
 def by_protocol(records: Iterable[Record]) -> dict[Protocol, list[Record]]:
@@ -81,6 +88,7 @@ def rows_of(records: Iterable[Record]) -> list[Row]:
         Row(
             *network,
             accuracies=tuple(run.augmented_accuracy for run in sorted(runs, key=lambda run: run.weights_seed or 0)),
+            curve=tuple(map(fmean, zip(*(run.accuracies for run in runs)))),
             train_accuracy=fmean(run.train_accuracy for run in runs),
             test_accuracy=fmean(run.test_accuracy for run in runs),
             seconds=fmean(run.seconds for run in runs),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from convac_lib.visuals.style import BOUND_COLOUR, INK, MUTED, RULE, SATURATION_COLOUR, colour_of
-from convac_lib.visuals.svg import LINE, WIDTH, add_line, add_path, add_text, readable, short, svg_document
+from convac_lib.visuals.svg import LETTER, LINE, WIDTH, add_line, add_path, add_text, readable, short, svg_document
 
 if TYPE_CHECKING:
     from convac_lib.experiments.atlas import Cell
@@ -46,8 +46,12 @@ def draw_curves(
         y = at(sizes[0], percent / 100)[1]
         add_line(svg, left, y, right, y, RULE)
         add_text(svg, left - 10, y + 7, f"{percent} %", anchor="end", fill=MUTED)
-    for size in sizes:
-        add_text(svg, at(size, 0)[0], bottom + LINE, f"{size:,}", anchor="middle", fill=MUTED)
+    beside = WIDTH
+    for size in reversed(sizes):  # the last has its number, and every other that has room
+        x, room = at(size, 0)[0], LETTER * len(f"{size:,}") + 8
+        if x + room / 2 <= beside:
+            add_text(svg, x, bottom + LINE, f"{size:,}", anchor="middle", fill=MUTED)
+            beside = x - room / 2
     add_text(svg, 2, LINE - 6, y_label)
     add_text(svg, right, bottom + 2 * LINE, x_label, anchor="end")
     ends = [at(*points[-1])[1] for points in curves.values()]

@@ -1,6 +1,6 @@
 """What the chapters' explorers show of each state: one function a question, from the reader's choices to a `View`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from convac_lib.visuals.svg import readable
 
 if TYPE_CHECKING:  # the theory's views load no torch
     from convac_lib.experiments.atlas import Cell
-    from convac_lib.experiments.records import Record
+    from convac_lib.experiments.report import Protocol, Row
 
 
 def rank_view(B: int, M: int = 2, C: int | None = None, cut: str = "left-right") -> View:
@@ -116,43 +116,45 @@ def atlas_view(atlas: "Sequence[Cell]", size: int, M: int, B: int, C: str, cut: 
     return View(draw_atlas_row(row, B), alternative, f"B = {B}: {rank}; {limit}. {verdict}", values)
 
 
-def accuracy_view(records: "Mapping[tuple[int, int], Record]", B: int, C: int) -> View:
-    """Show one ConvNet of a sweep among the others: training accuracy against channels.
+def accuracy_view(rows: "Sequence[Row]", protocol: "Protocol", B: int, C: int, against: str = "channels") -> View:
+    """Show one ConvNet of a sweep among the others: its training accuracy against channels, or epoch by epoch.
 
     Args:
-        records: the `Record` of every B and C.
+        rows: the networks of one sweep, as `rows_of` brings them together.
+        protocol: what they have in common.
         B: the receptive field of the stride-1 layers.
         C: channels of every layer.
+        against: "channels", for the accuracy at the end; or "epochs", beside the other B with as many channels.
 
     Returns:
         The `View`: a curve for each B, with the network of B and C marked.
 
     Chapter: *The CIFAR-10 experiments*.
     """
-    record, (reached, epochs) = records[B, C], (records[B, C].augmented_accuracy, records[B, C].epochs)
+    row = next(row for row in rows if (row.B, row.channels) == (B, C))
     curves = {}
-    for (field, channels), other in sorted(records.items()):
-        curves.setdefault(field, []).append((channels, other.augmented_accuracy))
-    number = [channels for channels, _ in curves[B]].index(C)
-    smaller = min(
-        (other.parameters, field, channels)
-        for (field, channels), other in records.items()
-        if other.augmented_accuracy >= reached
-    )
-    reading = f"B = {B}, C = {C}: {reached:.0%} of the training images, with {record.parameters:,} parameters"
-    if smaller[1] != B:
-        parameters, field, channels = smaller
-        reading += f"; B = {field} does as well with C = {channels} and {parameters:,} parameters"
+    for other in rows:
+        if against == "channels":
+            curves.setdefault(other.B, []).append((other.channels, other.accuracy))
+        elif other.channels == C:
+            curves[other.B] = list(enumerate(other.curve, start=1))
+    place = [channels for channels, _ in curves[B]].index(C) if against == "channels" else protocol.epochs - 1
+    smaller = min((other for other in rows if other.accuracy >= row.accuracy), key=lambda other: other.parameters)
+    reading = f"B = {B}, C = {C}: {row.accuracy:.0%} of the training images, with {row.parameters:,} parameters"
+    if smaller.B != B:
+        reading += f"; B = {smaller.B} does as well with C = {smaller.channels} and {smaller.parameters:,} parameters"
+    along = "channels" if against == "channels" else f"epochs for C = {C}"
     alternative = (
-        f"Training accuracy against channels, a curve for each B; marked: B = {B}, C = {C}, {reached:.0%} "
-        f"after {epochs} epochs on {record.source}, n = {record.n:,}."
+        f"Training accuracy against {along}, a curve for each B; marked: B = {B}, C = {C}, {row.accuracy:.0%} "
+        f"after {protocol.epochs} epochs; {protocol}."
     )
     values = {
-        "training accuracy": f"{reached:.1%}",
-        "test accuracy": f"{record.test_accuracy:.1%}",
-        "parameters": record.parameters,
+        "training accuracy": f"{row.accuracy:.1%}",
+        "test accuracy": f"{row.test_accuracy:.1%}",
+        "parameters": row.parameters,
     }
-    picture = draw_curves(curves, (B, number), x_label="channels C", y_label="training accuracy")
+    x_label = "channels C" if against == "channels" else "epochs"
+    picture = draw_curves(curves, (B, place), x_label=x_label, y_label="training accuracy")
     return View(picture, alternative, f"{reading}.", values)
 
 

@@ -92,10 +92,13 @@ def ended(child):
     return bool(done), status
 
 
-def run_and_kill(out, writers, chance):
-    """Run that many sweeps on one file and kill each at a moment of its own; return what they said, and how many died."""
+def run_and_kill(out, writers, seconds, chance):
+    """Run that many sweeps on one file and kill each at a moment of its own; return what they said, and how many died.
+
+    A whole sweep takes about so many seconds.
+    """
     running = [
-        (*start(out), time.monotonic() + chance.expovariate(1 / chance.choice([0.02, 0.1, 0.4])))
+        (*start(out), time.monotonic() + seconds * chance.expovariate(1 / chance.choice([0.02, 0.1, 0.4])))
         for _ in range(writers)
     ]
     said, killed = [], 0
@@ -145,16 +148,18 @@ def same(record, other):
 def survive(kills, seed, folder):
     """Kill that many sweeps; return the counts."""
     chance, counts = random.Random(seed), dict.fromkeys(("killed", "torn tails", "sweeps whole", "acknowledged"), 0)
+    start = time.monotonic()
     whole = sweeps.sweep(
         POINTS, DATA, folder / "never-killed.jsonl", progress=False
     )  # loads, too, what forks then have
+    seconds = time.monotonic() - start
     reference = {question_of(record): record for record in whole}
     while counts["killed"] < kills:
         out = folder / f"{counts['sweeps whole']}.jsonl"
         acknowledged, saved = set(), {}
         while len(read_records(out)) < len(POINTS):
             writers = chance.choice([1, 1, 2])
-            said, killed = run_and_kill(out, writers, chance)
+            said, killed = run_and_kill(out, writers, seconds, chance)
             counts["killed"] += killed
             for word, what, *epochs in (words for words_of_one in said for words in words_of_one):
                 if word == "record":

@@ -18,7 +18,7 @@ class SideBySide(nn.Module):
     The networks keep their own weights, so that training this module trains each of them as if it were alone.
 
     Args:
-        networks: G `ConvNet`s of one architecture, with the same number of classes and channels of the images.
+        networks: G `ConvNet` modules of one architecture, with the same number of classes and channels of the images.
 
     Shape:
         - Input: (N, C_in, H, H)

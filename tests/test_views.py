@@ -29,11 +29,10 @@ def test_the_placement_shown_has_the_rank_that_the_bound_allows(C, place):
 @pytest.mark.parametrize(
     ("state", "reading"),
     [
-        ((1, 1, 3), "No overlap: rank 3, the number of channels, with 90 parameters."),
+        ((1, 1, 3), "No overlap: rank 3 with 90 parameters."),
         (
-            (3, 1, 2),
-            "Overlap in layer 1 alone, B₁ = 3: rank 256 with 74 parameters. "
-            "The other way round, B₁ = 1, B₂ = 3: 4 with 74.",
+            (2, 1, 3),
+            "Overlap in layer 1 alone, B₁ = 2: rank 48 with 108 parameters. The other way round, B₁ = 1, B₂ = 2: 9 with 117.",
         ),
         (
             (2, 2, 4),

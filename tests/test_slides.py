@@ -57,7 +57,7 @@ def text_of(page):
 def rows():
     """Each row of the map: the slide, and what stands beside it."""
     table = re.findall(r"^\| (.+) \| (.+) \|$", text_of(BOOK / "slides.md"), re.MULTILINE)
-    return [row for row in table if row[0] != "Slide"]
+    return [(slide.replace("<wbr>", ""), place) for slide, place in table if slide != "Slide"]
 
 
 def plain(words):

@@ -16,9 +16,10 @@ from convac_lib.architecture import Architecture, Layer, baseline, common_case
 from convac_lib.errors import ArchitectureError, CutError
 from convac_lib.experiments.atlas import Cell
 from convac_lib.theory.tensors import CUTS, make_cut
-from convac_lib.visuals.charts import draw_atlas_row
+from convac_lib.visuals.charts import draw_atlas_row, draw_placements
 from convac_lib.visuals.drawings import draw_network, draw_rank_scale, stack
 from convac_lib.visuals.style import BOUND_COLOUR, SATURATION_COLOUR, colour_of
+from convac_lib.visuals.views import PLACES, place_overlap
 
 SVG = "{http://www.w3.org/2000/svg}"
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"  # DejaVu Sans, wider than any system's own font
@@ -225,6 +226,27 @@ def test_a_row_of_the_atlas_is_legible_and_its_heights_are_logarithms(size, M, c
             assert min(abs(bottom - bar - decade * log10(cell.theorem)) for bar in bars) < 0.1
     arrows = [path for path in svg.iter(f"{SVG}path") if path.get("d").endswith("v-18m-6 7l6-7 6 7")]
     assert len(arrows) == sum(cell.status == "at least" for cell in cells)
+
+
+@pytest.mark.parametrize(("C", "place"), list(product((2, 3, 4), PLACES)))
+def test_placements_are_legible_and_both_axes_are_logarithms(C, place):
+    known = {
+        (B1, B2): (place_overlap(B1, B2, C).parameters, min(256, 16 ** (B1 - 1) * C ** min(B2, 2))) for B1, B2 in PLACES
+    }
+    svg = assert_legible(draw_placements(known, place, saturation=256))
+    texts = {text.text: text for text in svg.iter(f"{SVG}text")}
+    x = {parameters: float(texts[str(parameters)].get("x")) for parameters in (25, 400)}
+    y = {rank: float(texts[str(rank)].get("y")) - 7 for rank in (64, 256)}
+    marks = [path for path in svg.iter(f"{SVG}path") if path.get("fill") in map(colour_of, (1, 2, 3))]
+    expected = sorted(known, key=lambda each: (each[0] == place[0], each))
+    for each, mark in zip(expected, marks, strict=True):
+        parameters, rank = known[each]
+        ends = [tuple(map(float, point)) for point in re.findall(r"[ML]([\d.]+) ([\d.]+)", mark.get("d"))]
+        across = x[25] + (x[400] - x[25]) * log10(parameters / 25) / log10(16)
+        up = y[256] + (y[64] - y[256]) * (8 - log10(rank) / log10(2)) / 2
+        assert mark.get("fill") == colour_of(max(each)) and (mark.get("stroke") is not None) == (each == place)
+        assert min(end[0] for end in ends) - 0.1 <= across <= min(end[0] for end in ends) + 20.1
+        assert min(end[1] for end in ends) - 0.1 <= up <= max(end[1] for end in ends) + 0.1
 
 
 @pytest.mark.parametrize(

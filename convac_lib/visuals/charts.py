@@ -124,6 +124,62 @@ def draw_rank_against_size(
     return ElementTree.tostring(svg, encoding="unicode")
 
 
+def draw_placements(
+    placements: Mapping[tuple[int, int], tuple[int, int]], marked: tuple[int, int], *, saturation: int
+) -> str:
+    """Draw what overlap in the first layer, and in a later one, buys: rank against parameters, both logarithmic.
+
+    Args:
+        placements: for each (B₁, B₂), the receptive fields of the two stride-1 layers, the (parameters, rank) of that
+            network, from 20 to 500 parameters; of one B₁, B₂ increasing. The networks of one B₁ are joined.
+        marked: the (B₁, B₂) that the reader chose; the networks of its B₁ are numbered by their B₂.
+        saturation: the most that a rank can be.
+
+    Returns:
+        An SVG document, 560 wide and always equally high. Colour and marker tell the larger of B₁ and B₂.
+
+    Chapter: *Is a little overlap all you need?*
+
+    >>> picture = draw_placements({(1, 1): (42, 2), (1, 2): (54, 4), (2, 1): (54, 32)}, (1, 2), saturation=256)
+    >>> "B₁=2" in picture, "saturation" in picture
+    (True, True)
+    """
+    left, right, top, bottom = 50, WIDTH - 10, 2 * LINE, HEIGHT
+
+    def at(parameters, rank):
+        share = log10(parameters / 20) / log10(500 / 20)
+        return left + (right - left) * share, bottom - (bottom - top) * log2(rank) / log2(saturation)
+
+    svg = svg_document(WIDTH, bottom + 2 * LINE + 4)
+    for rank in (1, 4, 16, 64, saturation):
+        add_line(svg, left, at(20, rank)[1], right, at(20, rank)[1], RULE)
+        add_text(svg, left - 8, at(20, rank)[1] + 7, str(rank), anchor="end", fill=MUTED)
+    for parameters in (25, 50, 100, 200, 400):
+        add_text(svg, at(parameters, 1)[0], bottom + LINE, str(parameters), anchor="middle", fill=MUTED)
+    add_text(svg, 2, LINE - 8, "rank")
+    add_text(svg, right, bottom + 2 * LINE, "parameters", anchor="end")
+    add_line(svg, left, top, right, top, SATURATION_COLOUR, width=2.5, dashes="1.5 5")
+    add_text(svg, left + 4, top - 9, "saturation", fill=SATURATION_COLOUR)
+
+    rows = {}
+    for (first, later), point in placements.items():
+        rows.setdefault(first, []).append((later, *at(*point)))
+    for first, row in sorted(rows.items(), key=lambda item: item[0] == marked[0]):  # the reader's on top
+        heavy = first == marked[0]
+        path = "M" + "L".join(f"{short(x)} {short(y)}" for _, x, y in row)
+        add_path(svg, path, fill="none", stroke=INK if heavy else MUTED, stroke_width="2.5" if heavy else "1.5")
+        for later, x, y in row:
+            chosen = (first, later) == marked
+            _draw_marker(svg, max(first, later), x, y, size=10 if chosen else 6, chosen=chosen)
+            if heavy:
+                add_text(svg, x, y + 32, str(later), anchor="middle", weight="600" if chosen else "400")
+        x, y = row[0][1:]
+        add_text(svg, x - 16, y - 9, f"B₁={first}", anchor="end", weight="600" if heavy else "400")
+        if heavy:
+            add_text(svg, x - 16, y + 32, "B₂=", anchor="end")
+    return ElementTree.tostring(svg, encoding="unicode")
+
+
 def draw_atlas_row(cells: "Sequence[Cell]", marked: int) -> str:
     """Draw what is known of the common case at one size, M, C and cut, over B: ranks, bounds and the talk's formula.
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import product
 from typing import TYPE_CHECKING
 
-from convac_lib.architecture import common_case
+from convac_lib.architecture import Architecture, Layer, common_case
 from convac_lib.theory.bounds import Bound, bounds_of
 from convac_lib.theory.ranks import certify_rank
-from convac_lib.visuals.charts import draw_atlas_row, draw_curves, draw_rank_against_size
+from convac_lib.visuals.charts import draw_atlas_row, draw_curves, draw_placements, draw_rank_against_size
 from convac_lib.visuals.drawings import draw_network, draw_rank_scale, stack
 from convac_lib.visuals.explorer import View
 from convac_lib.visuals.style import colour_of
@@ -219,3 +220,71 @@ def _common_rank(B, C):
 
 def _common_parameters(B, C):
     return common_case(B, 2, 4, C).parameters
+
+
+PLACES = tuple(product((1, 2, 3), repeat=2))
+
+
+def place_overlap(B1: int, B2: int, C: int, *, M: int = 2) -> Architecture:
+    """Build the common case on a 4×4 image with a receptive field of its own for each of its two stride-1 layers.
+
+    Args:
+        B1: the receptive field of layer 1, on 4×4 units.
+        B2: the receptive field of layer 3, on 2×2 units.
+        C: the channels of every layer.
+        M: representation channels.
+
+    Returns:
+        The `Architecture`: GC(B₁, 1), GC(2, 2), GC(B₂, 1), GC(2, 2).
+
+    Chapter: *Is a little overlap all you need?*
+
+    >>> place_overlap(3, 3, C=2) == common_case(B=3, M=2, size=4)
+    True
+    """
+    return Architecture(4, M, [Layer(B1, 1, C), Layer(2, 2, C), Layer(B2, 1, C), Layer(2, 2, C)])
+
+
+def placement_view(B1: int, B2: int, C: int) -> View:
+    """See where overlap pays: the rank and the parameters of a network by the places of its overlap, with M = 2.
+
+    Args:
+        B1: the receptive field of layer 1, from 1 to 3.
+        B2: the receptive field of layer 3, from 1 to 3.
+        C: the channels of every layer, from 2 to 4.
+
+    Returns:
+        The `View`.
+
+    Chapter: *Is a little overlap all you need?*
+
+    >>> placement_view(B1=1, B2=3, C=2).reading
+    'Overlap in layer 3 alone, B₂ = 3: rank 4 with 74 parameters. The other way round, B₁ = 3, B₂ = 1: 256 with 74.'
+    """
+    known = {place: (place_overlap(*place, C).parameters, _placed_rank(*place, C)) for place in PLACES}
+    parameters, rank = known[B1, B2]
+    where = {
+        (True, True): "No overlap",
+        (False, True): f"Overlap in layer 1 alone, B₁ = {B1}",
+        (True, False): f"Overlap in layer 3 alone, B₂ = {B2}",
+        (False, False): f"Overlap in both layers, B₁ = {B1}, B₂ = {B2}",
+    }[B1 == 1, B2 == 1]
+    reading = f"{where}: rank {rank} with {parameters} parameters."
+    if B1 != B2:
+        other = known[B2, B1]
+        reading += f" The other way round, B₁ = {B2}, B₂ = {B1}: {other[1]} with {other[0]}."
+    elif B1 > 1:
+        alone = known[B1, 1]
+        reading += f" In layer 1 alone: {alone[1]} with {alone[0]}."
+    ranks = "; ".join(f"B₁ = {B}: " + ", ".join(str(known[B, later][1]) for later in (1, 2, 3)) for B in (1, 2, 3))
+    alt = (
+        f"Rank against parameters for networks with C = {C}, one line for each receptive field B₁ of layer 1. Along a "
+        f"line B₂, that of layer 3, is 1, 2, 3, and the ranks are {ranks}. Marked: B₁ = {B1}, B₂ = {B2}."
+    )
+    values = {"parameters": parameters, "rank": rank, "of at most": 256}
+    return View(draw_placements(known, (B1, B2), saturation=256), alt, reading, values)
+
+
+@cache
+def _placed_rank(B1, B2, C):
+    return certify_rank(place_overlap(B1, B2, C)).rank

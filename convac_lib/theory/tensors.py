@@ -1,4 +1,7 @@
-"""Grid tensors, cuts, matricization, and the two decompositions behind the networks: CP and Hierarchical Tucker."""
+"""Grid tensors, cuts, matricization, and the two decompositions behind the networks: CP and Hierarchical Tucker.
+
+Taught in the chapters *Tensors and function spaces* and *Convolutional arithmetic circuits*.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

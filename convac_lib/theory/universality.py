@@ -1,4 +1,7 @@
-"""Universality made concrete: channels grow until a network reaches a given grid tensor exactly."""
+"""Universality made concrete: channels grow until a network reaches a given grid tensor exactly.
+
+Taught in the chapter *Tensors and function spaces*.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,6 +1,6 @@
 """What a network is: layers of receptive fields, strides and channels, in pure integers.
 
-Taught in the chapters *Convolutional arithmetic circuits* and *The overlap theorem*.
+Taught in the chapters *Convolutional arithmetic circuits*, *Overlaps* and *The overlap theorem*.
 """
 
 from collections.abc import Iterable
@@ -38,7 +38,7 @@ class Layer:
         ArchitectureError: if a number is not a whole one of at least 1.
 
     Source: talk, slides "Overlapping vs Non-Overlapping Architectures" and "Generalized Convolutional Arithmetic
-    Circuits". Chapter: *Convolutional arithmetic circuits*.
+    Circuits". Chapter: *Overlaps*.
 
     >>> Layer(receptive_field=3, stride=1, channels=2).is_overlapping
     True
@@ -86,7 +86,7 @@ class Architecture:
         ArchitectureError: if a number is not a whole one of at least 1, a border is unknown, there is no layer, a
             "valid" window does not fit, or a weight-free layer changes the number of channels.
 
-    Source: talk, slide "Degree of Overlapping". Chapter: *The overlap theorem*.
+    Source: talk, slide "Degree of Overlapping". Chapter: *Overlaps*.
 
     >>> network = Architecture(size=4, representation_channels=2, layers=[Layer(3, 1, 2), Layer(4, 4, 2)])
     >>> network.total_receptive_fields, network.total_strides, network.sizes

@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import matplotlib
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ from convac_lib.theory.tensors import CUTS, make_cut
 from convac_lib.visuals.charts import draw_atlas_row, draw_placements
 from convac_lib.visuals.drawings import draw_network, draw_rank_scale, stack
 from convac_lib.visuals.style import BOUND_COLOUR, SATURATION_COLOUR, colour_of
-from convac_lib.visuals.views import PLACES, place_overlap
+from convac_lib.visuals.views import PLACES, place_overlap, storage_view
 
 SVG = "{http://www.w3.org/2000/svg}"
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"  # DejaVu Sans, wider than any system's own font
@@ -267,3 +268,32 @@ def test_stacked_pictures_keep_their_places():
     svg = ElementTree.fromstring(stack(network, scale, gap=10))
     assert float(svg.get("height")) == sum(heights) + 10
     assert [group.get("transform") for group in svg] == ["translate(0 0)", f"translate(0 {heights[0] + 10:g})"]
+
+
+@pytest.mark.parametrize("N, M, C", list(product((4, 64, 1024), (2, 16), (2, 32))))
+def test_storage_is_legible_and_its_heights_are_logarithms(N, M, C):
+    view = storage_view(N, M, C)
+    assert_legible(view.picture)
+    assert len(view.picture) < 60_000
+    svg = ElementTree.fromstring(view.picture)
+    lines = [path for path in svg.iter(f"{SVG}path") if path.get("fill") == "none"]
+    table, *networks = ([tuple(map(float, at.split())) for at in line.get("d")[1:].split("L")] for line in lines)
+    bottom, top = (float(line.get("y1")) for line in list(svg.iter(f"{SVG}line"))[:5:4])
+
+    def stored(y):
+        return 10 ** (12 * (bottom - y) / (bottom - top))
+
+    assert stored(table[0][1]) == pytest.approx(M**4, rel=0.01)
+    assert stored(table[-1][1]) == pytest.approx(10**12, rel=0.01)
+    for places, name in zip(networks, ("deep (HT)", "shallow (CP)"), strict=True):
+        at = (4, 16, 64, 256, 1024).index(N)
+        assert stored(places[at][1]) == pytest.approx(view.values[name], rel=0.01)
+
+
+def test_what_is_stored_is_what_the_decompositions_hold():
+    """By the shapes of the weights: CP, a vector a patch and term; Hierarchical Tucker, four matrices a level."""
+    for N, M, C in product((4, 16, 64), (2, 3), (1, 5)):
+        values = storage_view(N, M, C).values
+        assert values["shallow (CP)"] == np.zeros((C, N, M)).size + C
+        levels = [np.zeros((4, C, M))] + [np.zeros((4, C, C))] * (N.bit_length() // 2 - 1) + [np.zeros(C)]
+        assert values["deep (HT)"] == sum(level.size for level in levels)

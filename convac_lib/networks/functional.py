@@ -1,4 +1,4 @@
-"""The slide's formula on torch tensors. Taught in the chapter *Convolutional arithmetic circuits*."""
+"""The slide's formula on torch tensors. Taught in the chapter *Overlaps*."""
 
 from itertools import product
 
@@ -40,7 +40,7 @@ def generalized_conv2d(
         DataError: if x has not four axes.
         WeightError: if the weight's or the bias's shape does not fit.
 
-    Source: talk, slides "Generalized Convolutional Arithmetic Circuits". Chapter: *Convolutional arithmetic circuits*.
+    Source: talk, slides "Generalized Convolutional Arithmetic Circuits". Chapter: *Overlaps*.
 
     >>> x = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])             # (1, 1, 2, 2)
     >>> generalized_conv2d(x, torch.ones(1, 1, 2, 2))              # each window's product; past the border, 1
@@ -91,7 +91,7 @@ def scaled_generalized_conv2d(
         DataError: if x has not four axes.
         WeightError: if the weight's or the bias's shape does not fit.
 
-    Source: talk, slides "Generalized Convolutional Arithmetic Circuits". Chapter: *Convolutional arithmetic circuits*.
+    Source: talk, slides "Generalized Convolutional Arithmetic Circuits". Chapter: *Overlaps*.
 
     >>> x = torch.full((1, 1, 2, 2), 2.0**-100)
     >>> scaled_generalized_conv2d(x, None, torch.ones(1, 1, 2, 2), stride=2)     # 2⁻⁴⁰⁰ = ½·2⁻³⁹⁹

@@ -1,6 +1,6 @@
 """The Generalized Convolution layer and two representation layers as torch modules.
 
-Taught in the chapter *Convolutional arithmetic circuits*.
+Taught in the chapter *Overlaps*.
 """
 
 from math import exp, inf, sqrt
@@ -45,7 +45,7 @@ class GeneralizedConv2d(nn.Module):
     Raises:
         ArchitectureError: if a number is not a whole one of at least 1, R < S, or a border is unknown.
 
-    Source: talk, slides "Generalized Convolutional Arithmetic Circuits". Chapter: *Convolutional arithmetic circuits*.
+    Source: talk, slides "Generalized Convolutional Arithmetic Circuits". Chapter: *Overlaps*.
 
     >>> layer = GeneralizedConv2d(2, 8, receptive_field=3, stride=2)
     >>> layer(torch.randn(5, 2, 7, 7)).shape                       # 4 = ⌈7/2⌉

@@ -1,6 +1,6 @@
 """Products over windows and their derivatives, channels last: once in plain torch, once a piece of the batch at a time.
 
-`window_product` is the core of both forms of the layer. Taught in the chapter *Convolutional arithmetic circuits*.
+`window_product` is the core of both forms of the layer. Taught in the chapter *Overlaps*.
 """
 
 from collections import namedtuple

@@ -44,7 +44,7 @@ def generalized_convolution(
         DataError: if x has not three or four axes.
         WeightError: if the weight's or the bias's shape does not fit, or a number for GF(p) is not whole.
 
-    Source: talk, slides "Generalized Convolutional Arithmetic Circuits". Chapter: *Convolutional arithmetic circuits*.
+    Source: talk, slides "Generalized Convolutional Arithmetic Circuits". Chapter: *Overlaps*.
 
     >>> x = np.array([[[1, 2], [3, 4]]])                                   # (1, 2, 2)
     >>> generalized_convolution(x, np.ones((1, 1, 2, 2), int), stride=1)   # each window's product; past the border, 1

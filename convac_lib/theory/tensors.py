@@ -1,4 +1,7 @@
-"""Grid tensors, cuts, matricization, and the two decompositions behind the networks: CP and Hierarchical Tucker."""
+"""Grid tensors, cuts, matricization, and the two decompositions behind the networks: CP and Hierarchical Tucker.
+
+Taught in the chapters *Tensors and function spaces* and *Convolutional arithmetic circuits*.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -129,7 +132,7 @@ def grid_tensor(function: Callable[[np.ndarray], np.ndarray], templates: np.ndar
     Raises:
         ConvacError: if the tensor would have more than 2²⁶ entries.
 
-    Source: talk, backup slide "Measure Efficiency via Grid Tensors". Chapter: *Expressive efficiency*.
+    Source: talk, backup slide "Measure Efficiency via Grid Tensors". Chapter: *Tensors and function spaces*.
 
     >>> grid_tensor(lambda images: images[:, 0, 0] * images[:, 1, 0], np.array([[2], [3]]), patches=2)
     array([[4, 6],

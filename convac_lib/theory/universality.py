@@ -1,4 +1,7 @@
-"""Universality made concrete: channels grow until a network reaches a given grid tensor exactly."""
+"""Universality made concrete: channels grow until a network reaches a given grid tensor exactly.
+
+Taught in the chapter *Tensors and function spaces*.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -43,7 +46,7 @@ def reach(
         HypothesisError: if no network with up to M^N + 1 channels reaches the target.
 
     Source: talk, backup slide "Measure Efficiency via Grid Tensors" (Universality of ConvACs).
-    Chapter: *Expressive efficiency*.
+    Chapter: *Tensors and function spaces*.
 
     >>> from convac_lib import common_case
     >>> target = np.random.default_rng(0).integers(0, 101, (2, 2, 2, 2))

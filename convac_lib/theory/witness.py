@@ -131,7 +131,7 @@ def replicate(circuit: Circuit, receptive_fields: tuple[int, ...]) -> Circuit:
         HypothesisError: if the circuit overlaps, is over the reals, unshared, or has another border, or F is singular.
         ArchitectureError: if a receptive field is smaller than its stride.
 
-    Source: talk, slide "Overlapping Architectures Are Just As Expressive" (Claim). Chapter: *The overlap theorem*.
+    Source: talk, slide "Overlapping Architectures Are Just As Expressive" (Claim). Chapter: *Overlaps*.
 
     >>> from convac_lib import baseline, random_circuit
     >>> original = random_circuit(baseline(M=2, size=2), seed=0, prime=101)

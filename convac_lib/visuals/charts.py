@@ -283,3 +283,52 @@ def _apart(heights, least):
     for number in sorted(range(len(heights)), key=lambda number: -heights[number]):
         lowest = moved[number] = min(heights[number], lowest - least)
     return [moved[number] for number in range(len(heights))]
+
+
+def draw_storage(table: Sequence[tuple[int, int]], networks: Mapping[str, Sequence[tuple[int, int]]], N: int) -> str:
+    """Draw the numbers that are to be stored for a function of N patches: all its values, or a network's parameters.
+
+    Args:
+        table: points (N, entries of the table), N increasing from 4, until there are more than 10¹² entries.
+        networks: points (N, parameters), N up to 1,024, by name; the first is drawn solid, the second dashed.
+        N: the number of patches to mark.
+
+    Returns:
+        An SVG document, 560 wide and always equally high; both axes are logarithmic and end at 10¹² numbers.
+
+    Chapter: *Tensors and function spaces*.
+
+    >>> picture = draw_storage([(4, 16), (50, 2**50)], {"deep": [(4, 18), (16, 34)]}, N=16)
+    >>> "deep" in picture, "the table" in picture
+    (True, True)
+    """
+    left, right, top, bottom = 60, WIDTH - 96, 2 * LINE, HEIGHT
+
+    def at(patches, stored):
+        return left + (right - left) * (log2(patches) - 2) / 8, bottom - (bottom - top) * log10(stored) / 12
+
+    svg = svg_document(WIDTH, bottom + 2 * LINE + 4)
+    for power in range(0, 13, 3):
+        y = at(4, 10**power)[1]
+        add_line(svg, left, y, right, y, RULE)
+        add_text(svg, left - 10, y + 7, readable(10**power, digits=3), anchor="end", fill=MUTED)
+    for patches, _ in next(iter(networks.values())):
+        weight = "600" if patches == N else "400"
+        add_text(svg, at(patches, 1)[0], bottom + LINE, f"{patches:,}", anchor="middle", weight=weight)
+    add_text(svg, 2, LINE - 8, "numbers to store")
+    add_text(svg, right, bottom + 2 * LINE, "patches N", anchor="end")
+    add_line(svg, at(N, 1)[0], top, at(N, 1)[0], bottom, INK, width=1.5, dashes="2 4")
+
+    inside = _clipped(table, at, 10**12)
+    points = "L".join(f"{short(x)} {short(y)}" for x, y in inside)
+    add_path(svg, f"M{points}", fill="none", stroke=SATURATION_COLOUR, stroke_width="2.5")
+    add_text(svg, inside[-1][0], top - 9, "the table", anchor="middle")
+    ends = _apart([at(*points[-1])[1] for points in networks.values()], LINE)
+    for (name, points), dashes, height in zip(networks.items(), ("none", "9 6"), ends):
+        places = [at(*point) for point in points]
+        line = "L".join(f"{short(x)} {short(y)}" for x, y in places)
+        add_path(svg, f"M{line}", fill="none", stroke=colour_of(1), stroke_width="3", stroke_dasharray=dashes)
+        for place, (patches, _) in zip(places, points):
+            _draw_marker(svg, 1, *place, size=8 if patches == N else 4.5, chosen=patches == N)
+        add_text(svg, right + 14, height + 6, name)
+    return ElementTree.tostring(svg, encoding="unicode")

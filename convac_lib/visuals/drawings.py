@@ -56,7 +56,7 @@ def draw_network(
         ArchitectureError: if the position is outside the network.
         CutError: if the cut does not fit the image.
 
-    Source: talk, slide "Overlapping vs Non-Overlapping Architectures". Chapter: *The overlap theorem*.
+    Source: talk, slide "Overlapping vs Non-Overlapping Architectures". Chapter: *Overlaps*.
 
     >>> from convac_lib import common_case
     >>> picture = draw_network(common_case(B=3, M=2, size=4), cut="left-right")

@@ -5,10 +5,16 @@ from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING
 
-from convac_lib.architecture import Architecture, Layer, common_case
+from convac_lib.architecture import Architecture, Layer, baseline, common_case
 from convac_lib.theory.bounds import Bound, bounds_of
 from convac_lib.theory.ranks import certify_rank
-from convac_lib.visuals.charts import draw_atlas_row, draw_curves, draw_placements, draw_rank_against_size
+from convac_lib.visuals.charts import (
+    draw_atlas_row,
+    draw_curves,
+    draw_placements,
+    draw_rank_against_size,
+    draw_storage,
+)
 from convac_lib.visuals.drawings import draw_network, draw_rank_scale, stack
 from convac_lib.visuals.explorer import View
 from convac_lib.visuals.style import colour_of
@@ -288,3 +294,44 @@ def placement_view(B1: int, B2: int, C: int) -> View:
 @cache
 def _placed_rank(B1, B2, C):
     return certify_rank(place_overlap(B1, B2, C)).rank
+
+
+STORAGE_SIDES = (2, 4, 8, 16, 32)
+
+
+def storage_view(N: int, M: int, C: int) -> View:
+    """Compare what is stored for a function of N patches: its table of values, a shallow network, a deep network.
+
+    The shallow network has one window, the whole image: a CP decomposition of C terms. The deep one has 2×2 windows
+    whose weights are shared over positions: a Hierarchical Tucker decomposition. Neither overlaps.
+
+    Args:
+        N: the number of patches, a square of one of `STORAGE_SIDES`.
+        M: templates, and representation channels.
+        C: the channels of every layer.
+
+    Returns:
+        The `View`.
+
+    Chapter: *Tensors and function spaces*.
+
+    >>> storage_view(N=16, M=4, C=8).reading
+    'N = 16: the table has 4.3×10⁹ entries; the shallow network stores 520 numbers, the deep one 392.'
+    """
+    sizes = [(H, H**2) for H in STORAGE_SIDES]
+    shallow = [(patches, Architecture(H, M, [Layer(H, H, C)]).parameters) for H, patches in sizes]
+    deep = [(patches, baseline(M, H, C).parameters) for H, patches in sizes]
+    table = [(patches, M**patches) for patches in range(4, 41)]
+    entries, cp, tucker = M**N, dict(shallow)[N], dict(deep)[N]
+    reading = (
+        f"N = {N:,}: the table has {readable(entries)} entries; the shallow network stores {cp:,} numbers, "
+        f"the deep one {tucker:,}."
+    )
+    if entries <= min(cp, tucker):
+        reading += " Here the table is the smallest."
+    alternative = (
+        f"Numbers to store against patches, both logarithmic, for M = {M} and C = {C}. The table leaves the picture; "
+        f"the shallow network grows in proportion to N, the deep one far more slowly. Marked: N = {N:,}."
+    )
+    values = {"table": f"{M}^{N:,}", "shallow (CP)": cp, "deep (HT)": tucker}
+    return View(draw_storage(table, {"deep": deep, "shallow": shallow}, N), alternative, reading, values)

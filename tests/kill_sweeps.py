@@ -14,6 +14,7 @@ import select
 import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -21,6 +22,7 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded: OpenMP's threads do not survive a fork
 
 import torch
+from tqdm import tqdm
 
 from convac_lib.experiments import sweep as sweeps
 from convac_lib.experiments.data import Dataset
@@ -75,6 +77,7 @@ def start(out):
         status = 1
         try:
             os.close(ear)
+            tqdm.set_lock(threading.RLock())  # tqdm's own is shared by all forks, and a killed one may hold it
             acknowledge(mouth)
             sweeps.sweep(POINTS, DATA, out, progress=False)
             status = 0

@@ -59,7 +59,7 @@ def test_points_that_are_there_are_not_trained_again_and_the_longest_come_first(
     assert {question_of(record) for record in records} == {point.question(dataset) for point in points}
     assert records == read_records(out) and len(records) == 8
     assert [record.side_by_side for record in records if record.architecture.layers[0].channels == 12] == [1] * 4
-    assert not (tmp_path / "a.jsonl.checkpoints").exists()
+    assert not any((tmp_path / "a.jsonl.checkpoints").iterdir())
 
 
 def test_every_setting_of_a_point_reaches_its_record(dataset, tmp_path):

@@ -5,7 +5,7 @@ Taught in the chapter *The CIFAR-10 experiments*.
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import astuple, dataclass, replace
 from itertools import groupby, product
 from pathlib import Path
@@ -118,8 +118,6 @@ def sweep(
             append_records(out, records)
             checkpoint_of(job, dataset, f"{out}.checkpoints").unlink(missing_ok=True)
             bar.update(len(job))
-    with suppress(OSError):  # others' checkpoints may be in it
-        Path(f"{out}.checkpoints").rmdir()
     return [record for record in read_records(out) if question_of(record) in questions]
 
 

@@ -5,7 +5,7 @@ Taught in the chapter *The CIFAR-10 experiments*.
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import astuple, dataclass, replace
 from itertools import groupby, product
 from pathlib import Path
@@ -144,7 +144,7 @@ def train_points(
     training = Training(networks[0] if len(job) == 1 else SideBySide(networks), dataset, seed=0, **settings)
     checkpoint = checkpoint_of(job, dataset, folder)
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    if checkpoint.exists():
+    with suppress(FileNotFoundError):  # none yet; or another sweep has just finished this job
         training.load(checkpoint)
     report(len(training.losses), "")
     while not training.is_over:

@@ -241,6 +241,7 @@ class Training:
 
         Raises:
             DataError: if the file is damaged, or was saved by another training.
+            FileNotFoundError: if there is none.
         """
         try:
             with safe_open(path, "pt", device=str(self.device)) as file:

@@ -103,6 +103,8 @@ except KeyboardInterrupt:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process alone")
 def test_an_interrupted_filling_leaves_out_most_tiles():
-    child = subprocess.run([sys.executable, "-c", LONG_FILLING], capture_output=True, text=True, check=True)
+    child = subprocess.run(
+        [sys.executable, "-c", LONG_FILLING], capture_output=True, text=True, check=True, timeout=100
+    )
     assert 3 <= int(child.stdout) < 1000  # of 2000
     assert not child.stderr

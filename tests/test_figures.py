@@ -28,6 +28,11 @@ def run(B, C, accuracy, architecture=True):
         architecture=plan if architecture else None,
         parameters=plan.parameters,
         augmented_accuracy=accuracy,
+        accuracies=(0.1, accuracy),
+        train_accuracy=accuracy,
+        test_accuracy=accuracy,
+        weights_seed=None,
+        seconds=1.0,
     )
 
 

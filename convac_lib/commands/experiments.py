@@ -64,8 +64,9 @@ def report(arguments):
         figures = [
             f"{stem}-{protocol.source}-{protocol.augment}-{protocol.epochs}.{ending}" for ending in ("png", "svg")
         ]
+        drawn = sweep_figure(alike)
         for file in figures:
-            sweep_figure(alike).savefig(file, dpi=200)
+            drawn.savefig(file, dpi=200)
         parts.append(asdict(protocol) | {"networks": [asdict(row) for row in rows], "figures": figures})
         devices = ", ".join(sorted({record.device for record in alike}))
         texts.append("\n".join([f"{protocol}, on {devices}", _sweep_table(rows), f"drawn in {' and '.join(figures)}"]))

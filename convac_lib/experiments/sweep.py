@@ -109,10 +109,10 @@ def sweep(
     Source: talk, slides "Experiments on Standard ConvNets". Chapter: *The CIFAR-10 experiments*.
     """
     questions = {point.question(dataset): point for point in points}
-    answers = {question_of(record): record for record in read_records(out)}
-    done = [question for question in questions if question in answers]
-    jobs = _jobs([point for question, point in questions.items() if question not in answers], dataset)
-    with tqdm(total=len(questions), initial=len(done), desc="sweep", unit="model", disable=not progress) as bar:
+    answered = {question_of(record) for record in read_records(out)}
+    missing = [point for question, point in questions.items() if question not in answered]
+    jobs, done = _jobs(missing, dataset), len(questions) - len(missing)
+    with tqdm(total=len(questions), initial=done, desc="sweep", unit="model", disable=not progress) as bar:
         run = _here if client is None else _on_workers(client, resources)
         for job, records in run(jobs, dataset, f"{out}.checkpoints", progress):
             append_records(out, records)

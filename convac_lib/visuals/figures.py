@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from convac_lib.errors import ConvacError
+from convac_lib.experiments.report import rows_of
 from convac_lib.visuals.style import BOUND_COLOUR, INK, SATURATION_COLOUR, colour_of, marker_of
 
 if TYPE_CHECKING:  # a figure needs neither torch nor matplotlib before it is drawn
@@ -15,10 +16,7 @@ if TYPE_CHECKING:  # a figure needs neither torch nor matplotlib before it is dr
 
     from convac_lib.experiments.records import Record
 
-SIZES = {
-    "channels": lambda record: record.architecture.layers[0].channels,
-    "parameters": lambda record: record.parameters,
-}
+SIZES = ("channels", "parameters")
 
 
 def rank_against_overlap(
@@ -92,11 +90,8 @@ def accuracy_against(axes: Axes, records: Iterable[Record], *, x: str = "channel
     if x not in SIZES:
         raise ConvacError(f"unknown size {x!r}; use one of {', '.join(SIZES)}")
     curves = {}
-    for record in records:
-        if record.architecture is None:
-            raise ConvacError(f"the record of a {record.model} has no architecture to read B from; leave it out")
-        points = curves.setdefault(record.architecture.layers[0].receptive_field, {})
-        points.setdefault(SIZES[x](record), []).append(record.augmented_accuracy)
+    for row in rows_of(records):
+        curves.setdefault(row.B, {}).setdefault(getattr(row, x), []).extend(row.accuracies)
     if not curves:
         raise ConvacError("there is no record to draw; give at least one")
     ends = {}

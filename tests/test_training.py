@@ -3,7 +3,9 @@
 import dataclasses
 import json
 import math
+import os
 import tarfile
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +140,21 @@ def test_a_damaged_checkpoint_is_refused_in_one_sentence(dataset, tmp_path, dama
     with pytest.raises(DataError) as error:
         training.load(checkpoint)
     assert str(error.value) == f"{checkpoint} is no checkpoint of this training; remove it to start again"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_checkpoint_is_read_but_once(dataset, tmp_path):
+    """Between two readings another sweep may put a newer file in its place; a pipe can be read but once."""
+    training, checkpoint, pipe = Training(convnet(), few(dataset, 60), **SETTINGS), tmp_path / "a", tmp_path / "pipe"
+    training.run_epoch()
+    training.save(checkpoint)
+    os.mkfifo(pipe)
+    threading.Thread(target=pipe.write_bytes, args=[checkpoint.read_bytes()], daemon=True).start()
+    resumed = Training(convnet(seed=5), few(dataset, 60), **SETTINGS)
+    resumed.load(pipe)
+    training.run_epoch()
+    resumed.run_epoch()
+    assert resumed.losses == training.losses
 
 
 def test_a_checkpoint_of_another_network_is_refused(dataset, tmp_path):

@@ -3,7 +3,6 @@
 Taught in the chapter *The CIFAR-10 experiments*.
 """
 
-import json
 import math
 import platform
 import re
@@ -13,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import nn
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
@@ -27,6 +26,7 @@ from convac_lib.files import replace
 from convac_lib.networks.side_by_side import SideBySide
 
 PRECISIONS = ("float32", "bfloat16")
+CURVES = ("losses", "accuracies", "seconds")  # of a training so far
 _EVALUATION_BATCH = 1000
 _PIECE = 2**21  # numbers in a layer's output that stay in a CPU's cache; there a step's batch goes in pieces of so many
 
@@ -233,8 +233,9 @@ class Training:
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         for number, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"adam.{number}.{name}": tensor for name, tensor in state.items()}
-        curves = json.dumps({"losses": self.losses, "accuracies": self.accuracies, "seconds": self.seconds})
-        replace(path, save({name: tensor.contiguous() for name, tensor in tensors.items()}, {"curves": curves}))
+        for name in CURVES:
+            tensors[f"curves.{name}"] = torch.tensor(getattr(self, name), dtype=torch.float64)
+        replace(path, save({name: tensor.contiguous() for name, tensor in tensors.items()}))
 
     def load(self, path: Path) -> None:
         """Take up the training where `save` left it.
@@ -244,11 +245,7 @@ class Training:
             FileNotFoundError: if there is none.
         """
         try:
-            with safe_open(path, "pt", device=str(self.device)) as file:
-                tensors, curves = (
-                    {name: file.get_tensor(name) for name in file.keys()},
-                    json.loads(file.metadata()["curves"]),
-                )
+            tensors = load(Path(path).read_bytes())  # read once, as another sweep may put a newer file in its place
             of_model = {name.removeprefix("model."): tensors[name] for name in tensors if name.startswith("model.")}
             self.model.load_state_dict(of_model)
             states = {}
@@ -258,7 +255,8 @@ class Training:
                     state[kind] = torch.empty_like(parameter).copy_(state[kind])
                 states[number] = state
             self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": states})
-            self.losses, self.accuracies, self.seconds = curves["losses"], curves["accuracies"], curves["seconds"]
+            for name in CURVES:
+                setattr(self, name, tensors[f"curves.{name}"].tolist())
         except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path} is no checkpoint of this training; remove it to start again") from error
 

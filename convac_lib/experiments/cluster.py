@@ -9,10 +9,11 @@ from contextlib import contextmanager
 
 import psutil
 import torch
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, WorkerPlugin
 
 from convac_lib.architecture import require_positive_integers
 from convac_lib.errors import ConvacError
+from convac_lib.experiments.training import keep_freed_memory
 
 PATIENCE = 30  # seconds until a scheduler must have answered
 
@@ -56,3 +57,10 @@ def workers(scheduler: str | None = None, count: int | None = None) -> Iterator[
     )
     with local as cluster, Client(cluster) as client:
         yield client
+
+
+class KeepFreedMemory(WorkerPlugin):
+    """Has every worker keep freed memory, before it starts the thread that trains; Dask's own setting gives all back."""
+
+    def setup(self, worker) -> None:
+        keep_freed_memory()

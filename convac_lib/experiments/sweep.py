@@ -206,7 +206,10 @@ def _on_workers(client, resources):
     """The same by a Dask cluster, as its workers finish."""
     from distributed import as_completed
 
+    from convac_lib.experiments.cluster import KeepFreedMemory
+
     def run(jobs, dataset, folder, progress) -> Iterator[tuple[list[Point], list[Record]]]:
+        client.register_plugin(KeepFreedMemory())
         given = client.scatter(dataset, broadcast=True)
         with ExitStack() as bars:
             shown = {}

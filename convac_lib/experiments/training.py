@@ -3,11 +3,13 @@
 Taught in the chapter *The CIFAR-10 experiments*.
 """
 
+import ctypes
 import math
 import platform
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,7 @@ from convac_lib.networks.side_by_side import SideBySide
 PRECISIONS = ("float32", "bfloat16")
 CURVES = ("losses", "accuracies", "seconds")  # of a training so far
 _EVALUATION_BATCH = 1000
+_KEEP = {-1: 2**31 - 1, -3: 2**25, -8: 1}  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD (the most there is), M_ARENA_MAX
 _PIECE = 2**21  # numbers in a layer's output that stay in a CPU's cache; there a step's batch goes in pieces of so many
 
 
@@ -136,6 +139,8 @@ class Training:
         self.dataset, self.epochs, self.batch_size, self.learning_rate = dataset, epochs, batch_size, learning_rate
         self.augment, self.seed, self.precision = augment, seed, precision
         self.device = next(model.parameters()).device
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self.images = dataset.train_images.to(self.device).contiguous(memory_format=torch.channels_last)
         self.labels = dataset.train_labels.to(self.device)
         self.optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
@@ -302,6 +307,20 @@ class Training:
                 f"{self.dataset.source} has {classes} classes and the network {outputs} outputs; "
                 f"build it with classes={classes}"
             )
+
+
+def keep_freed_memory() -> None:
+    """Have glibc keep what one step frees for the next one, until the process ends; another C library is left as it is.
+
+    Given back to the kernel, the memory of a layer's output comes again as pages that are faulted in and cleared one by
+    one, which can take as long as the layer. Threads that start later share the memory.
+
+    Source: `man mallopt`.
+    """
+    with suppress(AttributeError, OSError, TypeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        for option, value in _KEEP.items():
+            mallopt(option, value)
 
 
 def processor() -> str:

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import math
 import multiprocessing
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,6 +13,9 @@ from hypothesis import strategies as st
 from convac_lib.architecture import common_case
 from convac_lib.errors import DataError
 from convac_lib.experiments.records import Record, append_records, question_of, read_records
+from convac_lib.networks.models import ConvNet
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 
 def record(weights_seed=0, B=2, loss=0.1, **changes):
@@ -124,3 +129,18 @@ def test_writers_at_once_lose_nothing_and_double_nothing(tmp_path):
         writer.join()
         assert writer.exitcode == 0
     assert sorted(dataclasses.astuple(one)[11] for one in read_records(path)) == list(range(50))
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.jsonl")), ids=lambda path: path.name)
+def test_the_committed_records_are_of_networks_as_they_say(path):
+    """Weights are counted by building the network, accuracies are whole images, and no question is answered twice."""
+    records = read_records(path)
+    assert len({question_of(record) for record in records}) == len(records) > 0
+    for record in records:
+        network = ConvNet(record.architecture, classes=10, in_channels=3)
+        assert record.parameters == sum(weights.numel() for weights in network.parameters())
+        assert len(record.losses) == len(record.accuracies) == record.epochs
+        assert all(math.isfinite(loss) for loss in record.losses) and record.losses[-1] < record.losses[0]
+        ends = record.augmented_accuracy, record.train_accuracy, record.test_accuracy
+        for accuracy, of in zip(ends, (record.n, record.n, 10_000)):
+            assert accuracy * of == pytest.approx(round(accuracy * of), abs=0.01)

@@ -1,5 +1,6 @@
 """What records say together: rows, channels that reach an accuracy, tables and figures, and the commands that print them."""
 
+import itertools
 import json
 import math
 from xml.etree import ElementTree
@@ -15,7 +16,7 @@ from convac_lib.architecture import common_case
 from convac_lib.errors import ConvacError
 from convac_lib.experiments.cluster import workers
 from convac_lib.experiments.records import append_records, read_records
-from convac_lib.experiments.report import Protocol, by_protocol, channels_to_reach, rows_of
+from convac_lib.experiments.report import Protocol, by_protocol, channels_to_reach, factors_to_match, rows_of
 
 PLANS = {(B, C): common_case(B, M=1, size=8, channels=C) for B in (1, 2) for C in (4, 8)}
 
@@ -70,6 +71,29 @@ def test_a_curve_that_never_reaches_it_says_nothing():
     assert channels_to_reach(0.9, [(4, 0.1), (8, 0.2)]) is None
     assert channels_to_reach(0.1, [(4, 0.2), (8, 0.3)]) is None
     assert channels_to_reach(0.2, [(4, 0.2)]) is None
+
+
+@given(st.floats(1.2, 30), st.sampled_from([0, 1]))
+def test_a_network_that_is_so_many_times_better_is_matched_by_so_many_times_the_size(factor, first_epoch):
+    """With accuracy log C / 10 without overlap and log(factor · C) / 10 with it, every network is matched by factor · C."""
+
+    def accuracy(B, C):
+        return math.log(C if B == 1 else factor * C) / 10
+
+    sweep = []
+    for seed, B, C in itertools.product((1, 0), (1, 2), (4, 16, 64, 256)):
+        plan, end = common_case(B, M=1, size=8, channels=C), accuracy(B, C)
+        curve = (end if first_epoch else 0.0, end)
+        plan_and_count = {"architecture": plan, "parameters": plan.parameters}
+        sweep.append(record(seed, augmented_accuracy=end, accuracies=curve, **plan_and_count))
+    for C in (4, 16, 64):
+        found = factors_to_match(sweep, 2, C, epoch=1 if first_epoch else None)
+        assert found == ([pytest.approx(factor)] * 2 if factor * C <= 256 else [None, None])
+        if factor * C <= 256:
+            low, high = (common_case(1, M=1, size=8, channels=count).parameters for count in (4, 256))
+            own = common_case(2, M=1, size=8, channels=C).parameters
+            for by_parameters in factors_to_match(sweep, 2, C, size="parameters"):
+                assert low / own <= by_parameters <= high / own
 
 
 def test_a_record_without_an_architecture_is_refused():

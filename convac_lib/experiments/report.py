@@ -118,3 +118,37 @@ def channels_to_reach(accuracy: float, curve: Iterable[tuple[int, float]]) -> fl
             part = (accuracy - low) / (high - low)
             return round(exp(log(few) + part * log(many / few)), 9)
     return None
+
+
+def factors_to_match(
+    records: Iterable[Record], B: int, C: int, *, by: int = 1, size: str = "channels", epoch: int | None = None
+) -> list[float | None]:
+    """By what factor networks with another B must be larger to be as accurate as one network, seed by seed.
+
+        factor = size at which the curve of `by` reaches the network's accuracy / size of the network
+
+    Args:
+        records: of one sweep.
+        B: the network's receptive field.
+        C: its channels.
+        by: the receptive field of those that are to match it.
+        size: what is counted, "channels" or "parameters".
+        epoch: of whose accuracy, on augmented images when they were seen; if left out, that at the end, weights at rest.
+
+    Returns:
+        A factor for each seed in turn, from networks of that seed alone; None as for `channels_to_reach`.
+
+    Chapter: *The CIFAR-10 experiments*.
+    """
+    curves = {}
+    for record in records:
+        first = record.architecture.layers[0]
+        count = first.channels if size == "channels" else record.parameters
+        accuracy = record.augmented_accuracy if epoch is None else record.accuracies[epoch - 1]
+        curves.setdefault((record.weights_seed, first.receptive_field), {})[first.channels] = count, accuracy
+    factors = []
+    for seed in sorted(seed for seed, field in curves if field == B):
+        count, accuracy = curves[seed, B][C]
+        needed = channels_to_reach(accuracy, curves[seed, by].values())
+        factors.append(needed and needed / count)
+    return factors

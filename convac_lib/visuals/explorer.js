@@ -9,23 +9,33 @@
     const picture = root.querySelector("img");
     const reading = root.querySelector(".convac-reading");
     const rows = root.querySelectorAll("tbody tr");
+    const controls = axes.map(([letter]) => form.elements.namedItem(letter));
+    const all = axes.reduce((some, [, words]) => some.flatMap((place) => words.map((_, at) => [...place, at])), [[]]);
+    const places = all.map((place, index) => ({ place, state: states[index] })).filter(({ state }) => state);
+
+    // As numbers of as many digits as there are axes: where the view has no state, the axes named last give way first.
+    const nearest = (wanted) => {
+      const distance = ({ place }) =>
+        axes.reduce((sum, [, words], axis) => sum * words.length + Math.abs(place[axis] - wanted[axis]), 0);
+      return places.reduce((best, other) => (distance(other) < distance(best) ? other : best));
+    };
 
     const show = () => {
-      let index = 0;
-      for (const [letter, words] of axes) {
-        const control = form.elements.namedItem(letter);
-        index = index * words.length + Number(control.value);
-        if (control.type !== "range") continue;
-        const word = words[control.value];
+      const chosen = nearest(controls.map((control) => Number(control.value)));
+      axes.forEach(([letter, words], axis) => {
+        const control = controls[axis];
+        const word = words[chosen.place[axis]];
+        control.value = chosen.place[axis];
+        if (control.type !== "range") return;
         control.setAttribute("aria-valuetext", `${letter} = ${word}`);
         control.closest(".convac-axis").querySelector(".convac-value").textContent = word;
-      }
-      const state = states[index];
+      });
+      const { state } = chosen;
       picture.src = "data:image/svg+xml," + encodeURIComponent(state.picture);
       picture.alt = state.alt;
       reading.textContent = state.reading;
       root.querySelector("tr[aria-current]").removeAttribute("aria-current");
-      rows[index].setAttribute("aria-current", "true");
+      rows[places.indexOf(chosen)].setAttribute("aria-current", "true");
     };
 
     form.addEventListener("input", show);

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import product
 from pathlib import Path
@@ -182,7 +183,8 @@ def test_bad_input_is_one_sentence(changes, sentence):
 
 def see_half(S, R, u):
     """Windows of side R that step by S over four patches: there is none where patches are skipped, or past the end."""
-    return see(R, 2, f"S{S} u{u}") if S <= R and u * S < 4 else None
+    spots = [((100 * at, 40, 50, 30), {"u": at}) for at in range(4 // S)]
+    return replace(see(R, 2, f"S{S} u{u}"), spots=spots) if S <= R and u * S < 4 else None
 
 
 HALF = {"S": [1, 2], "R": [1, 2, 3], "u": [0, 1, 2, 3]}
@@ -197,6 +199,8 @@ def test_a_state_that_does_not_exist_is_left_out():
     assert len(page.all("tr")) == 1 + len(half.states) == len(repr(half).splitlines()) - 2
     states = json.loads(page.text("script", type="application/json")[0])["states"]
     assert [state is None for state in states] == [place not in half.states for place in product(*HALF.values())]
+    last = states[-1 - 2]  # S = 2, R = 3, u = 1: the spots lead to the numbers of S = 2, R = 3, and u = 0 or 1
+    assert last["spots"] == [[0, 40, 50, 30, 1, 2, 0], [100, 40, 50, 30, 1, 2, 1]]
 
 
 def test_the_widget_steps_back_where_there_is_no_state():
@@ -349,6 +353,34 @@ def test_the_last_axes_give_way_where_there_is_no_state(opened):
     tab.keyboard.press("ArrowRight")
     assert at() == "221"
     assert tab.errors == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_pointing_at_a_spot_shows_its_state_and_a_click_chooses_it(opened, width):
+    tab = opened(width)
+    card = tab.locator("#convac-explorer-half")
+    picture = card.locator("img")
+    picture.scroll_into_view_if_needed()
+    u = card.get_by_label("u", exact=True)
+
+    def place(x, y):
+        scale = picture.bounding_box()["width"] / 560
+        return {"x": x * scale, "y": y * scale}
+
+    for x, y, at in [(247, 67, 2), (253, 67, 0), (247, 73, 0), (303, 43, 3), (297, 43, 0)]:
+        picture.hover(position=place(x, y))
+        assert shown(card)[:3] == ((view := see_half(1, 1, at)).picture, view.alt, view.reading)
+        assert picture.evaluate("image => image.style.cursor") == ("pointer" if at else "")
+        assert u.get_attribute("aria-valuetext") == "u = 0"
+    picture.hover(position=place(310, 50))
+    tab.mouse.move(1, 1)
+    assert shown(card)[2] == see_half(1, 1, 0).reading
+    picture.click(position=place(310, 50))
+    tab.mouse.move(1, 1)
+    assert shown(card)[2] == see_half(1, 1, 3).reading
+    assert (u.input_value(), u.get_attribute("aria-valuetext")) == ("3", "u = 3")
+    picture.click(position=place(255, 60))  # beside the spots
+    assert u.input_value() == "3" and tab.errors == []
 
 
 def test_every_state_can_be_reached(opened):

@@ -20,8 +20,22 @@
       return places.reduce((best, other) => (distance(other) < distance(best) ? other : best));
     };
 
-    const show = () => {
-      const chosen = nearest(controls.map((control) => Number(control.value)));
+    const read = () => controls.map((control) => Number(control.value));
+    let chosen = nearest(read());
+    let seen;
+    const see = (place) => {
+      if (place === seen) return;
+      seen = place;
+      const { state } = place;
+      picture.src = "data:image/svg+xml," + encodeURIComponent(state.picture);
+      picture.alt = state.alt;
+      reading.textContent = state.reading;
+      root.querySelector("tr[aria-current]").removeAttribute("aria-current");
+      rows[places.indexOf(place)].setAttribute("aria-current", "true");
+    };
+
+    const choose = (wanted) => {
+      chosen = nearest(wanted);
       axes.forEach(([letter, words], axis) => {
         const control = controls[axis];
         const word = words[chosen.place[axis]];
@@ -30,15 +44,28 @@
         control.setAttribute("aria-valuetext", `${letter} = ${word}`);
         control.closest(".convac-axis").querySelector(".convac-value").textContent = word;
       });
-      const { state } = chosen;
-      picture.src = "data:image/svg+xml," + encodeURIComponent(state.picture);
-      picture.alt = state.alt;
-      reading.textContent = state.reading;
-      root.querySelector("tr[aria-current]").removeAttribute("aria-current");
-      rows[places.indexOf(chosen)].setAttribute("aria-current", "true");
+      see(chosen);
     };
 
-    form.addEventListener("input", show);
+    // The values that a spot of the picture under the pointer leads to.
+    const under = (event) => {
+      const box = picture.getBoundingClientRect();
+      const scale = picture.naturalWidth / box.width;
+      const [x, y] = [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
+      const inside = ([left, top, width, height]) => x >= left && x < left + width && y >= top && y < top + height;
+      return (seen ?? chosen).state.spots?.find(inside)?.slice(4);
+    };
+
+    if (places.some(({ state }) => state.spots)) {
+      picture.addEventListener("pointermove", (event) => {
+        const wanted = under(event);
+        picture.style.cursor = wanted ? "pointer" : "";
+        see(wanted ? nearest(wanted) : chosen);
+      });
+      picture.addEventListener("pointerleave", () => see(chosen));
+      picture.addEventListener("click", (event) => choose(under(event) ?? read()));
+    }
+    form.addEventListener("input", () => choose(read()));
     form.addEventListener("submit", (event) => event.preventDefault());
     form.hidden = false;
   }

@@ -33,6 +33,8 @@ class View:
         alt: what the picture shows, for those who do not see it.
         reading: the one sentence that says what to read off it.
         values: the state's numbers by name, a row of the table of all values.
+        spots: parts of the picture, (left, top, width, height) in its own units, each with values on axes: pointing at
+            one shows the state with these values, and a click or a tap chooses it.
 
     Chapter: *The overlap theorem*.
 
@@ -44,6 +46,7 @@ class View:
     alt: str
     reading: str
     values: Mapping[str, Value] = field(default_factory=dict)
+    spots: Sequence[tuple[tuple[float, float, float, float], Mapping[str, Value]]] = ()
 
 
 class Explorer:
@@ -173,8 +176,7 @@ class Explorer:
         start = tuple(self.start[letter] for letter in self.axes)
         view = self.states[start]
         axes = [[letter, [_words(value) for value in values]] for letter, values in self.axes.items()]
-        views = (self.states.get(state) for state in product(*self.axes.values()))
-        states = [view and {"picture": view.picture, "alt": view.alt, "reading": _sentence(view)} for view in views]
+        states = [self._data(state) for state in product(*self.axes.values())]
         data = json.dumps({"axes": axes, "states": states}, ensure_ascii=False, separators=(",", ":"))
         data = data.replace("<", r"\u003c")  # no string can close the script element
         controls = "\n".join(self._control(letter) for letter in self.axes)
@@ -200,6 +202,18 @@ class Explorer:
 <script>
 {_resource("explorer.js")}</script>
 </figure>"""
+
+    def _data(self, state):
+        """A state as the script reads it; a spot is its rectangle and the values, by their numbers, that it leads to."""
+        view = self.states.get(state)
+        if view is None:
+            return None
+        spots = []
+        for place, values in view.spots:
+            values = dict(zip(self.axes, state)) | values
+            spots.append([*place, *(numbers.index(values[letter]) for letter, numbers in self.axes.items())])
+        data = {"picture": view.picture, "alt": view.alt, "reading": _sentence(view)}
+        return data | {"spots": spots} if spots else data
 
     def _control(self, letter):
         values, label = self.axes[letter], escape(self.labels[letter])

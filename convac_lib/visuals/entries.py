@@ -48,8 +48,9 @@ def entry_view(x: np.ndarray, weight: np.ndarray, S: int, R: int, u: int, v: int
     if R == 1:
         reading += " A single offset, so nothing is multiplied: a 1×1 convolution."
     if outside:
-        few = "One offset lies" if outside == 1 else f"{outside} offsets lie"
-        reading += f" {few} outside: factor 1. With zeros there, the entry would be 0."
+        reading += (
+            f" Of {R**2} offsets {outside} lie outside, the factor 1 each; with zeros there, the entry would be 0."
+        )
     alternative = (
         f"A 4×4 input of two channels, and the {R}×{R} window whose upper left patch is in row {u * S}, column {v * S}; "
         f"the {len(factors)} inner products inside the image, {', '.join(map(_whole, factors.values()))}; and the "

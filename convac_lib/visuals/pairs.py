@@ -45,8 +45,8 @@ def witness_view(B: int, size: int, M: int, pairs: int) -> View | None:
 
     Source: talk, slide "Overlapping Efficiency" (Theorem). Chapter: *The overlap theorem*.
 
-    >>> witness_view(B=2, size=4, M=2, pairs=2).reading
-    'B = 2: 2 pairs meet in a window across the cut. All of them give an identity of side 2² = 4. The rank is at least that.'
+    >>> witness_view(B=2, size=4, M=2, pairs=2).values["identity shown"]
+    '4×4'
     """
     architecture = common_case(B, M, size, channels=2 * M)
     witness, bound = theorem_witness(architecture), theorem(architecture)
@@ -54,17 +54,6 @@ def witness_view(B: int, size: int, M: int, pairs: int) -> View | None:
     if pairs > e or side > LARGEST:
         return None
     compared, minor = witness_submatrix(witness, pairs)
-    if e == 1:
-        reading = f"B = {B}: only the last window sees both halves, so one pair: an identity of side {M}."
-    else:
-        reading = f"B = {B}: {e} pairs meet in a window across the cut. "
-        if pairs < e:
-            few = "One of them gives" if pairs == 1 else f"{pairs} of them give"
-            reading += f"{few} an identity of side {_power(M, pairs)}, all of them one "
-        else:
-            reading += "All of them give an identity "
-        reading += f"of side {_power(M, e)}."
-    reading += " The rank is at least that."
     places = "; ".join(
         f"{letter}, row {patch // size + 1}, columns {patch % size + 1} and {other % size + 1}"
         for letter, (patch, other) in zip(LETTERS, compared)
@@ -81,7 +70,21 @@ def witness_view(B: int, size: int, M: int, pairs: int) -> View | None:
         "identity shown": f"{side}×{side}",
         "theorem": _power(M, e),
     }
-    return View(draw_pairs(witness, pairs, colour=colour_of(B)), alternative, reading, values)
+    return View(draw_pairs(witness, pairs, colour=colour_of(B)), alternative, _reading(B, M, e, pairs), values)
+
+
+def _reading(B, M, e, pairs):
+    if e == 1:
+        identity = f"only the last window sees both halves, so one pair: an identity of side {M}"
+    elif pairs == e:
+        identity = f"{e} pairs meet in a window across the cut. All of them give an identity of side {_power(M, e)}"
+    else:
+        few = "One of them gives" if pairs == 1 else f"{pairs} of them give"
+        identity = (
+            f"{e} pairs meet in a window across the cut. {few} an identity of side {_power(M, pairs)}, "
+            f"all of them one of side {_power(M, e)}"
+        )
+    return f"B = {B}: {identity}. For almost all weights the rank is at least that."
 
 
 def witness_submatrix(witness: Witness, pairs: int) -> tuple[list[tuple[int, int]], np.ndarray]:

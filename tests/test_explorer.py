@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import product
 from pathlib import Path
@@ -166,7 +167,11 @@ def test_the_page_asks_nothing_of_any_host(page):
         ({"start": {"C": 7}}, "the start sets 'C', which is no axis; the axes are B, M, cut"),
         (
             {"axes": {"B": [1]}, "view": lambda B: "<svg/>"},
-            "view(B=1) returned '<svg/>'; it must return a View",
+            "view(B=1) returned '<svg/>'; it must return a View, or None where there is no such state",
+        ),
+        (
+            {"axes": {"B": [1, 2]}, "view": lambda B: None if B == 1 else View("<svg/>", "", "")},
+            "the view has no state at the start, B=1; start at one that it has",
         ),
     ],
 )
@@ -174,6 +179,40 @@ def test_bad_input_is_one_sentence(changes, sentence):
     with pytest.raises(ConvacError) as error:
         explorer(**changes)
     assert str(error.value) == sentence
+
+
+def see_half(S, R, u):
+    """Windows of side R that step by S over four patches: there is none where patches are skipped, or past the end."""
+    spots = [((100 * at, 40, 50, 30), {"u": at}) for at in range(4 // S)]
+    return replace(see(R, 2, f"S{S} u{u}"), spots=spots) if S <= R and u * S < 4 else None
+
+
+HALF = {"S": [1, 2], "R": [1, 2, 3], "u": [0, 1, 2, 3]}
+
+
+def test_a_state_that_does_not_exist_is_left_out():
+    half = explorer(axes=HALF, view=see_half)
+    assert list(half.states) == [(1, R, u) for R in (1, 2, 3) for u in range(4)] + [
+        (2, R, u) for R in (2, 3) for u in (0, 1)
+    ]
+    page = Page(half._html())
+    assert len(page.all("tr")) == 1 + len(half.states) == len(repr(half).splitlines()) - 2
+    states = json.loads(page.text("script", type="application/json")[0])["states"]
+    assert [state is None for state in states] == [place not in half.states for place in product(*HALF.values())]
+    last = states[-1 - 2]  # S = 2, R = 3, u = 1: the spots lead to the numbers of S = 2, R = 3, and u = 0 or 1
+    assert last["spots"] == [[0, 40, 50, 30, 1, 2, 0], [100, 40, 50, 30, 1, 2, 1]]
+
+
+def test_the_widget_steps_back_where_there_is_no_state():
+    pytest.importorskip("ipywidgets")
+    _, body = explorer(axes=HALF, view=see_half)._live().children
+    S, R, u, reading = body.children[1].children
+    u.value = 3
+    S.value = 2  # with R = 1 it would skip patches, and there are only two steps
+    assert (S.value, R.value, u.value) == (2, 2, 1)
+    assert "S2 u1" in reading.value
+    R.value = 1
+    assert (S.value, R.value, u.value) == (2, 2, 1)
 
 
 def test_a_widget_calls_the_view_at_every_move():
@@ -232,7 +271,7 @@ def browser():
 
 @pytest.fixture
 def opened(browser, tmp_path):
-    """Open a page that holds one explorer twice and another one; note every request and every error of its scripts."""
+    """Open a page that holds one explorer twice and two others; note every request and every error of its scripts."""
     contexts = []
 
     def open_page(width=1280, **options):
@@ -243,7 +282,8 @@ def opened(browser, tmp_path):
         tab.on("request", lambda request: tab.requested.append(request.url))
         tab.on("pageerror", lambda error: tab.errors.append(str(error)))
         others = explorer(name="others", axes={"B": [1, 2]}, view=lambda B: see(B, 2, ""))
-        body = "".join(each._html() for each in (explorer(), others, explorer()))
+        half = explorer(name="half", axes=HALF, view=see_half)
+        body = "".join(each._html() for each in (explorer(), others, explorer(), half))
         file = tmp_path / "page.html"
         file.write_text(f"<!doctype html><meta charset=utf-8><title>Page</title><body>{body}", encoding="utf-8")
         tab.goto(file.as_uri())
@@ -266,7 +306,7 @@ def shown(card):
 
 def test_the_keyboard_moves_it(opened):
     tab = opened()
-    first, other, twin = tab.locator("figure").all()
+    first, other, twin, _ = tab.locator("figure").all()
     before = [shown(other), shown(twin)]
     B = first.get_by_label("B, receptive field")
     B.focus()
@@ -285,6 +325,62 @@ def test_the_keyboard_moves_it(opened):
     assert [shown(other), shown(twin)] == before  # the same explorer, twice on one page, is two
     assert tab.errors == []
     assert [url for url in tab.requested if not url.startswith(("file:", "data:"))] == []
+
+
+def test_the_last_axes_give_way_where_there_is_no_state(opened):
+    tab = opened()
+    card = tab.locator("#convac-explorer-half")
+
+    def at():
+        words = [card.get_by_label(letter, exact=True).get_attribute("aria-valuetext") for letter in HALF]
+        assert shown(card)[2] == see_half(*(int(word[-1]) for word in words)).reading
+        assert [card.get_by_label(letter, exact=True).input_value() for letter in HALF] == [
+            str(values.index(int(word[-1]))) for word, values in zip(words, HALF.values())
+        ]
+        (row,) = shown(card)[3]
+        return row[:3]
+
+    card.get_by_label("u", exact=True).focus()
+    tab.keyboard.press("End")
+    assert at() == "113"
+    card.get_by_label("S", exact=True).focus()
+    tab.keyboard.press("ArrowRight")
+    assert at() == "221"
+    card.get_by_label("R", exact=True).focus()
+    tab.keyboard.press("ArrowLeft")
+    assert at() == "221"
+    card.get_by_label("u", exact=True).focus()
+    tab.keyboard.press("ArrowRight")
+    assert at() == "221"
+    assert tab.errors == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_pointing_at_a_spot_shows_its_state_and_a_click_chooses_it(opened, width):
+    tab = opened(width)
+    card = tab.locator("#convac-explorer-half")
+    picture = card.locator("img")
+    picture.scroll_into_view_if_needed()
+    u = card.get_by_label("u", exact=True)
+
+    def place(x, y):
+        scale = picture.bounding_box()["width"] / 560
+        return {"x": x * scale, "y": y * scale}
+
+    for x, y, at in [(247, 67, 2), (253, 67, 0), (247, 73, 0), (303, 43, 3), (297, 43, 0)]:
+        picture.hover(position=place(x, y))
+        assert shown(card)[:3] == ((view := see_half(1, 1, at)).picture, view.alt, view.reading)
+        assert picture.evaluate("image => image.style.cursor") == ("pointer" if at else "")
+        assert u.get_attribute("aria-valuetext") == "u = 0"
+    picture.hover(position=place(310, 50))
+    tab.mouse.move(1, 1)
+    assert shown(card)[2] == see_half(1, 1, 0).reading
+    picture.click(position=place(310, 50))
+    tab.mouse.move(1, 1)
+    assert shown(card)[2] == see_half(1, 1, 3).reading
+    assert (u.input_value(), u.get_attribute("aria-valuetext")) == ("3", "u = 3")
+    picture.click(position=place(255, 60))  # beside the spots
+    assert u.input_value() == "3" and tab.errors == []
 
 
 def test_every_state_can_be_reached(opened):

@@ -33,6 +33,8 @@ class View:
         alt: what the picture shows, for those who do not see it.
         reading: the one sentence that says what to read off it.
         values: the state's numbers by name, a row of the table of all values.
+        spots: parts of the picture, (left, top, width, height) in its own units, each with values on axes: pointing at
+            one shows the state with these values, and a click or a tap chooses it.
 
     Chapter: *The overlap theorem*.
 
@@ -44,6 +46,7 @@ class View:
     alt: str
     reading: str
     values: Mapping[str, Value] = field(default_factory=dict)
+    spots: Sequence[tuple[tuple[float, float, float, float], Mapping[str, Value]]] = ()
 
 
 class Explorer:
@@ -55,7 +58,8 @@ class Explorer:
         name: what its parts are called on the page, in lower-case letters, digits and hyphens; unique in the book.
         axes: the values to choose from, by label: "B" or "B, receptive field", where what stands before the comma is
             the argument of `view`. Numbers make a slider, strings a row of buttons.
-        view: takes a value of every axis, by name, and returns the `View`.
+        view: takes a value of every axis, by name, and returns the `View`; or None where there is no such state: from
+            there the axes named last give way, to the nearest state that there is.
         title: the heading, one line.
         start: the first state; an axis left out starts at its first value.
 
@@ -64,7 +68,7 @@ class Explorer:
 
     Raises:
         ExplorerError: if the name makes no id, an axis is empty or has no name that `view` can take, the start is not
-            on the axes, or the view returns no `View`.
+            on the axes or no state, or the view returns neither a `View` nor None.
 
     Source: none; ours. Chapter: *The overlap theorem*.
 
@@ -100,7 +104,10 @@ class Explorer:
         self._check_axes(axes)
         self.start = {letter: values[0] for letter, values in self.axes.items()} | dict(start or {})
         self._check_start()
-        self.states = {state: self._see(state) for state in product(*self.axes.values())}
+        every = {state: self._see(state) for state in product(*self.axes.values())}
+        self.states = {state: view for state, view in every.items() if view is not None}
+        if tuple(self.start.values()) not in self.states:
+            raise ExplorerError(f"the view has no state at the start, {_call(self.start)}; start at one that it has")
 
     def _check_axes(self, axes):
         if not axes:
@@ -127,11 +134,21 @@ class Explorer:
                 )
 
     def _see(self, state):
-        view = self.view(**dict(zip(self.axes, state)))
-        if not isinstance(view, View):
-            call = ", ".join(f"{letter}={value!r}" for letter, value in zip(self.axes, state))
-            raise ExplorerError(f"view({call}) returned {view!r}; it must return a View")
+        state = dict(zip(self.axes, state))
+        view = self.view(**state)
+        if not isinstance(view, View | None):
+            raise ExplorerError(
+                f"view({_call(state)}) returned {view!r}; it must return a View, or None where there is no such state"
+            )
         return view
+
+    def _nearest(self, wanted):
+        """The state nearest to these values, axis by axis: so the axes named last give way first."""
+
+        def distances(state):
+            return [abs(each.index(a) - each.index(b)) for each, a, b in zip(self.axes.values(), state, wanted)]
+
+        return min(self.states, key=distances)
 
     def _table(self):
         """The header and the rows of all values, as words."""
@@ -159,9 +176,7 @@ class Explorer:
         start = tuple(self.start[letter] for letter in self.axes)
         view = self.states[start]
         axes = [[letter, [_words(value) for value in values]] for letter, values in self.axes.items()]
-        states = [
-            {"picture": view.picture, "alt": view.alt, "reading": _sentence(view)} for view in self.states.values()
-        ]
+        states = [self._data(state) for state in product(*self.axes.values())]
         data = json.dumps({"axes": axes, "states": states}, ensure_ascii=False, separators=(",", ":"))
         data = data.replace("<", r"\u003c")  # no string can close the script element
         controls = "\n".join(self._control(letter) for letter in self.axes)
@@ -187,6 +202,18 @@ class Explorer:
 <script>
 {_resource("explorer.js")}</script>
 </figure>"""
+
+    def _data(self, state):
+        """A state as the script reads it; a spot is its rectangle and the values, by their numbers, that it leads to."""
+        view = self.states.get(state)
+        if view is None:
+            return None
+        spots = []
+        for place, values in view.spots:
+            values = dict(zip(self.axes, state)) | values
+            spots.append([*place, *(numbers.index(values[letter]) for letter, numbers in self.axes.items())])
+        data = {"picture": view.picture, "alt": view.alt, "reading": _sentence(view)}
+        return data | {"spots": spots} if spots else data
 
     def _control(self, letter):
         values, label = self.axes[letter], escape(self.labels[letter])
@@ -237,7 +264,10 @@ class Explorer:
             )
 
         def show(_=None):
-            view = self._see([control.value for control in controls.values()])
+            state = self._nearest([control.value for control in controls.values()])
+            for control, value in zip(controls.values(), state):
+                control.value = value
+            view = self._see(state)
             picture.value = _image(view)
             reading.value = f'<p class="convac-reading" aria-live="polite">{escape(_sentence(view))}</p>'
 
@@ -250,6 +280,10 @@ class Explorer:
         card = widgets.VBox([widgets.HTML(heading), body])
         card.add_class("convac-live")
         return card
+
+
+def _call(state):
+    return ", ".join(f"{letter}={value!r}" for letter, value in state.items())
 
 
 def _is_slider(values):

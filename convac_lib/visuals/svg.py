@@ -44,6 +44,13 @@ def add_text(svg, x, y, words, *, anchor="start", fill=INK, weight="400"):
     ElementTree.SubElement(svg, "text", attributes).text = words
 
 
+def add_letters(svg, xs, y, letters, *, fill=INK):
+    """Add single letters with their baselines at y, each in the middle of its x: one element for a row of digits."""
+    places = " ".join(map(short, xs))
+    attributes = {"x": places, "y": short(y), "fill": fill, "text-anchor": "middle"}
+    ElementTree.SubElement(svg, "text", attributes).text = letters
+
+
 def add_line(svg, x1, y1, x2, y2, stroke, *, width=1.0, dashes=None):
     """Add a straight line."""
     attributes = {"x1": short(x1), "y1": short(y1), "x2": short(x2), "y2": short(y2)}

@@ -1,0 +1,181 @@
+"""How receptive fields grow through the layers: what two neighbouring units see of a picture."""
+
+from base64 import b64encode
+from dataclasses import replace
+from io import BytesIO
+from xml.etree import ElementTree
+
+import numpy as np
+from PIL import Image
+
+from convac_lib.architecture import Architecture, common_case
+from convac_lib.visuals.explorer import View
+from convac_lib.visuals.style import INK, MUTED, colour_of
+from convac_lib.visuals.svg import LINE, MARGIN, WIDTH, add_line, add_path, add_text, short, svg_document
+
+LAYERS = 8  # that are shown
+SIDE, TOP, ROW = 320, 2 * LINE - 8, 34
+COLUMNS = {"layer": 378, "R, S": 438, "T_R": 492, "T_S": 540}  # of the table, by their middles
+Field = tuple[range, range]  # rows and columns
+
+
+def field_view(picture: np.ndarray, B: int, layer: int) -> View:
+    """See what a unit of a layer sees of a picture, and what its neighbour to the right sees, in the common case.
+
+    Args:
+        picture: its pixels, of shape (32, 32, 3), numbers 0..255.
+        B: the receptive field of the stride-1 layers.
+        layer: l, 1 to 8.
+
+    Returns:
+        The `View`, on whose table every layer can be pointed at.
+
+    Source: talk, slide "Degree of Overlapping". Chapter: *Overlaps*.
+
+    >>> field_view(np.zeros((32, 32, 3), np.uint8), B=2, layer=3).reading
+    'B = 2, layer 3: a unit sees 5×5 pixels; its neighbour begins 2 further on, and they share 3 of 5 columns.'
+    """
+    whole = common_case(B, M=1, size=32)
+    network = replace(whole, layers=whole.layers[:LAYERS])
+    T_R, T_S = network.total_receptive_fields[layer - 1], network.total_strides[layer - 1]
+    (rows, columns), *others = fields_of(network, layer)
+    seen = f"rows {rows.start + 1} to {rows.stop}, columns {columns.start + 1} to {columns.stop}"
+    beside = "".join(f"; its neighbour columns {other.start + 1} to {other.stop}" for _, other in others)
+    alternative = (
+        f"A picture of 32×32 pixels. A unit of layer {layer} sees {seen}{beside}. Beside it "
+        "R, S, T_R and T_S of every layer."
+    )
+    values = {
+        "units": f"{network.sizes[layer - 1]}×{network.sizes[layer - 1]}",
+        "T_R": T_R,
+        "T_S": T_S,
+        "degree of overlap": str(network.degrees_of_overlap[layer - 1]),
+    }
+    spots = [(_row(number), {"layer": number}) for number in range(1, len(network.layers) + 1)]
+    reading = _reading(B, layer, T_R, T_S, len(columns))
+    return View(draw_fields(picture, network, layer, colour=colour_of(B)), alternative, reading, values, spots)
+
+
+def _reading(B, layer, T_R, T_S, visible):
+    reading = f"B = {B}, layer {layer}: a unit sees {T_R}×{T_R} pixels"
+    if visible < T_R:
+        reading += f", of which the picture has {visible}×{visible}"
+    if T_R > T_S:
+        return f"{reading}; its neighbour begins {T_S} further on, and they share {T_R - T_S} of {T_R} columns."
+    return f"{reading}; its neighbour begins where it ends, {T_S} further on: they share nothing."
+
+
+def fields_of(network: Architecture, layer: int) -> list[Field]:
+    """Find what a unit in the middle of a layer sees of the image, and what its neighbour to the right sees.
+
+    Args:
+        network: the network.
+        layer: l, counted from 1.
+
+    Returns:
+        The rows and the columns of each, as far as the image goes; of one unit only, if its row has no other.
+
+    Chapter: *Overlaps*.
+
+    >>> fields_of(common_case(B=3, M=2, size=8), layer=1)
+    [(range(2, 5), range(2, 5)), (range(2, 5), range(3, 6))]
+    """
+    T_R, T_S = network.total_receptive_fields[layer - 1], network.total_strides[layer - 1]
+    count, H = network.sizes[layer - 1], network.size
+
+    def seen(unit):
+        return range(unit * T_S, min(unit * T_S + T_R, H))
+
+    row = max(0, H - T_R) // 2 // T_S
+    column = max(0, H - T_R - T_S) // 2 // T_S
+    return [(seen(row), seen(at)) for at in (column, column + 1) if at < count]
+
+
+def draw_fields(picture: np.ndarray, network: Architecture, layer: int, *, colour: str) -> str:
+    """Draw a picture, in grey, under the fields of two neighbouring units, solid and dashed, and the layers in a table.
+
+    What both see is tinted, what neither sees is pale; inside the first unit's field are those of the layers below it.
+    T_R is marked above the picture, T_S below it.
+
+    Args:
+        picture: its pixels, of shape (H, H, 3), numbers 0..255, where H is the network's size.
+        network: the network, of at most eight layers.
+        layer: l, counted from 1.
+        colour: the network's colour, from `colour_of`.
+
+    Returns:
+        An SVG document, 560 wide and always equally high.
+
+    Chapter: *Overlaps*.
+
+    >>> "T_R = 5" in draw_fields(np.zeros((8, 8, 3), np.uint8), common_case(2, 2, 8), layer=3, colour=colour_of(2))
+    True
+    """
+    svg = svg_document(WIDTH, TOP + SIDE + 2 * LINE - 8)
+    place = {"x": str(MARGIN), "y": str(TOP), "width": str(SIDE), "height": str(SIDE)}
+    source = {"href": f"data:image/gif;base64,{_gif(picture)}", "style": "image-rendering: pixelated"}
+    ElementTree.SubElement(svg, "image", place | source)
+    pixel = SIDE / network.size
+    transform = f"translate({MARGIN} {TOP}) scale({short(pixel)})"
+    group = ElementTree.SubElement(svg, "g", {"transform": transform, "fill": "none"})
+    fields = fields_of(network, layer)
+    unit = fields[0]
+    together = unit[0], range(unit[1].start, fields[-1][1].stop)
+    around = _outline((range(network.size), range(network.size)))
+    add_path(group, around + _outline(together), fill="#FFFFFF", fill_opacity=".62", fill_rule="evenodd")
+    shared = unit[0], range(fields[-1][1].start, unit[1].stop)
+    if len(fields) > 1 and shared[1]:
+        add_path(group, _outline(shared), fill=colour, fill_opacity=".5")
+    below = [_outline(tuple(span[:T_R] for span in unit)) for T_R in network.total_receptive_fields[: layer - 1]]
+    for path, dashes, width in [("".join(below), "none", 1), *zip(map(_outline, fields), ("none", "6 4"), (3, 3))]:
+        add_path(group, path, stroke="#FFFFFF", stroke_width=short(width + 2))
+        add_path(group, path, stroke=INK, stroke_width=short(width), stroke_dasharray=dashes)
+    T_R, T_S = network.total_receptive_fields[layer - 1], network.total_strides[layer - 1]
+    _measure(svg, "T_R", T_R, unit[1], pixel, above=True)
+    if len(fields) > 1:
+        _measure(svg, "T_S", T_S, range(unit[1].start, fields[1][1].start), pixel, above=False)
+    _draw_table(svg, network, layer, colour)
+    return ElementTree.tostring(svg, encoding="unicode")
+
+
+def _gif(picture):
+    """The picture in 32 greys, so that only fields are in colour: small, and the same bytes on every machine."""
+    file = BytesIO()
+    Image.fromarray(picture).convert("L").quantize(32).save(file, "GIF")
+    return b64encode(file.getvalue()).decode()
+
+
+def _measure(svg, name, number, columns, pixel, *, above):
+    """Mark a number of columns above the picture or below it; without an end where the picture ends first."""
+    left, right = (MARGIN + pixel * at for at in (columns.start, columns.stop))
+    y, baseline = (TOP - 8, TOP - 18) if above else (TOP + SIDE + 8, TOP + SIDE + 32)
+    add_line(svg, left, y, right, y, INK, width=2)
+    for x in (left, right) if len(columns) == number else (left,):
+        add_line(svg, x, y - 5, x, y + 5, INK, width=2)
+    words = f"{name} = {number}"
+    add_text(svg, max((left + right) / 2, MARGIN + 60), baseline, words, anchor="middle", weight="600")
+
+
+def _draw_table(svg, network, layer, colour):
+    """R, S, T_R and T_S of every layer, with one layer marked; those above it are grey."""
+    for name, x in COLUMNS.items():
+        add_text(svg, x, TOP + 14, name, anchor="middle", fill=MUTED)
+    left, top, width, height = _row(layer)
+    add_path(svg, f"M{left} {top}h{width}v{height}h{-width}z", fill=colour, fill_opacity=".38")
+    numbers = zip(network.layers, network.total_receptive_fields, network.total_strides)
+    for number, (each, T_R, T_S) in enumerate(numbers, start=1):
+        top = _row(number)[1]
+        look = {"fill": MUTED if number > layer else INK, "weight": "600" if number == layer else "400"}
+        words = str(number), f"{each.receptive_field}, {each.stride}", str(T_R), str(T_S)
+        for x, word in zip(COLUMNS.values(), words):
+            add_text(svg, x, top + 24, word, anchor="middle", **look)
+
+
+def _row(layer):
+    """Where a layer's row of the table stands: left, top, width, height."""
+    return MARGIN + SIDE + 26, TOP + ROW * layer - 6, WIDTH - 2 * MARGIN - SIDE - 26, ROW
+
+
+def _outline(field):
+    rows, columns = field
+    return f"M{columns.start} {rows.start}h{len(columns)}v{len(rows)}h{-len(columns)}z"

@@ -204,7 +204,7 @@ def views_in(chapter, folder):
     views = [ast.unparse(call.args[2]) for call in calls if ast.unparse(call.func) == "Explorer"]
     module = folder / "views.py"
     module.write_text("\n".join([*kept, f"VIEWS = [{', '.join(views)}]"]), "utf-8")
-    return runpy.run_path(module, {"atlas": read_atlas(ROOT / "results/atlas.csv")})["VIEWS"]
+    return runpy.run_path(str(module), {"atlas": read_atlas(ROOT / "results/atlas.csv")})["VIEWS"]
 
 
 def tables_in(chapter):

@@ -1,0 +1,270 @@
+"""The built book, in a browser: quiet, asking no other host, open to every reader at every width, true to the library."""
+
+import ast
+import json
+import re
+import runpy
+import subprocess
+import sys
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from urllib.parse import unquote, urljoin, urlsplit
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+from test_explorer import shown
+
+from convac_lib.experiments.atlas import read_atlas
+
+ROOT = Path(__file__).resolve().parents[1]
+CHAPTERS = {f"book/{path.stem}": path for path in sorted(ROOT.glob("book/*.ipynb"))}
+OF_SPHINX = ["genindex", "py-modindex", "prf-prf", "search"]
+PAGES = [*CHAPTERS, *(f"book/{path.stem}" for path in sorted(ROOT.glob("book/*.md"))), *OF_SPHINX]
+TRAINED = ["digits-sweep"]  # explorers of networks that their chapter trains first: too long to do here again
+
+
+@pytest.fixture(scope="module")
+def html(tmp_path_factory):
+    """The folder of the built book. No chapter is executed: `--nbval` holds the outputs that they store."""
+    folder = tmp_path_factory.mktemp("book")
+    config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
+    config["execute"]["execute_notebooks"] = "off"
+    extensions = config["sphinx"]["local_extensions"]
+    config["sphinx"]["local_extensions"] = {name: str(ROOT / place) for name, place in extensions.items()}
+    (folder / "_config.yml").write_text(yaml.safe_dump(config), "utf-8")
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(ROOT)]
+    command += ["--config", str(folder / "_config.yml"), "--path-output", str(folder)]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stdout + built.stderr
+    return folder / "_build/html"
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *words):
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def address(html):
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=html)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def tab(browser):
+    """A tab that notes every request and every error."""
+    tab = browser.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce").new_page()
+    tab.requested, tab.errors = [], []
+    tab.on("request", lambda request: tab.requested.append(request.url))
+    tab.on("pageerror", lambda error: tab.errors.append(str(error)))
+    tab.on("console", lambda message: tab.errors.append(message.text) if message.type == "error" else None)
+    yield tab
+    tab.context.close()
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def page(tab, address, request):
+    """Each page in turn, in the light, its formulas set and its folds open; the tests follow one another on it."""
+    tab.set_viewport_size({"width": 1440, "height": 900})
+    tab.emulate_media(color_scheme="light")
+    del tab.requested[:], tab.errors[:]
+    tab.goto(f"{address}/{request.param}.html")
+    tab.evaluate("async () => { await window.MathJax?.startup.promise; await document.fonts.ready }")
+    tab.evaluate("document.querySelectorAll('main details').forEach(each => { each.open = true })")
+    tab.evaluate("document.querySelectorAll('.toggle-button-hidden').forEach(each => each.click())")
+    tab.name = request.param
+    return tab
+
+
+# Of the files
+
+
+@pytest.fixture(scope="module")
+def soups(html):
+    files = (path for path in html.rglob("*.html") if "_static" not in path.parts)
+    return {path.relative_to(html).as_posix(): BeautifulSoup(path.read_bytes(), "html.parser") for path in files}
+
+
+def test_every_page_is_built(soups):
+    assert sorted(soups) == sorted(["index.html", *(f"{page}.html" for page in PAGES)])
+
+
+def test_every_link_within_the_book_leads_somewhere(html, soups):
+    ids = {page: {each["id"] for each in soup.find_all(id=True)} for page, soup in soups.items()}
+    astray = []
+    for page, soup in soups.items():
+        for element in soup.find_all(["a", "img", "link", "script"]):
+            target = element.get("href", element.get("src"))
+            url = urlsplit(urljoin(f"http://book/{page}", target))
+            if target is None or url.netloc != "book":
+                continue
+            path = unquote(url.path).lstrip("/")
+            if not (html / path).is_file() or url.fragment and unquote(url.fragment) not in ids.get(path, ()):
+                astray.append(f"{page}: {target}")
+    assert astray == []
+
+
+# Of the pages
+
+
+def test_a_page_is_quiet_and_asks_no_other_host(page, address):
+    assert [url for url in page.requested if not url.startswith((f"{address}/", "data:"))] == []
+    assert page.errors == []
+
+
+PICTURES_WITHOUT_WORDS = """() => {
+  const dumb = image => !image.alt.trim() || /[.]\\w{3,4}$/.test(image.alt);
+  const named = svg => svg.getAttribute("role") === "img" &&
+    (svg.getAttribute("aria-label") || svg.querySelector(":scope > title")?.textContent);
+  return [
+    ...[...document.images].filter(image => dumb(image) && !image.closest("[aria-hidden=true]")),
+    ...[...document.querySelectorAll("svg")].filter(
+      svg => !svg.closest("[aria-hidden=true], a, button, summary, mjx-container") && !named(svg)),
+  ].map(each => each.outerHTML.slice(0, 200));
+}"""
+
+
+def test_every_picture_has_words(page):
+    assert page.evaluate(PICTURES_WITHOUT_WORDS) == []
+
+
+FORMULAS_CUT_OFF = """() => [...document.querySelectorAll("main mjx-container mjx-math")].filter(formula => {
+  const right = formula.getBoundingClientRect().right - 1;
+  for (let box = formula.parentElement; ; box = box.parentElement) {
+    const overflow = getComputedStyle(box).overflowX;
+    if (["auto", "scroll"].includes(overflow)) return false;
+    if (box.matches("article, body") || overflow !== "visible") return right > box.getBoundingClientRect().right;
+  }
+}).map(formula => formula.closest("mjx-container").textContent)"""
+
+SCROLLING_WITHOUT_KEYS = """() => [...document.querySelectorAll("main *")].filter(box =>
+  box.scrollWidth > box.clientWidth + 1 && box.tabIndex < 0 && !box.matches("select, input, textarea") &&
+  ["auto", "scroll"].includes(getComputedStyle(box).overflowX) && !box.querySelector("a, button, input, summary")
+).map(box => box.outerHTML.slice(0, 200))"""
+
+PATIENTLY = """async script => {  // the theme looks again 0.3 s after a change of width
+  for (let tries = 50; ; tries--) {
+    const found = eval(script)();
+    if (!found.length || !tries) return found;
+    await new Promise(done => setTimeout(done, 100));
+  }
+}"""
+
+
+@pytest.mark.parametrize("width", [1440, 820, 390])
+def test_a_page_fits_its_width(page, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.evaluate(FORMULAS_CUT_OFF) == []
+    assert page.evaluate(PATIENTLY, SCROLLING_WITHOUT_KEYS) == []
+
+
+# The explorers
+
+
+def views_in(chapter, folder):
+    """The view of every explorer in a chapter, in order: of its imports and functions, without running the rest."""
+    cells = json.loads(chapter.read_text("utf-8"))["cells"]
+    code = [ast.parse("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code"]
+    kinds = ast.Import | ast.ImportFrom | ast.FunctionDef
+    kept = [ast.unparse(node) for tree in code for node in tree.body if isinstance(node, kinds)]
+    calls = [node for tree in code for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    views = [ast.unparse(call.args[2]) for call in calls if ast.unparse(call.func) == "Explorer"]
+    module = folder / "views.py"
+    module.write_text("\n".join([*kept, f"VIEWS = [{', '.join(views)}]"]), "utf-8")
+    return runpy.run_path(str(module), {"atlas": read_atlas(ROOT / "results/atlas.csv")})["VIEWS"]
+
+
+def tables_in(chapter):
+    """The table of all states of every explorer in a chapter, as its plain text has it."""
+    outputs = [each for cell in json.loads(chapter.read_text("utf-8"))["cells"] for each in cell.get("outputs", ())]
+    shown = [
+        each["data"] for each in outputs if "convac-explorer" in "".join(each.get("data", {}).get("text/html", ""))
+    ]
+    lines = ("".join(data["text/plain"]).splitlines()[3:] for data in shown)
+    return [[re.split(r" {2,}", line.strip()) for line in rows] for rows in lines]
+
+
+def announced(form):
+    """The state that a screen reader tells, as words by letter."""
+    sliders = [each.get_attribute("aria-valuetext").split(" = ", 1) for each in form.locator("input[type=range]").all()]
+    chosen = form.locator("input:checked")
+    return dict(sliders) | {each.get_attribute("name"): each.locator("xpath=..").inner_text() for each in chosen.all()}
+
+
+def value_of(words):
+    return int(words.replace(",", "")) if re.fullmatch(r"[\d,]+", words) else words
+
+
+def moves(tab, card):
+    """Move every control of an explorer by a key, and give the state announced after each move."""
+    letters = dict.fromkeys(each.get_attribute("name") for each in card.locator("form input").all())
+    for letter in letters:
+        before = announced(card.locator("form"))
+        card.locator(f"input[name={letter}]:is([type=range], :checked)").focus()
+        tab.keyboard.press("ArrowRight")
+        if announced(card.locator("form")) == before:  # at the end already
+            tab.keyboard.press("ArrowLeft")
+        after = announced(card.locator("form"))
+        assert after[letter] != before[letter]
+        yield {letter: after[letter] for letter in letters}
+
+
+def test_every_explorer_moves_by_keyboard_and_shows_what_the_library_computes(page, tmp_path):
+    page.set_viewport_size({"width": 1440, "height": 900})
+    chapter = CHAPTERS.get(page.name)
+    cards = page.locator("figure.convac-explorer").all()
+    views, tables = (views_in(chapter, tmp_path), tables_in(chapter)) if chapter else ([], [])
+    for card, view, table in zip(cards, views, tables, strict=True):
+        for state in moves(page, card):
+            row = card.locator("tr[aria-current] td").all_text_contents()
+            assert row in table and row[: len(state)] == list(state.values())
+            if card.get_attribute("id").removeprefix("convac-explorer-") not in TRAINED:
+                seen = view(**{letter: value_of(words) for letter, words in state.items()})
+                assert shown(card)[:3] == (seen.picture, seen.alt, seen.reading)
+
+
+# By axe-core
+
+
+def violations(tab, **options):
+    """What axe-core calls serious or critical: the rule, where, and what is wrong."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    # "preload" would fetch the style sheets again, from addresses that it guesses
+    found = axe.run(tab, options={"resultTypes": ["violations"], "preload": False} | options).response["violations"]
+    found = (rule for rule in found if rule["impact"] in ("serious", "critical"))
+    return [(rule["id"], node["target"], node["failureSummary"]) for rule in found for node in rule["nodes"]]
+
+
+def test_a_page_has_no_serious_barrier(page):
+    assert violations(page, rules={"color-contrast": {"enabled": False}}) == []  # the next test's
+
+
+ONE_OF_EACH_LOOK = """() => {  // of the thousands of words in code and formulas, those that look alike
+  const looks = new Map(), seen = new Set();
+  const elements = [...document.querySelectorAll("body *")];
+  for (const element of elements) {
+    const style = getComputedStyle(element);
+    const look = [style.color, style.backgroundColor, style.opacity, style.fontSize, style.fontWeight];
+    looks.set(element, [looks.get(element.parentElement), element.tagName, element.className, ...look].join());
+  }
+  for (const element of elements.reverse()) {
+    if (element.children.length) continue;
+    if (seen.has(looks.get(element))) element.remove();
+    seen.add(looks.get(element));
+  }
+}"""
+
+
+def test_a_page_can_be_read_in_the_light_and_in_the_dark(page):
+    page.evaluate(ONE_OF_EACH_LOOK)
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        page.wait_for_selector(f"html[data-theme={theme}]")
+        page.evaluate("document.getAnimations().forEach(each => each.finish())")
+        assert violations(page, runOnly=["color-contrast"]) == []

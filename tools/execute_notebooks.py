@@ -64,7 +64,7 @@ def execute(path: Path):
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(
         notebook,
-        timeout=120,
+        timeout=300,
         kernel_name="python3",
         coalesce_streams=True,  # whether two prints arrive apart is an accident
         resources={"metadata": {"path": str(path.parent)}},

@@ -18,6 +18,8 @@ from bs4 import BeautifulSoup
 from test_explorer import shown
 
 from convac_lib.experiments.atlas import read_atlas
+from convac_lib.experiments.records import read_records
+from convac_lib.experiments.report import by_protocol, rows_of
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = {f"book/{path.stem}": path for path in sorted(ROOT.glob("book/*.ipynb"))}
@@ -177,7 +179,9 @@ def views_in(chapter, folder):
     views = [ast.unparse(call.args[2]) for call in calls if ast.unparse(call.func) == "Explorer"]
     module = folder / "views.py"
     module.write_text("\n".join([*kept, f"VIEWS = [{', '.join(views)}]"]), "utf-8")
-    return runpy.run_path(str(module), {"atlas": read_atlas(ROOT / "results/atlas.csv")})["VIEWS"]
+    ((protocol, records),) = by_protocol(read_records(ROOT / "results/cifar10-jpeg.jsonl")).items()
+    read = {"atlas": read_atlas(ROOT / "results/atlas.csv"), "protocol": protocol, "rows": rows_of(records)}
+    return runpy.run_path(str(module), read)["VIEWS"]
 
 
 def tables_in(chapter):

@@ -170,15 +170,17 @@ def test_a_page_fits_its_width(page, width):
 
 
 def views_in(chapter, folder):
-    """The view of every explorer in a chapter, in order: of its imports and functions, without running the rest."""
+    """The view of every explorer in a chapter, in order: of its imports, functions and what its own cell assigns."""
     cells = json.loads(chapter.read_text("utf-8"))["cells"]
     code = [ast.parse("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code"]
     kinds = ast.Import | ast.ImportFrom | ast.FunctionDef
-    kept = [ast.unparse(node) for tree in code for node in tree.body if isinstance(node, kinds)]
-    calls = [node for tree in code for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    views = [ast.unparse(call.args[2]) for call in calls if ast.unparse(call.func) == "Explorer"]
+    lines = ["VIEWS = []"]
+    for tree in code:
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "Explorer"]
+        lines += [ast.unparse(node) for node in tree.body if isinstance(node, kinds | ast.Assign if calls else kinds)]
+        lines += [f"VIEWS.append({ast.unparse(call.args[2])})" for call in calls]
     module = folder / "views.py"
-    module.write_text("\n".join([*kept, f"VIEWS = [{', '.join(views)}]"]), "utf-8")
+    module.write_text("\n".join(lines), "utf-8")
     ((protocol, records),) = by_protocol(read_records(ROOT / "results/cifar10-jpeg.jsonl")).items()
     read = {"atlas": read_atlas(ROOT / "results/atlas.csv"), "protocol": protocol, "rows": rows_of(records)}
     return runpy.run_path(str(module), read)["VIEWS"]

@@ -6,24 +6,31 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from convac_lib.theory.progress import available_threads, stage, workers
 
 
-def test_a_stage_shows_its_name_its_time_and_the_memory_that_is_taken(capsys):
-    with stage("adding numbers", 3, "number", shown=True) as advance:
-        taken = np.ones(2**25)
-        advance(1)
-    out, err = capsys.readouterr()
-    assert not out
-    drawn = re.findall(r"adding numbers: +(\d+)%\|.*?\| (\d)/3 numbers \[(\d\d:\d\d)<.*?, ([0-9.]+) GiB\]", err)
+STAGE = """
+import numpy as np
+from convac_lib.theory.progress import stage
+with stage("adding numbers", 3, "number", shown=True) as advance:
+    taken = np.ones(2**25)
+    advance(1)
+"""
+
+
+def test_a_stage_shows_its_name_its_time_and_the_memory_that_is_taken():
+    """In a process of its own, where nothing else takes memory or gives it back in the meantime."""
+    done = subprocess.run([sys.executable, "-c", STAGE], capture_output=True, text=True, check=True, timeout=100)
+    assert not done.stdout
+    pattern = r"adding numbers: +(\d+)%\|.*?\| (\d)/3 numbers \[(\d\d:\d\d)<.*?, ([0-9.]+) GiB\]"
+    drawn = re.findall(pattern, done.stderr)
     (first, *_, started, before), (last, *_, after) = drawn[0], drawn[-1]
     assert (first, last, started) == ("0", "100", "00:00")
     assert float(before) > 0.01
-    assert float(after) - float(before) == pytest.approx(taken.nbytes / 2**30, abs=0.05)
+    assert float(after) - float(before) == pytest.approx(2**25 * 8 / 2**30, abs=0.05)
 
 
 def test_a_stage_that_fails_does_not_end_full(capsys):

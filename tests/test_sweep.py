@@ -10,6 +10,7 @@ import threading
 import time
 from pathlib import Path
 
+import dask
 import pytest
 import torch
 from distributed import Client, LocalCluster
@@ -17,6 +18,7 @@ from distributed import Client, LocalCluster
 from convac_lib.errors import ConvacError, DataError
 from convac_lib.experiments.data import Dataset
 from convac_lib.experiments.records import question_of, read_records
+from convac_lib.experiments.cluster import workers
 from convac_lib.experiments.sweep import Point, build, checkpoint_of, points_of, sweep
 from convac_lib.experiments.training import train
 
@@ -109,6 +111,7 @@ def test_kills_at_random_moments_lose_nothing_and_double_nothing(record_property
 def test_a_cluster_gives_the_points_of_a_killed_worker_to_another(dataset, tmp_path):
     points = points_of([2], [12], range(6), epochs=30, batch_size=20)
     with (
+        dask.config.set({"distributed.nanny.pre-spawn-environ": {}}),  # would stay in this process's environment
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, resources={"GPU": 1}) as cluster,
         Client(cluster) as client,
     ):
@@ -127,3 +130,11 @@ def test_a_cluster_gives_the_points_of_a_killed_worker_to_another(dataset, tmp_p
     here = sweep(points, dataset, tmp_path / "b.jsonl", progress=False)
     assert len(records) == 6
     assert sorted(map(timeless, records), key=str) == sorted(map(timeless, here), key=str)
+
+
+def test_a_cluster_leaves_the_environment_as_it_was():
+    """Dask's own settings would stay, and make whatever this process starts later give all freed memory back."""
+    before = dict(os.environ)
+    with workers(count=1) as client:
+        assert client.submit(os.getpid).result() != os.getpid()
+    assert dict(os.environ) == before

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import dask
 import psutil
 import torch
 from distributed import Client, LocalCluster, WorkerPlugin
@@ -48,13 +49,14 @@ def workers(scheduler: str | None = None, count: int | None = None) -> Iterator[
         count = 1 if torch.cuda.is_available() else psutil.cpu_count(logical=False) or 1
     require_positive_integers(workers=count)
     resources = {"GPU": 1} if torch.cuda.is_available() else {}
-    local = LocalCluster(
-        n_workers=count,
-        threads_per_worker=1,
-        resources=resources,
-        dashboard_address=None,
-        silence_logs=logging.ERROR,  # a worker that is slow to leave is nobody's concern
-    )
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": {}}):  # it would stay in this process's environment
+        local = LocalCluster(
+            n_workers=count,
+            threads_per_worker=1,
+            resources=resources,
+            dashboard_address=None,
+            silence_logs=logging.ERROR,  # a worker that is slow to leave is nobody's concern
+        )
     with local as cluster, Client(cluster) as client:
         yield client
 

@@ -326,18 +326,11 @@ def test_the_last_axes_give_way_where_there_is_no_state(opened):
         (row,) = shown(card)[3]
         return row[:3]
 
-    card.get_by_label("u", exact=True).focus()
-    tab.keyboard.press("End")
-    assert at() == "113"
-    card.get_by_label("S", exact=True).focus()
-    tab.keyboard.press("ArrowRight")
-    assert at() == "221"
-    card.get_by_label("R", exact=True).focus()
-    tab.keyboard.press("ArrowLeft")
-    assert at() == "221"
-    card.get_by_label("u", exact=True).focus()
-    tab.keyboard.press("ArrowRight")
-    assert at() == "221"
+    moves = [("u", "End", "113"), ("S", "ArrowRight", "221"), ("R", "ArrowLeft", "221"), ("u", "ArrowRight", "221")]
+    for letter, key, state in moves:
+        card.get_by_label(letter, exact=True).focus()
+        tab.keyboard.press(key)
+        assert at() == state
     assert tab.errors == []
 
 

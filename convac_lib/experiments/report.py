@@ -5,6 +5,7 @@ Taught in the chapter *The CIFAR-10 experiments*.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from math import exp, log
 from statistics import fmean
 
@@ -113,7 +114,7 @@ def channels_to_reach(accuracy: float, curve: Iterable[tuple[int, float]]) -> fl
     8.0
     """
     points = sorted(curve)
-    for (few, low), (many, high) in zip(points, points[1:]):
+    for (few, low), (many, high) in pairwise(points):
         if low <= accuracy <= high and low < high:
             part = (accuracy - low) / (high - low)
             return round(exp(log(few) + part * log(many / few)), 9)

@@ -22,6 +22,7 @@ from convac_lib.visuals.svg import (
     add_line,
     add_path,
     add_text,
+    outline,
     readable,
     short,
     svg_document,
@@ -81,7 +82,7 @@ def draw_network(
             groups[0], "".join(f"M{column} {row}h1v1h-1z" for row, column in squares), fill=INK, fill_opacity=".16"
         )
     for group, field in zip(groups, fields):
-        add_path(group, _outline(*field), fill=colour, fill_opacity="1" if field is fields[-1] else ".38")
+        add_path(group, outline(*field), fill=colour, fill_opacity="1" if field is fields[-1] else ".38")
     for group, grid in zip(groups, grids):
         steps = range(grid.count + 1)
         add_path(group, "".join(f"M0 {at}h{grid.count}M{at} 0v{grid.count}" for at in steps), stroke=MUTED)
@@ -269,10 +270,10 @@ def _neighbours(groups, architecture, colour):
     windows = [[_window(layer, span, architecture.size) for span in unit] for unit in units]
     shared = [windows[0][0], range(windows[1][1].start, windows[0][1].stop)]
     if shared[1]:
-        add_path(groups[0], _outline(*shared), fill=colour, fill_opacity=".55")
+        add_path(groups[0], outline(*shared), fill=colour, fill_opacity=".55")
     for group, (first, second) in zip(groups, (windows, units)):
-        add_path(group, _outline(*first, inset=0.06), stroke=INK, stroke_width="2.5")
-        add_path(group, _outline(*second, inset=0.18), stroke=INK, stroke_width="2.5", stroke_dasharray="5 3")
+        add_path(group, outline(*first, inset=0.06), stroke=INK, stroke_width="2.5")
+        add_path(group, outline(*second, inset=0.18), stroke=INK, stroke_width="2.5", stroke_dasharray="5 3")
 
 
 def _funnel(svg, below, above, seen, seeing, colour):
@@ -286,12 +287,6 @@ def _funnel(svg, below, above, seen, seeing, colour):
     )
     outline = "L".join(f"{short(x)} {short(y)}" for x, y in points)
     ElementTree.SubElement(svg, "path", {"d": f"M{outline}z", "fill": colour, "fill-opacity": ".14"})
-
-
-def _outline(rows, columns, inset=0.0):
-    width, height = len(columns) - 2 * inset, len(rows) - 2 * inset
-    start = f"M{short(columns.start + inset)} {short(rows.start + inset)}"
-    return f"{start}h{short(width)}v{short(height)}h{short(-width)}z"
 
 
 def _border(part, count):

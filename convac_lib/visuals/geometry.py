@@ -3,6 +3,7 @@
 from base64 import b64encode
 from dataclasses import replace
 from io import BytesIO
+from itertools import starmap
 from xml.etree import ElementTree
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 from convac_lib.architecture import Architecture, common_case
 from convac_lib.visuals.explorer import View
 from convac_lib.visuals.style import INK, MUTED, colour_of
-from convac_lib.visuals.svg import LINE, MARGIN, WIDTH, add_line, add_path, add_text, short, svg_document
+from convac_lib.visuals.svg import LINE, MARGIN, WIDTH, add_line, add_path, add_text, outline, short, svg_document
 
 LAYERS = 8  # that are shown
 SIDE, TOP, ROW = 320, 2 * LINE - 8, 34
@@ -121,13 +122,13 @@ def draw_fields(picture: np.ndarray, network: Architecture, layer: int, *, colou
     fields = fields_of(network, layer)
     unit = fields[0]
     together = unit[0], range(unit[1].start, fields[-1][1].stop)
-    around = _outline((range(network.size), range(network.size)))
-    add_path(group, around + _outline(together), fill="#FFFFFF", fill_opacity=".62", fill_rule="evenodd")
+    around = outline(range(network.size), range(network.size))
+    add_path(group, around + outline(*together), fill="#FFFFFF", fill_opacity=".62", fill_rule="evenodd")
     shared = unit[0], range(fields[-1][1].start, unit[1].stop)
     if len(fields) > 1 and shared[1]:
-        add_path(group, _outline(shared), fill=colour, fill_opacity=".5")
-    below = [_outline(tuple(span[:T_R] for span in unit)) for T_R in network.total_receptive_fields[: layer - 1]]
-    for path, dashes, width in [("".join(below), "none", 1), *zip(map(_outline, fields), ("none", "6 4"), (3, 3))]:
+        add_path(group, outline(*shared), fill=colour, fill_opacity=".5")
+    below = [outline(*(span[:T_R] for span in unit)) for T_R in network.total_receptive_fields[: layer - 1]]
+    for path, dashes, width in [("".join(below), "none", 1), *zip(starmap(outline, fields), ("none", "6 4"), (3, 3))]:
         add_path(group, path, stroke="#FFFFFF", stroke_width=short(width + 2))
         add_path(group, path, stroke=INK, stroke_width=short(width), stroke_dasharray=dashes)
     T_R, T_S = network.total_receptive_fields[layer - 1], network.total_strides[layer - 1]
@@ -174,8 +175,3 @@ def _draw_table(svg, network, layer, colour):
 def _row(layer):
     """Where a layer's row of the table stands: left, top, width, height."""
     return MARGIN + SIDE + 26, TOP + ROW * layer - 6, WIDTH - 2 * MARGIN - SIDE - 26, ROW
-
-
-def _outline(field):
-    rows, columns = field
-    return f"M{columns.start} {rows.start}h{len(columns)}v{len(rows)}h{-len(columns)}z"

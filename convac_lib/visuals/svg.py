@@ -22,6 +22,13 @@ def add_path(group, path, **attributes):
     ElementTree.SubElement(group, "path", {"d": path, **attributes})
 
 
+def outline(rows: range, columns: range, inset: float = 0.0) -> str:
+    """Go around a field of rows and columns, as a path; `inset` from its edges, in the field's units."""
+    width, height = len(columns) - 2 * inset, len(rows) - 2 * inset
+    start = f"M{short(columns.start + inset)} {short(rows.start + inset)}"
+    return f"{start}h{short(width)}v{short(height)}h{short(-width)}z"
+
+
 def svg_document(width: float, height: float) -> ElementTree.Element:
     """Begin an SVG document of this width and height."""
     width, height = short(width), short(height)

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from matplotlib import pyplot
+from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
 from convac_lib.architecture import common_case
@@ -96,3 +97,18 @@ def test_bad_input_is_one_sentence(panel, runs, x, sentence):
     with pytest.raises(ConvacError) as error:
         figures.accuracy_against(panel, runs, x=x)
     assert str(error.value) == sentence
+
+
+@pytest.mark.parametrize("B", [1, 2, 3, 4])
+def test_the_side_view_shows_what_the_geometry_counts(panel, B):
+    network = common_case(B, M=1, size=32)
+    figures.side_view(panel, network, layer=4)
+    boxes = [shape for shape in panel.patches if shape.get_facecolor() == (1, 1, 1, 1)]
+    fans = [shape for shape in panel.patches if shape not in boxes]
+    pixels = [shape for shape in boxes if shape.get_xy()[:, 1].min() == 0]
+    T_R, T_S = network.total_receptive_fields[3], network.total_strides[3]
+    assert len(pixels) == T_R + T_S
+    grey = [shape for shape in fans if shape.get_facecolor()[:3] == to_rgb(style.INK)]
+    assert len(grey) == len(fans) / 2
+    lowest = {tuple(x for x, y in shape.get_xy() if y < 0.5) for shape in fans}  # the pixels' side of a fan
+    assert len({ends for ends in lowest if ends}) == len([shape for shape in boxes if shape.get_xy()[:, 1].min() == 1])

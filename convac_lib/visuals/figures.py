@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # a figure needs neither torch nor matplotlib before it is dr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from convac_lib.architecture import Architecture
     from convac_lib.experiments.records import Record
 
 SIZES = ("channels", "parameters")
@@ -115,6 +116,51 @@ def accuracy_against(axes: Axes, records: Iterable[Record], *, x: str = "channel
         leader = {"arrowstyle": "-", "color": colour_of(B), "linewidth": 0.8, "shrinkA": 0, "shrinkB": 6}
         beside = axes.get_yaxis_transform()
         axes.annotate(f"B = {B}", end, (1.06, height), textcoords=beside, va="center", color=INK, arrowprops=leader)
+    return axes
+
+
+def side_view(axes: Axes, network: Architecture, layer: int) -> Axes:
+    """Draw one row of the image from the side: what two neighbouring units of a layer read, layer by layer.
+
+    A unit stands over the middle of its total receptive field and opens a fan onto the units that it reads. The first
+    unit's fans are in its network's colour, its neighbour's in grey; where fans lie on each other, they are darker.
+
+    Args:
+        axes: where to draw.
+        network: the network; B is its first layer's receptive field.
+        layer: the layer of the two units, counted from 1; the pixels stand at height 0.
+
+    Returns:
+        The same axes.
+
+    Source: talk, slide "Degree of Overlapping". Chapter: *Overlaps*.
+    """
+    totals = [(1, 1), *zip(network.total_receptive_fields, network.total_strides)]
+
+    def edges(height, unit):
+        T_R, T_S = totals[height]
+        middle = unit * T_S + T_R / 2
+        return middle - 0.4 * T_S, middle + 0.4 * T_S
+
+    boxes = set()
+    for top, colour in enumerate((colour_of(network.layers[0].receptive_field), INK)):
+        units = {top}
+        for height in range(layer, 0, -1):
+            R, S = network.layers[height - 1].receptive_field, network.layers[height - 1].stride
+            for unit in units:
+                (left, right), below = edges(height, unit), (edges(height - 1, unit * S + i) for i in (0, R - 1))
+                (start, _), (_, stop) = below
+                floor = height - 0.82
+                axes.fill([left, right, stop, start], [height, height, floor, floor], color=colour, alpha=0.22, lw=0)
+            boxes |= {(height, unit) for unit in units}
+            units = {unit * S + i for unit in units for i in range(R)}
+        boxes |= {(0, unit) for unit in units}
+    for height, unit in sorted(boxes):
+        left, right = edges(height, unit)
+        axes.fill(
+            [left, right, right, left], [height] * 2 + [height + 0.18] * 2, facecolor="white", edgecolor=INK, lw=0.8
+        )
+    axes.axis("off")
     return axes
 
 

@@ -179,12 +179,12 @@ def test_a_cut_outside_the_image_is_refused():
 def test_a_rank_scale_is_legible(data):
     saturation = data.draw(st.integers(2, 5)) ** data.draw(st.integers(1, 200))
     rank = data.draw(st.integers(0, saturation))
-    lower = data.draw(st.none() | st.integers(1, max(rank, 1)) | st.floats(1, 1e6))
+    formula = data.draw(st.none() | st.integers(1, max(rank, 1)) | st.floats(1, 1e6))
     assert_legible(
         draw_rank_scale(
             rank,
             colour=colour_of(3),
-            lower=lower,
+            formula=formula,
             saturation=data.draw(st.sampled_from([None, saturation])),
             non_overlapping=data.draw(st.none() | st.integers(1, max(rank, 1))),
         )
@@ -256,8 +256,8 @@ def test_placements_are_legible_and_both_axes_are_logarithms(C, place):
     "value, words",
     [(7, "7"), (65536, "65,536"), (4**32, "1.8×10¹⁹"), (10**30, "10³⁰"), (20.25, "20.25"), (16.0, "16"), (76.1139, "76.11")],
 )  # fmt: skip
-def test_a_bound_is_written_shortly(value, words):
-    assert f">bound {words}<" in draw_rank_scale(2, colour=colour_of(1), lower=value)
+def test_a_number_is_written_shortly(value, words):
+    assert f">formula {words}<" in draw_rank_scale(2, colour=colour_of(1), formula=value)
 
 
 def test_a_rank_of_zero_has_no_bar():

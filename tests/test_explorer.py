@@ -376,11 +376,15 @@ def test_it_is_one_column_on_a_phone_and_two_on_a_desk(opened):
     for width, columns in ((390, 1), (1280, 2)):
         tab = opened(width)
         assert tab.evaluate("document.documentElement.scrollWidth") == width
-        picture, panel = (tab.locator(part).first.bounding_box() for part in ("figure img", ".convac-panel"))
+        parts = ("figure img", "form", ".convac-reading")
+        picture, form, reading = (tab.locator(part).first.bounding_box() for part in parts)
+        below = picture["y"] + picture["height"]
+        assert reading["y"] >= below and reading["x"] == picture["x"]
         if columns == 1:
-            assert panel["y"] >= picture["y"] + picture["height"] and panel["x"] == picture["x"]
+            assert reading["y"] > form["y"] >= below and form["x"] == picture["x"]
         else:
-            assert panel["x"] >= picture["x"] + picture["width"] and abs(panel["y"] - picture["y"]) < 2
+            assert form["x"] >= picture["x"] + picture["width"] and abs(form["y"] - picture["y"]) < 2
+
 
 
 def test_without_scripts_the_picture_and_the_table_remain(opened):

@@ -107,16 +107,16 @@ def draw_rank_scale(
     rank: int,
     *,
     colour: str,
-    lower: float | None = None,
+    formula: float | None = None,
     saturation: int | None = None,
     non_overlapping: int | None = None,
 ) -> str:
-    """Draw a rank as a bar on a logarithmic scale, between what is proved of it and the most it can be.
+    """Draw a rank as a bar on a logarithmic scale, with what the talk's formula asks for and the most it can be.
 
     Args:
         rank: the network's rank.
         colour: the network's colour, from `colour_of`.
-        lower: the bound that proves the rank is at least this, a dashed blue line.
+        formula: the rank that the talk's formula asks for, a dashed blue line.
         saturation: the most that any network can have, a dotted black line.
         non_overlapping: the rank of the network without overlap, a grey bar below.
 
@@ -125,13 +125,13 @@ def draw_rank_scale(
 
     Source: talk, slide "Overlapping Efficiency". Chapter: *The overlap theorem*.
 
-    >>> picture = draw_rank_scale(256, colour=colour_of(3), lower=16, saturation=256, non_overlapping=2)
-    >>> "bound 16" in picture, "saturation 256" in picture
+    >>> picture = draw_rank_scale(256, colour=colour_of(3), formula=16, saturation=256, non_overlapping=2)
+    >>> "formula 16" in picture, "saturation 256" in picture
     (True, True)
     """
     left, right, bars_top, bar, between = 146, WIDTH - 116, 2 * LINE + 10, 26, 10
     bottom = bars_top + 2 * bar + between + 10
-    values = [value for value in (rank, lower, saturation, non_overlapping) if value is not None]
+    values = [value for value in (rank, formula, saturation, non_overlapping) if value is not None]
     decades = log10(max(10, *values))
 
     def at(value):
@@ -144,7 +144,7 @@ def draw_rank_scale(
         add_text(svg, at(10**power), bottom + LINE, readable(10**power, 4), anchor="middle", fill=MUTED)
     add_text(svg, MARGIN, bottom + LINE, "rank (log)", fill=MUTED)
 
-    lines = [(lower, "bound", BOUND_COLOUR, "7 5"), (saturation, "saturation", SATURATION_COLOUR, "1.5 5")]
+    lines = [(formula, "formula", BOUND_COLOUR, "7 5"), (saturation, "saturation", SATURATION_COLOUR, "1.5 5")]
     lines = sorted((line for line in lines if line[0] is not None), key=lambda line: line[0])
     bars = [(rank, "certified", colour), (non_overlapping, "no overlap", colour_of(1))]
     for number, (value, name, fill) in enumerate(bars):

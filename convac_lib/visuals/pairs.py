@@ -18,6 +18,7 @@ from convac_lib.visuals.svg import (
     add_line,
     add_path,
     add_text,
+    readable,
     short,
     svg_document,
 )
@@ -214,6 +215,6 @@ def _dot(x, y, radius):
 
 
 def _power(base, exponent):
-    """In full: 2³ = 8."""
-    power = f"{base**exponent:,}"
-    return power if exponent == 1 else f"{base}{str(exponent).translate(SUPERSCRIPTS)} = {power}"
+    """In full, 2³ = 8, or beyond nine digits 3³² ≈ 1.9×10¹⁵."""
+    power, sign = readable(base**exponent, digits=9), "=" if base**exponent < 10**9 else "≈"
+    return power if exponent == 1 else f"{base}{str(exponent).translate(SUPERSCRIPTS)} {sign} {power}"

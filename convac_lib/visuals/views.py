@@ -48,16 +48,20 @@ def rank_view(B: int, M: int = 2, C: int | None = None, cut: str = "left-right")
     network, plain = common_case(B, M, size=4, channels=C), common_case(1, M, size=4, channels=C)
     bounds = bounds_of(network, cut)
     most, limit = bounds["saturation"].value, bounds_of(plain, cut)["non_overlapping_upper"].value
-    claimed = bounds["common_case"].value if isinstance(bounds["common_case"], Bound) else None
+    claimed, proved = (
+        bounds[name].value if isinstance(bounds[name], Bound) else None for name in ("common_case", "theorem")
+    )
     certified = certify_rank(network, cut, rows=max(2048, claimed or 0))
     rank = f"{certified.rank:,}" if certified.full else f"at least {certified.rank:,}"
-    if certified.rank == most:
+    if proved and proved > certified.rank:
+        rank += f" in the sample, {proved:,} by the theorem"
+    if most in (certified.rank, proved):
         reading = f"rank {rank}, all that M = {M} allows"
     else:
         reading = f"rank {rank}, where M = {M} allows {most:,}"
     picture = stack(
         draw_network(network, cut=cut),
-        draw_rank_scale(certified.rank, colour=colour_of(B), lower=claimed, saturation=most, non_overlapping=limit),
+        draw_rank_scale(certified.rank, colour=colour_of(B), formula=claimed, saturation=most, non_overlapping=limit),
     )
     alternative = (
         f"The layers of the common-case network with B = {B} as grids, and its rank across the cut {cut} on a "
@@ -66,7 +70,7 @@ def rank_view(B: int, M: int = 2, C: int | None = None, cut: str = "left-right")
     values = {
         "rank": certified.rank,
         "exact": "whole matricization" if certified.full else f"lower bound, {certified.rows:,} rows sampled",
-        "talk's bound": claimed if claimed is not None else "does not apply",
+        "talk's formula": claimed if claimed is not None else "does not apply",
         "without overlap, at most": limit,
         "saturation": most,
     }

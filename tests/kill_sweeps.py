@@ -123,10 +123,10 @@ def run_and_kill(out, writers, seconds, chance):
 
 
 def tear(out, chance):
-    """Leave at the end of the file what a power cut may leave: a part of a line."""
-    lines = out.read_bytes().splitlines() if out.exists() else []
-    if lines:
-        line = chance.choice(lines)
+    """Leave at the end of the file what a power cut may leave, a part of a line, unless it was left there before."""
+    content = out.read_bytes() if out.exists() else b""
+    if content.endswith(b"\n"):
+        line = chance.choice(content.splitlines())
         with open(out, "ab") as file:
             file.write(line[: chance.randrange(1, len(line))])
 

@@ -88,6 +88,8 @@ def accuracy_against(axes: Axes, records: Iterable[Record], *, x: str = "channel
 
     Source: talk, slide "Experiments on Standard ConvNets". Chapter: *The CIFAR-10 experiments*.
     """
+    from matplotlib.ticker import EngFormatter
+
     if x not in SIZES:
         raise ConvacError(f"unknown size {x!r}; use one of {', '.join(SIZES)}")
     curves = {}
@@ -108,8 +110,10 @@ def accuracy_against(axes: Axes, records: Iterable[Record], *, x: str = "channel
     if axes.yaxis.get_tick_params().get("labelleft", True):  # panels that share it say it once
         axes.set_ylabel("training accuracy")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    axes.xaxis.set_major_formatter("{x:,.0f}")
-    if x == "channels":
+    if x == "parameters":
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 10k: numbers in full would touch
+    else:
+        axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.set_xticks(sorted({size for points in curves.values() for size in points}))
         axes.xaxis.minorticks_off()
     for (B, end), height in zip(ends.items(), _apart([height for _, height in ends.values()])):

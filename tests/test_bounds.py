@@ -181,7 +181,7 @@ def test_exponents_of_no_common_case_get_one_sentence(B, size, kind, sentence):
     assert str(error.value) == sentence
 
 
-# --- the talk's bound ---
+# --- the talk's formula ---
 
 
 @pytest.mark.parametrize(("B", "M", "size", "value"), [(1, 2, 4, 2), (2, 2, 4, 5), (3, 2, 4, 77), (2, 16, 8, 512)])
@@ -348,20 +348,20 @@ def test_the_patches_of_a_half_are_that_half():
         (lambda: theorem(Architecture(4, 2, [Layer(3, 1, 4), Layer(2, 2, 4, weight_free=True), Layer(2, 2, 4)])),
          "the theorem is for layers with weights of their own, and layer 2 is weight-free"),
         (lambda: talk_bound(common_case(5, 2, 4)),
-         ("the talk's bound 2^20.25 is larger than the matricization's side 2^8: at size 4 and B = 5 the formula is "
-          "false; use a larger size")),
+         ("the talk's formula asks for 2^20.25, more than the matricization's side 2^8: at size 4 and B = 5 it is false; "
+          "use a larger size")),
         (lambda: talk_bound(common_case(3, 4, 4, channels=3)),
-         "the talk's bound needs at least M = 4 channels in every layer, and they have 3"),
+         "the talk's formula needs at least M = 4 channels in every layer, and they have 3"),
         (lambda: talk_bound(baseline(2, 4)),
-         ("the talk's bound is for the common case: B×B layers of stride 1, each followed by a 2×2 layer of stride 2, "
-          "down to 1×1, all with weights, the same channels and the border 'neutral'")),
+         ("the talk's formula is for the common case: B×B layers of stride 1, each followed by a 2×2 layer of stride "
+          "2, down to 1×1, all with weights, the same channels and the border 'neutral'")),
         (lambda: talk_bound(Architecture(6, 2, [Layer(6, 6, 2)])),
-         ("the talk's bound is for the common case: B×B layers of stride 1, each followed by a 2×2 layer of stride 2, "
-          "down to 1×1, all with weights, the same channels and the border 'neutral'")),
+         ("the talk's formula is for the common case: B×B layers of stride 1, each followed by a 2×2 layer of stride "
+          "2, down to 1×1, all with weights, the same channels and the border 'neutral'")),
         (lambda: talk_bound(common_case(3, 2, 4), "checkerboard"),
-         "the talk's bound is for the cuts 'left-right' and 'top-bottom', and this one is 'checkerboard'"),
+         "the talk's formula is for the cuts 'left-right' and 'top-bottom', and this one is 'checkerboard'"),
         (lambda: talk_bound(Architecture(4, 2, [Layer(3, 1, 2)])),
-         "the talk's bound needs a network that ends in 1×1, and this one ends in 4×4"),
+         "the talk's formula needs a network that ends in 1×1, and this one ends in 4×4"),
         (lambda: non_overlapping_upper(common_case(3, 2, 4)),
          "the bound is for non-overlapping networks, and layer 1 has receptive field 3 over stride 1"),
         (lambda: non_overlapping_upper(Architecture(4, 2, [Layer(2, 2, 4)])),

@@ -188,7 +188,7 @@ def talk_bound(architecture: Architecture, cut: "str | Cut" = "left-right") -> B
     >>> talk_bound(common_case(B=3, M=4, size=4)).value
     5793
     """
-    _require_half_cut(architecture, cut, "the talk's bound")
+    _require_half_cut(architecture, cut, "the talk's formula")
     H, M, B = architecture.size, architecture.representation_channels, architecture.layers[0].receptive_field
     C = architecture.channels[1]
     try:
@@ -197,22 +197,22 @@ def talk_bound(architecture: Architecture, cut: "str | Cut" = "left-right") -> B
         expected = None
     if replace(architecture, shared=True) != expected:
         raise HypothesisError(
-            "the talk's bound is for the common case: B×B layers of stride 1, each followed by a 2×2 layer of stride "
+            "the talk's formula is for the common case: B×B layers of stride 1, each followed by a 2×2 layer of stride "
             "2, down to 1×1, all with weights, the same channels and the border 'neutral'"
         )
     if C < M:
-        raise HypothesisError(f"the talk's bound needs at least M = {M} channels in every layer, and they have {C}")
+        raise HypothesisError(f"the talk's formula needs at least M = {M} channels in every layer, and they have {C}")
     bound = talk_formula(B, M)
     if bound.exponent > H**2 // 2:
         raise HypothesisError(
-            f"the talk's bound {M}^{float(bound.exponent):g} is larger than the matricization's side {M}^{H**2 // 2}: "
-            f"at size {H} and B = {B} the formula is false; use a larger size"
+            f"the talk's formula asks for {M}^{float(bound.exponent):g}, more than the matricization's side "
+            f"{M}^{H**2 // 2}: at size {H} and B = {B} it is false; use a larger size"
         )
     return bound
 
 
 def common_case_exponents(B: int, size: int) -> tuple[Fraction, Fraction]:
-    """Compare the theorem with the talk's bound in the common case, at any even size, by their exponents of M.
+    """Compare the theorem with the talk's formula in the common case, at any even size, by their exponents of M.
 
         rank ≥ M^e  by the theorem, with C ≥ 2M;   rank ≥ M^((2B−1)²/4)  by the talk's claim
 

@@ -30,7 +30,8 @@ def rank_view(B: int, M: int = 2, C: int | None = None, cut: str = "left-right")
 
     Args:
         B: the receptive field of the stride-1 layers.
-        M: representation channels; beyond 2, rows and columns are sampled, enough for the talk's bound, and the rank is a lower bound.
+        M: representation channels; beyond 2, rows and columns are sampled, enough for the talk's formula, and the rank
+            is a lower bound.
         C: channels of every layer; M if left out.
         cut: a name that `make_cut` takes.
 

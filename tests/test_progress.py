@@ -89,6 +89,7 @@ from convac_lib import baseline, make_cut, random_circuit
 from convac_lib.theory import filling
 from convac_lib.theory.filling import Arithmetic
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background may have been started deaf to it
 tiles, residues = [], Arithmetic.residues
 
 def slow(self, values):

@@ -22,12 +22,11 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded: OpenMP's threads do not survive a fork
 
 import torch
-from tqdm import tqdm
 
 from convac_lib.experiments import sweep as sweeps
+from convac_lib.experiments import training
 from convac_lib.experiments.data import Dataset
 from convac_lib.experiments.records import question_of, read_records
-from convac_lib.experiments.training import Training
 
 
 def tiny_dataset():
@@ -64,8 +63,8 @@ def acknowledge(pipe):
         load(self, path)
         say("loaded", str(path), len(self.losses))
 
-    save, load = Training.save, Training.load
-    Training.save, Training.load = saved, loaded
+    save, load = training.Training.save, training.Training.load
+    training.Training.save, training.Training.load = saved, loaded
     sweeps.append_records = after_append(sweeps.append_records)
 
 
@@ -77,7 +76,8 @@ def start(out):
         status = 1
         try:
             os.close(ear)
-            tqdm.set_lock(threading.RLock())  # tqdm's own is shared by all forks, and a killed one may hold it
+            for bars in (sweeps.tqdm, training.tqdm):  # their own lock is shared by all forks; a killed one may hold it
+                bars.set_lock(threading.RLock())
             acknowledge(mouth)
             sweeps.sweep(POINTS, DATA, out, progress=False)
             status = 0

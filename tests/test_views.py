@@ -36,7 +36,7 @@ def words_of(picture):
 
 
 @pytest.mark.parametrize(("B", "C"), PLANS)
-@pytest.mark.parametrize("against", ["channels", "epochs"])
+@pytest.mark.parametrize("against", ["channels", "parameters", "epochs"])
 def test_a_network_among_the_others(B, C, against):
     view = accuracy_view(ROWS, PROTOCOL, B, C, against)
     accuracy, parameters = 0.1 * B + 0.01 * C + 0.0005, PLANS[B, C].parameters
@@ -46,7 +46,8 @@ def test_a_network_among_the_others(B, C, against):
     )
     assert f"marked: B = {B}, C = {C}, {accuracy:.0%} after 2 epochs; digits, n = 1,437" in view.alt
     assert ("4" in words_of(view.picture)) == (against == "channels")
-    assert {"B=1", "B=2"} <= set(words_of(view.picture))
+    label = {"channels": "channels C", "parameters": "parameters", "epochs": f"epochs, C = {C}"}[against]
+    assert {"B=1", "B=2", label} <= set(words_of(view.picture))
 
 
 def test_it_names_the_smaller_network_of_another_B_that_does_as_well():

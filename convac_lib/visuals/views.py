@@ -129,14 +129,15 @@ def atlas_view(atlas: "Sequence[Cell]", size: int, M: int, B: int, C: str, cut: 
 
 
 def accuracy_view(rows: "Sequence[Row]", protocol: "Protocol", B: int, C: int, against: str = "channels") -> View:
-    """Show one ConvNet of a sweep among the others: its training accuracy against channels, or epoch by epoch.
+    """Show one ConvNet of a sweep among the others: its training accuracy against its size, or epoch by epoch.
 
     Args:
         rows: the networks of one sweep, as `rows_of` brings them together.
         protocol: what they have in common.
         B: the receptive field of the stride-1 layers.
         C: channels of every layer.
-        against: "channels", for the accuracy at the end; or "epochs", beside the other B with as many channels.
+        against: "channels" or "parameters", for the accuracy at the end; or "epochs", beside the other B with as many
+            channels.
 
     Returns:
         The `View`: a curve for each B, with the network of B and C marked.
@@ -146,16 +147,17 @@ def accuracy_view(rows: "Sequence[Row]", protocol: "Protocol", B: int, C: int, a
     row = next(row for row in rows if (row.B, row.channels) == (B, C))
     curves = {}
     for other in rows:
-        if against == "channels":
-            curves.setdefault(other.B, []).append((other.channels, other.accuracy))
+        if against != "epochs":
+            curves.setdefault(other.B, []).append((getattr(other, against), other.accuracy))
         elif other.channels == C:
             curves[other.B] = list(enumerate(other.curve, start=1))
-    place = [channels for channels, _ in curves[B]].index(C) if against == "channels" else protocol.epochs - 1
+    sizes = [size for size, _ in curves[B]]
+    place = protocol.epochs - 1 if against == "epochs" else sizes.index(getattr(row, against))
     smaller = min((other for other in rows if other.accuracy >= row.accuracy), key=lambda other: other.parameters)
     reading = f"B = {B}, C = {C}: {row.accuracy:.0%} of the training images, with {row.parameters:,} parameters"
     if smaller.B != B:
         reading += f"; B = {smaller.B} does as well with C = {smaller.channels} and {smaller.parameters:,} parameters"
-    along = "channels" if against == "channels" else f"epochs for C = {C}"
+    along = f"epochs for C = {C}" if against == "epochs" else against
     alternative = (
         f"Training accuracy against {along}, a curve for each B; marked: B = {B}, C = {C}, {row.accuracy:.0%} "
         f"after {protocol.epochs} epochs; {protocol}."
@@ -165,7 +167,7 @@ def accuracy_view(rows: "Sequence[Row]", protocol: "Protocol", B: int, C: int, a
         "test accuracy": f"{row.test_accuracy:.1%}",
         "parameters": row.parameters,
     }
-    x_label = "channels C" if against == "channels" else "epochs"
+    x_label = {"channels": "channels C", "parameters": "parameters", "epochs": f"epochs, C = {C}"}[against]
     picture = draw_curves(curves, (B, place), x_label=x_label, y_label="training accuracy")
     return View(picture, alternative, f"{reading}.", values)
 

@@ -53,7 +53,6 @@ def plain_loop(B, C, dataset, batch_size):
 
 def measure(runs, repeat):
     """The best CPU time of each run and its spread, after one run that fills the caches."""
-    torch.set_num_threads(1)
     seconds(runs, 1, time.process_time)
     return seconds(runs, repeat, time.process_time)
 
@@ -83,13 +82,15 @@ def main():
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--repeat", type=int, default=5)
     options = parser.parse_args()
-    apart = ProcessPoolExecutor(1, get_context("spawn"))
+    apart = ProcessPoolExecutor(1, get_context("spawn"), torch.set_num_threads, (1,))
     torch.set_num_threads(1)
     print(machine("torch"))
     peak, dataset = matrix_products(), random_images(options.n)
     print(f"one thread, n = {options.n}, batch {options.batch_size}, best of {options.repeat}; "
           f"matrix products: {peak / 1e9:.1f} billion multiplications a second")  # fmt: skip
-    print("  B    C  side by side   plain loop        ours  ratio   of one alone   bfloat16   of matrix products  spread")
+    print(
+        "  B    C  side by side   plain loop        ours  ratio   of one alone   bfloat16   of matrix products  spread"
+    )
     for B, C, networks in CASES:
         settings = options.n, options.batch_size, options.repeat
         times = apart.submit(measure_plain, B, C, *settings).result()

@@ -386,7 +386,6 @@ def test_it_is_one_column_on_a_phone_and_two_on_a_desk(opened):
             assert form["x"] >= picture["x"] + picture["width"] and abs(form["y"] - picture["y"]) < 2
 
 
-
 def test_without_scripts_the_picture_and_the_table_remain(opened):
     card = opened(java_script_enabled=False).locator("figure").first
     assert card.locator("img").is_visible() and not card.locator("form").is_visible()

@@ -133,9 +133,8 @@ def test_a_chapter_is_stored_as_it_ran(chapter):
     assert all(
         not mime.startswith("application/vnd.jupyter.widget") for output in outputs for mime in output.get("data", ())
     )
-    figures = [
-        data for output in outputs if "<Figure" in "".join((data := output.get("data", {})).get("text/plain", ""))
-    ]
+    shown = [output["data"] for output in outputs if "data" in output]
+    figures = [data for data in shown if "<Figure" in "".join(data.get("text/plain", ""))]
     assert all("image/png" in data for data in figures), "a figure is shown as its name; end its cell with plt.show()"
 
 

@@ -16,9 +16,9 @@ import torch
 from distributed import Client, LocalCluster
 
 from convac_lib.errors import ConvacError, DataError
+from convac_lib.experiments.cluster import workers
 from convac_lib.experiments.data import Dataset
 from convac_lib.experiments.records import question_of, read_records
-from convac_lib.experiments.cluster import workers
 from convac_lib.experiments.sweep import Point, build, checkpoint_of, points_of, sweep
 from convac_lib.experiments.training import train
 

@@ -285,8 +285,8 @@ def _funnel(svg, below, above, seen, seeing, colour):
         (left, above.top + seeing[0].stop * above.cell),
         (right, below.top + seen[0].stop * below.cell),
     )
-    outline = "L".join(f"{short(x)} {short(y)}" for x, y in points)
-    ElementTree.SubElement(svg, "path", {"d": f"M{outline}z", "fill": colour, "fill-opacity": ".14"})
+    corners = "L".join(f"{short(x)} {short(y)}" for x, y in points)
+    ElementTree.SubElement(svg, "path", {"d": f"M{corners}z", "fill": colour, "fill-opacity": ".14"})
 
 
 def _border(part, count):

@@ -7,7 +7,7 @@ import numpy as np
 from convac_lib.theory.circuits import generalized_convolution
 from convac_lib.visuals.explorer import View
 from convac_lib.visuals.style import INK, MUTED, RULE, colour_of
-from convac_lib.visuals.svg import LINE, MARGIN, WIDTH, add_letters, add_path, add_text, svg_document
+from convac_lib.visuals.svg import LINE, MARGIN, WIDTH, add_letters, add_path, add_text, rectangle, svg_document
 
 CELL, ENTRY, TOP = 46, 62, LINE + 8
 BOX_WIDTH, BOX_HEIGHT, BOX_TOP = 186, 38, TOP + 6 * CELL + LINE + 12
@@ -116,13 +116,13 @@ def _draw_window(svg, x, corner, R, colour):
     size = x.shape[-1]
     offsets = [(corner[0] + i, corner[1] + j) for i, j in np.ndindex(R, R)]
     inside, outside = ([at for at in offsets if (max(at) < size) == within] for within in (True, False))
-    add_path(svg, "".join(_square(_patch(*at)) for at in inside), fill=colour, fill_opacity=".38")
+    add_path(svg, "".join(rectangle(*_patch(*at)) for at in inside), fill=colour, fill_opacity=".38")
     steps = [MARGIN + CELL * at for at in range(size + 1)]
     lines = "".join(f"M{MARGIN} {TOP + at - MARGIN}h{size * CELL}M{at} {TOP}v{size * CELL}" for at in steps)
     add_path(svg, lines, fill="none", stroke=MUTED)
     if outside:
         add_path(
-            svg, "".join(_square(_patch(*at)) for at in outside), fill="none", stroke=MUTED, stroke_dasharray="4 4"
+            svg, "".join(rectangle(*_patch(*at)) for at in outside), fill="none", stroke=MUTED, stroke_dasharray="4 4"
         )
     for at in outside:
         left, top, side, _ = _patch(*at)
@@ -132,12 +132,12 @@ def _draw_window(svg, x, corner, R, colour):
         digits = "".join(map(str, x[channel, row]))
         add_letters(svg, middles, TOP + CELL * row + 20 + 21 * channel, digits)
     left, top, *_ = _patch(*corner)
-    add_path(svg, _square((left, top, R * CELL, R * CELL)), fill="none", stroke=INK, stroke_width="3")
+    add_path(svg, rectangle(left, top, R * CELL, R * CELL), fill="none", stroke=INK, stroke_width="3")
 
 
 def _draw_output(svg, output, place, colour):
     """The output, with the window's entry filled."""
-    add_path(svg, _square(_entry(*place)), fill=colour, fill_opacity=".38")
+    add_path(svg, rectangle(*_entry(*place)), fill=colour, fill_opacity=".38")
     (left, top, *_), side = _entry(0, 0), ENTRY * len(output)
     steps = range(0, side + 1, ENTRY)
     lines = "".join(f"M{left} {top + at}h{side}M{left + at} {top}v{side}" for at in steps)
@@ -146,15 +146,15 @@ def _draw_output(svg, output, place, colour):
         left, top, side, _ = _entry(*at)
         weight = "600" if at == place else "400"
         add_text(svg, left + side / 2, top + side / 2 + 7, _whole(number), anchor="middle", weight=weight)
-    add_path(svg, _square(_entry(*place)), fill="none", stroke=INK, stroke_width="3")
+    add_path(svg, rectangle(*_entry(*place)), fill="none", stroke=INK, stroke_width="3")
 
 
 def _draw_factors(svg, x, weight, corner, colour):
     """A box for every offset of the window, as in the window: weight times patch, channel by channel."""
     add_text(svg, MARGIN, BOX_TOP - 10, "weights · patch, and the sum, at each offset")
     factors = window_factors(x, weight, corner)
-    inside = "".join(_square(_box(*at)) for at in factors)
-    outside = "".join(_square(_box(*at)) for at in np.ndindex(weight.shape[1:]) if at not in factors)
+    inside = "".join(rectangle(*_box(*at)) for at in factors)
+    outside = "".join(rectangle(*_box(*at)) for at in np.ndindex(weight.shape[1:]) if at not in factors)
     add_path(svg, inside, fill=colour, fill_opacity=".14", stroke=RULE)
     if outside:
         add_path(svg, outside, fill="none", stroke=RULE, stroke_dasharray="4 4")
@@ -187,11 +187,6 @@ def _entry(row, column):
 def _box(i, j):
     """Where an offset's inner product stands."""
     return MARGIN + j * BOX_WIDTH, BOX_TOP + i * BOX_HEIGHT, BOX_WIDTH, BOX_HEIGHT
-
-
-def _square(place):
-    left, top, width, height = place
-    return f"M{left} {top}h{width}v{height}h{-width}z"
 
 
 def _whole(number):

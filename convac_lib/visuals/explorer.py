@@ -245,7 +245,10 @@ class Explorer:
             + "</tr>"
             for state, row in zip(self.states, rows)
         )
-        return f'<div tabindex="0" role="group" aria-label="All values"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table></div>'
+        return (
+            f'<div tabindex="0" role="group" aria-label="All values"><table>\n<thead><tr>{head}</tr></thead>\n'
+            f"<tbody>\n{body}\n</tbody>\n</table></div>"
+        )
 
     def _live(self):
         """The same card of ipywidgets, whose every move calls the view."""

@@ -152,8 +152,8 @@ def side_view(axes: Axes, network: Architecture, layer: int) -> Axes:
         for height in range(layer, 0, -1):
             R, S = network.layers[height - 1].receptive_field, network.layers[height - 1].stride
             for unit in units:
-                (left, right), below = edges(height, unit), (edges(height - 1, unit * S + i) for i in (0, R - 1))
-                (start, _), (_, stop) = below
+                left, right = edges(height, unit)
+                start, stop = edges(height - 1, unit * S)[0], edges(height - 1, unit * S + R - 1)[1]
                 floor = height - 0.82
                 axes.fill([left, right, stop, start], [height, height, floor, floor], color=colour, alpha=0.22, lw=0)
             boxes |= {(height, unit) for unit in units}

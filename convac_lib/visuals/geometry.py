@@ -12,7 +12,18 @@ from PIL import Image
 from convac_lib.architecture import Architecture, common_case
 from convac_lib.visuals.explorer import View
 from convac_lib.visuals.style import INK, MUTED, colour_of
-from convac_lib.visuals.svg import LINE, MARGIN, WIDTH, add_line, add_path, add_text, outline, short, svg_document
+from convac_lib.visuals.svg import (
+    LINE,
+    MARGIN,
+    WIDTH,
+    add_line,
+    add_path,
+    add_text,
+    outline,
+    rectangle,
+    short,
+    svg_document,
+)
 
 LAYERS = 8  # that are shown
 SIDE, TOP, ROW = 320, 2 * LINE - 8, 34
@@ -161,8 +172,7 @@ def _draw_table(svg, network, layer, colour):
     """R, S, T_R and T_S of every layer, with one layer marked; those above it are grey."""
     for name, x in COLUMNS.items():
         add_text(svg, x, TOP + 14, name, anchor="middle", fill=MUTED)
-    left, top, width, height = _row(layer)
-    add_path(svg, f"M{left} {top}h{width}v{height}h{-width}z", fill=colour, fill_opacity=".38")
+    add_path(svg, rectangle(*_row(layer)), fill=colour, fill_opacity=".38")
     numbers = zip(network.layers, network.total_receptive_fields, network.total_strides)
     for number, (each, T_R, T_S) in enumerate(numbers, start=1):
         top = _row(number)[1]

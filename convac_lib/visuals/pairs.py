@@ -19,6 +19,7 @@ from convac_lib.visuals.svg import (
     add_path,
     add_text,
     readable,
+    rectangle,
     short,
     svg_document,
 )
@@ -148,7 +149,7 @@ def _draw_image(svg, witness, compared, colour):
     cell, half = IMAGE_SIDE / size, IMAGE_SIDE / 2
     add_text(svg, MARGIN, TOP - 10 - LINE, f"image {size}×{size}")
     add_text(svg, MARGIN + half, TOP - 10, "cut", anchor="middle")
-    add_path(svg, _rectangle(MARGIN, TOP, half, IMAGE_SIDE), fill=INK, fill_opacity=".12")
+    add_path(svg, rectangle(MARGIN, TOP, half, IMAGE_SIDE), fill=INK, fill_opacity=".12")
     steps = [short(at * cell) for at in range(size + 1)]
     lines = "".join(f"M0 {at}h{IMAGE_SIDE}M{at} 0v{IMAGE_SIDE}" for at in steps)
     place = f"translate({MARGIN} {TOP})"
@@ -181,8 +182,8 @@ def _draw_labels(svg, pairs, D, colour):
         for pair in range(pairs):
             length = MATRIX_SIDE / D ** (pair + 1)  # the last pair's template changes from row to row
             for start in range(template, D ** (pair + 1), D):
-                path += _rectangle(left + pair * STRIP, TOP + start * length, STRIP, length)
-                path += _rectangle(MATRIX_LEFT + start * length, top + pair * STRIP, length, STRIP)
+                path += rectangle(left + pair * STRIP, TOP + start * length, STRIP, length)
+                path += rectangle(MATRIX_LEFT + start * length, top + pair * STRIP, length, STRIP)
         add_path(svg, path, fill=colour, fill_opacity=short(template / (D - 1)), stroke=MUTED, stroke_width=".75")
     for pair, letter in enumerate(LETTERS[:pairs]):
         middle = (pair + 0.5) * STRIP
@@ -194,7 +195,7 @@ def _draw_labels(svg, pairs, D, colour):
 def _draw_entries(svg, minor):
     """The matrix: black where an entry is 1, with its lines; 0 and 1 are written where there is room."""
     cell = MATRIX_SIDE / len(minor)
-    ones = "".join(_rectangle(MATRIX_LEFT + s * cell, TOP + r * cell, cell, cell) for r, s in np.argwhere(minor == 1))
+    ones = "".join(rectangle(MATRIX_LEFT + s * cell, TOP + r * cell, cell, cell) for r, s in np.argwhere(minor == 1))
     add_path(svg, ones, fill=INK)
     steps = [short(at * cell) for at in range(len(minor) + 1)]
     lines = "".join(f"M0 {at}h{MATRIX_SIDE}M{at} 0v{MATRIX_SIDE}" for at in steps)
@@ -203,10 +204,6 @@ def _draw_entries(svg, minor):
         for (r, s), entry in np.ndenumerate(minor):
             place = MATRIX_LEFT + (s + 0.5) * cell, TOP + (r + 0.5) * cell + 7
             add_text(svg, *place, str(entry), anchor="middle", fill="#FFFFFF" if entry == 1 else MUTED)
-
-
-def _rectangle(left, top, width, height):
-    return f"M{short(left)} {short(top)}h{short(width)}v{short(height)}h{short(-width)}z"
 
 
 def _dot(x, y, radius):

@@ -22,11 +22,15 @@ def add_path(group, path, **attributes):
     ElementTree.SubElement(group, "path", {"d": path, **attributes})
 
 
-def outline(rows: range, columns: range, inset: float = 0.0) -> str:
-    """Go around a field of rows and columns, as a path; `inset` from its edges, in the field's units."""
-    width, height = len(columns) - 2 * inset, len(rows) - 2 * inset
-    start = f"M{short(columns.start + inset)} {short(rows.start + inset)}"
-    return f"{start}h{short(width)}v{short(height)}h{short(-width)}z"
+def rectangle(left, top, width, height):
+    """A rectangle as a path."""
+    return f"M{short(left)} {short(top)}h{short(width)}v{short(height)}h{short(-width)}z"
+
+
+def outline(rows, columns, inset=0.0):
+    """Go around a field, a range of rows and one of columns, as a path; `inset` from its edges, in the field's units."""
+    sides = len(columns) - 2 * inset, len(rows) - 2 * inset
+    return rectangle(columns.start + inset, rows.start + inset, *sides)
 
 
 def svg_document(width: float, height: float) -> ElementTree.Element:

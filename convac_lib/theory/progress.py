@@ -1,6 +1,8 @@
 """Long work: what a stage of it shows while it runs, and how its threads stop."""
 
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -53,6 +55,22 @@ def available_threads() -> int:
     return max((library["num_threads"] for library in BLAS.info()), default=os.cpu_count())
 
 
+class _Pool(ThreadPoolExecutor):
+    """Hands its work out uninterrupted: Ctrl-C amid one of the executor's locks would leave it shut, and hang the end."""
+
+    def map(self, *arguments, **options):
+        if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is None:
+            return super().map(*arguments, **options)
+        held = []
+        before = signal.signal(signal.SIGINT, lambda *interrupt: held.append(interrupt))
+        try:
+            return super().map(*arguments, **options)
+        finally:
+            signal.signal(signal.SIGINT, before)
+            if held:
+                signal.raise_signal(signal.SIGINT)
+
+
 @contextmanager
 def workers(threads: int) -> Iterator[ThreadPoolExecutor]:
     """Start threads that take whole parts of the work each; BLAS's own would only wait for one another.
@@ -71,7 +89,7 @@ def workers(threads: int) -> Iterator[ThreadPoolExecutor]:
     """
     np.empty(2**25 - 2**13, np.int8)  # freed at once: glibc then keeps the memory that parts free, thrice as fast
     with BLAS.limit(limits=1):
-        pool = ThreadPoolExecutor(threads)
+        pool = _Pool(threads)
         try:
             yield pool
         finally:

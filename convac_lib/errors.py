@@ -37,3 +37,7 @@ class CertificateError(ConvacError):
 
 class DataError(ConvacError):
     """Data that is missing, malformed or damaged."""
+
+
+class BudgetError(ConvacError):
+    """A question that needs more memory or time than there is."""

@@ -263,6 +263,26 @@ def common_case(B: int, M: int, size: int, channels: int | None = None) -> Archi
     return Architecture(size, M, (Layer(B, 1, channels), Layer(2, 2, channels)) * blocks)
 
 
+def place_overlap(B1: int, B2: int, C: int, *, M: int = 2) -> Architecture:
+    """Build the common case on a 4×4 image with a receptive field of its own for each of its two stride-1 layers.
+
+    Args:
+        B1: the receptive field of layer 1, on 4×4 units.
+        B2: the receptive field of layer 3, on 2×2 units.
+        C: the channels of every layer.
+        M: representation channels.
+
+    Returns:
+        The `Architecture`: GC(B₁, 1), GC(2, 2), GC(B₂, 1), GC(2, 2).
+
+    Chapter: *Is a little overlap all you need?*
+
+    >>> place_overlap(3, 3, C=2) == common_case(B=3, M=2, size=4)
+    True
+    """
+    return Architecture(4, M, (Layer(B1, 1, C), Layer(2, 2, C), Layer(B2, 1, C), Layer(2, 2, C)))
+
+
 def baseline(M: int, size: int, channels: int | None = None) -> Architecture:
     """Build the baseline ConvAC, which has no overlap: 2×2 layers of stride 2, down to 1×1.
 

@@ -1,1 +1,1 @@
-"""What the page shows: the house style, drawings of networks and ranks, figures, and the explorer."""
+"""What the page shows: the house style, pictures of networks and ranks, figures, and the explorers with their views."""

@@ -1,7 +1,7 @@
 """The explorer: a picture and one sentence for every choice of a few parameters, with a kernel and without one.
 
-On a static page it is plain HTML with a small script and a table of all its states; in a running notebook it is made
-of ipywidgets, and every move calls the view anew.
+On a static page it is plain HTML with a small script and a table of all its states. In a running notebook it consists
+of ipywidgets, and every move calls the view again.
 """
 
 import json
@@ -14,10 +14,12 @@ from html import escape
 from importlib.resources import files
 from importlib.util import find_spec
 from itertools import product
+from typing import Any
 
 from convac_lib.errors import ConvacError
 
 Value = str | int | float
+State = tuple[Value, ...]  # a value of every axis
 
 
 class ExplorerError(ConvacError):
@@ -30,11 +32,11 @@ class View:
 
     Args:
         picture: an SVG document; give the pictures of all states one size, so that nothing jumps.
-        alt: what the picture shows, for those who do not see it.
-        reading: the one sentence that says what to read off it.
+        alt: what the picture shows, for readers who do not see it.
+        reading: one sentence that says what the picture tells.
         values: the state's numbers by name, a row of the table of all values.
-        spots: parts of the picture, (left, top, width, height) in its own units, each with values on axes: pointing at
-            one shows the state with these values, and a click or a tap chooses it.
+        spots: parts of the picture, (left, top, width, height) in its own units, each with values on axes. Pointing at
+            a part shows the state with these values, and a click or a tap chooses it.
 
     Chapter: *The overlap theorem*.
 
@@ -55,11 +57,11 @@ class Explorer:
     Every state is computed once, when the explorer is made. The last line of a cell shows it.
 
     Args:
-        name: what its parts are called on the page, in lower-case letters, digits and hyphens; unique in the book.
-        axes: the values to choose from, by label: "B" or "B, receptive field", where what stands before the comma is
-            the argument of `view`. Numbers make a slider, strings a row of buttons.
-        view: takes a value of every axis, by name, and returns the `View`; or None where there is no such state: from
-            there the axes named last give way, to the nearest state that there is.
+        name: the end of its id on the page, in lower-case letters, digits and hyphens; unique in the book.
+        axes: the values to choose from, by label: "B" or "B, receptive field", where the word before the comma is the
+            argument of `view`. Numbers make a slider, strings a row of buttons.
+        view: takes a value of every axis, by name, and returns the `View`; or None if the combination does not exist:
+            the explorer then moves to the nearest one that exists, and changes the last axes first.
         title: the heading, one line.
         start: the first state; an axis left out starts at its first value.
 
@@ -67,8 +69,8 @@ class Explorer:
         states: every `View`, by its values on the axes.
 
     Raises:
-        ExplorerError: if the name makes no id, an axis is empty or has no name that `view` can take, the start is not
-            on the axes or no state, or the view returns neither a `View` nor None.
+        ExplorerError: if the name is no valid id, an axis is empty or has no name that `view` can take, the start is
+            not on the axes or no state, or the view returns neither a `View` nor None.
 
     Source: none; ours. Chapter: *The overlap theorem*.
 
@@ -88,11 +90,11 @@ class Explorer:
         self,
         name: str,
         axes: Mapping[str, Sequence[Value]],
-        view: Callable[..., View],
+        view: Callable[..., View | None],
         *,
         title: str,
         start: Mapping[str, Value] | None = None,
-    ):
+    ) -> None:
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
             raise ExplorerError(
                 f"explorer name {name!r} makes no stable id; "
@@ -104,12 +106,11 @@ class Explorer:
         self._check_axes(axes)
         self.start = {letter: values[0] for letter, values in self.axes.items()} | dict(start or {})
         self._check_start()
-        every = {state: self._see(state) for state in product(*self.axes.values())}
-        self.states = {state: view for state, view in every.items() if view is not None}
+        self.states = {state: seen for state in product(*self.axes.values()) if (seen := self._see(state))}
         if tuple(self.start.values()) not in self.states:
             raise ExplorerError(f"the view has no state at the start, {_call(self.start)}; start at one that it has")
 
-    def _check_axes(self, axes):
+    def _check_axes(self, axes: Mapping[str, Sequence[Value]]) -> None:
         if not axes:
             raise ExplorerError("an explorer needs an axis to move along, and none was given")
         if len(self.axes) < len(axes):
@@ -123,7 +124,7 @@ class Explorer:
             if not values:
                 raise ExplorerError(f"axis {letter!r} has no values; give it at least one")
 
-    def _check_start(self):
+    def _check_start(self) -> None:
         for letter, value in self.start.items():
             if letter not in self.axes:
                 raise ExplorerError(f"the start sets {letter!r}, which is no axis; the axes are {', '.join(self.axes)}")
@@ -133,25 +134,25 @@ class Explorer:
                     f"use one of {', '.join(map(_words, self.axes[letter]))}"
                 )
 
-    def _see(self, state):
-        state = dict(zip(self.axes, state))
-        view = self.view(**state)
+    def _see(self, state: State) -> View | None:
+        named = dict(zip(self.axes, state))
+        view = self.view(**named)
         if not isinstance(view, View | None):
             raise ExplorerError(
-                f"view({_call(state)}) returned {view!r}; it must return a View, or None where there is no such state"
+                f"view({_call(named)}) returned {view!r}; it must return a View, or None where there is no such state"
             )
         return view
 
-    def _nearest(self, wanted):
-        """The state nearest to these values, axis by axis: so the axes named last give way first."""
+    def _nearest(self, wanted: Sequence[Value]) -> State:
+        """Find the state nearest to these values on the first axis, then on the next: the last axes change first."""
 
-        def distances(state):
+        def distances(state: State) -> list[int]:
             return [abs(each.index(a) - each.index(b)) for each, a, b in zip(self.axes.values(), state, wanted)]
 
         return min(self.states, key=distances)
 
-    def _table(self):
-        """The header and the rows of all values, as words."""
+    def _table(self) -> tuple[list[str], list[list[str]]]:
+        """Write the header and the rows of the table of all values."""
         names = list(dict.fromkeys(name for view in self.states.values() for name in view.values))
         rows = (
             [*map(_words, state), *(_words(view.values.get(name, "–")) for name in names)]
@@ -159,20 +160,20 @@ class Explorer:
         )
         return [*self.axes, *names], list(rows)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         header, rows = self._table()
         widths = [max(map(len, column)) for column in zip(header, *rows)]
         lines = ("  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in (header, *rows))
         return "\n".join([self.title, "", *lines])
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        bundle = {"text/plain": repr(self), "text/html": self._html()}
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
+        bundle: dict[str, object] = {"text/plain": repr(self), "text/html": self._html()}
         if _has_kernel() and find_spec("ipywidgets"):
             model = {"version_major": 2, "version_minor": 0, "model_id": self._live().model_id}
             bundle["application/vnd.jupyter.widget-view+json"] = model
         return bundle
 
-    def _html(self):
+    def _html(self) -> str:
         start = tuple(self.start[letter] for letter in self.axes)
         view = self.states[start]
         axes = [[letter, [_words(value) for value in values]] for letter, values in self.axes.items()]
@@ -203,19 +204,20 @@ class Explorer:
 {_resource("explorer.js")}</script>
 </figure>"""
 
-    def _data(self, state):
-        """A state as the script reads it; a spot is its rectangle and the values, by their numbers, that it leads to."""
+    def _data(self, state: State) -> dict[str, object] | None:
+        """Return a state as the script reads it; a spot is its rectangle and the indices of its values."""
         view = self.states.get(state)
         if view is None:
             return None
         spots = []
-        for place, values in view.spots:
-            values = dict(zip(self.axes, state)) | values
-            spots.append([*place, *(numbers.index(values[letter]) for letter, numbers in self.axes.items())])
-        data = {"picture": view.picture, "alt": view.alt, "reading": _sentence(view)}
-        return data | {"spots": spots} if spots else data
+        for place, changes in view.spots:
+            chosen = dict(zip(self.axes, state)) | dict(changes)
+            spots.append([*place, *(values.index(chosen[letter]) for letter, values in self.axes.items())])
+        return {"picture": view.picture, "alt": view.alt, "reading": _sentence(view)} | (
+            {"spots": spots} if spots else {}
+        )
 
-    def _control(self, letter):
+    def _control(self, letter: str) -> str:
         values, label = self.axes[letter], escape(self.labels[letter])
         words = [escape(_words(value)) for value in values]
         chosen = values.index(self.start[letter])
@@ -236,7 +238,7 @@ class Explorer:
         )
         return f'<fieldset class="convac-axis"><legend>{label}</legend><div>{buttons}</div></fieldset>'
 
-    def _html_table(self, start):
+    def _html_table(self, start: State) -> str:
         header, rows = self._table()
         head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
         body = "\n".join(
@@ -250,8 +252,8 @@ class Explorer:
             f"<tbody>\n{body}\n</tbody>\n</table></div>"
         )
 
-    def _live(self):
-        """The same card of ipywidgets, whose every move calls the view."""
+    def _live(self) -> Any:
+        """Build the same card of ipywidgets, whose every move calls the view."""
         import ipywidgets as widgets
 
         picture, reading = widgets.HTML(), widgets.HTML()
@@ -266,13 +268,13 @@ class Explorer:
                 layout={"width": "auto"},
             )
 
-        def show(_=None):
+        def show(_: object = None) -> None:
             state = self._nearest([control.value for control in controls.values()])
             for control, value in zip(controls.values(), state):
                 control.value = value
-            view = self._see(state)
-            picture.value = _image(view)
-            reading.value = f'<p class="convac-reading" aria-live="polite">{escape(_sentence(view))}</p>'
+            if view := self._see(state):
+                picture.value = _image(view)
+                reading.value = f'<p class="convac-reading" aria-live="polite">{escape(_sentence(view))}</p>'
 
         for control in controls.values():
             control.observe(show, "value")
@@ -285,36 +287,36 @@ class Explorer:
         return card
 
 
-def _call(state):
+def _call(state: Mapping[str, Value]) -> str:
     return ", ".join(f"{letter}={value!r}" for letter, value in state.items())
 
 
-def _is_slider(values):
+def _is_slider(values: Sequence[Value]) -> bool:
     return not any(isinstance(value, str) for value in values)
 
 
-def _words(value):
+def _words(value: Value) -> str:
     if isinstance(value, float):
         return f"{value:,.4g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _image(view):
+def _image(view: View) -> str:
     source = b64encode(view.picture.encode()).decode()
     # "dark-light" asks the book's theme to leave the picture as it is in dark mode
     return f'<img class="dark-light" alt="{escape(view.alt)}" src="data:image/svg+xml;base64,{source}">'
 
 
-def _sentence(view):
-    """The reading, in which "B = 3" never breaks over two lines."""
+def _sentence(view: View) -> str:
+    """Return the reading, in which "B = 3" never breaks over two lines."""
     return view.reading.replace(" = ", "\u00a0=\u00a0")
 
 
-def _resource(name):
+def _resource(name: str) -> str:
     return files("convac_lib.visuals").joinpath(name).read_text(encoding="utf-8")
 
 
-def _has_kernel():
-    """Whether this runs in a notebook's kernel: where IPython was never imported, it does not."""
+def _has_kernel() -> bool:
+    """Whether this runs in a notebook's kernel; if IPython was never imported, it does not."""
     ipython = sys.modules.get("IPython")
     return ipython is not None and getattr(ipython.get_ipython(), "kernel", None) is not None

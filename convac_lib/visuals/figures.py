@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from convac_lib.errors import ConvacError
 from convac_lib.experiments.report import rows_of
+from convac_lib.visuals.axes import apart
 from convac_lib.visuals.style import BOUND_COLOUR, INK, SATURATION_COLOUR, colour_of, marker_of
 
 if TYPE_CHECKING:  # a figure needs neither torch nor matplotlib before it is drawn
@@ -92,20 +93,12 @@ def accuracy_against(axes: Axes, records: Iterable[Record], *, x: str = "channel
 
     if x not in SIZES:
         raise ConvacError(f"unknown size {x!r}; use one of {', '.join(SIZES)}")
-    curves = {}
+    curves: dict[int, dict[int, list[float]]] = {}
     for row in rows_of(records):
         curves.setdefault(row.B, {}).setdefault(getattr(row, x), []).extend(row.accuracies)
     if not curves:
         raise ConvacError("there is no record to draw; give at least one")
-    ends = {}
-    for B, points in sorted(curves.items()):
-        sizes = sorted(points)
-        means = [fmean(points[size]) for size in sizes]
-        axes.plot(sizes, means, color=colour_of(B), marker=marker_of(B), clip_on=False)
-        runs = [(size, accuracy) for size in sizes for accuracy in points[size] if len(points[size]) > 1]
-        if runs:
-            axes.scatter(*zip(*runs), s=12, color=colour_of(B), alpha=0.6, linewidths=0, clip_on=False)
-        ends[B] = (sizes[-1], means[-1])
+    ends = {B: _draw_curve(axes, B, points) for B, points in sorted(curves.items())}
     axes.set(xscale="log", xlabel=x, ylim=(0, 1))
     if axes.yaxis.get_tick_params().get("labelleft", True):  # panels that share it say it once
         axes.set_ylabel("training accuracy")
@@ -116,23 +109,35 @@ def accuracy_against(axes: Axes, records: Iterable[Record], *, x: str = "channel
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.set_xticks(sorted({size for points in curves.values() for size in points}))
         axes.xaxis.minorticks_off()
-    for (B, end), height in zip(ends.items(), _apart([height for _, height in ends.values()])):
+    for (B, end), height in zip(ends.items(), apart([height for _, height in ends.values()], least=0.08)):
         leader = {"arrowstyle": "-", "color": colour_of(B), "linewidth": 0.8, "shrinkA": 0, "shrinkB": 6}
         beside = axes.get_yaxis_transform()
         axes.annotate(f"B = {B}", end, (1.06, height), textcoords=beside, va="center", color=INK, arrowprops=leader)
     return axes
 
 
+def _draw_curve(axes: Axes, B: int, points: Mapping[int, Sequence[float]]) -> tuple[int, float]:
+    """Draw the mean accuracies of every size as a curve, and single runs as points; return the curve's end."""
+    sizes = sorted(points)
+    means = [fmean(points[size]) for size in sizes]
+    axes.plot(sizes, means, color=colour_of(B), marker=marker_of(B), clip_on=False)
+    runs = [(size, accuracy) for size in sizes for accuracy in points[size] if len(points[size]) > 1]
+    if runs:
+        across, up = zip(*runs)
+        axes.scatter(across, up, s=12, color=colour_of(B), alpha=0.6, linewidths=0, clip_on=False)
+    return sizes[-1], means[-1]
+
+
 def side_view(axes: Axes, network: Architecture, layer: int) -> Axes:
     """Draw one row of the image from the side: what two neighbouring units of a layer read, layer by layer.
 
-    A unit stands over the middle of its total receptive field and opens a fan onto the units that it reads. The first
-    unit's fans are in its network's colour, its neighbour's in grey; where fans lie on each other, they are darker.
+    A unit is drawn over the middle of its total receptive field, with a fan onto the units that it reads. The fans of
+    the first unit are in its network's colour, those of its neighbour in grey; where fans overlap, they are darker.
 
     Args:
         axes: where to draw.
         network: the network; B is its first layer's receptive field.
-        layer: the layer of the two units, counted from 1; the pixels stand at height 0.
+        layer: the layer of the two units, counted from 1; the pixels are at height 0.
 
     Returns:
         The same axes.
@@ -141,7 +146,7 @@ def side_view(axes: Axes, network: Architecture, layer: int) -> Axes:
     """
     totals = [(1, 1), *zip(network.total_receptive_fields, network.total_strides)]
 
-    def edges(height, unit):
+    def edges(height: int, unit: int) -> tuple[float, float]:
         T_R, T_S = totals[height]
         middle = unit * T_S + T_R / 2
         return middle - 0.4 * T_S, middle + 0.4 * T_S
@@ -185,11 +190,3 @@ def sweep_figure(records: Iterable[Record]) -> Figure:
     for axes, size in zip(figure.subplots(1, 2, sharey=True), SIZES):
         accuracy_against(axes, records, x=size)
     return figure
-
-
-def _apart(heights, least=0.08):
-    """The same heights, moved down where two labels would touch."""
-    moved, top = {}, float("inf")
-    for number in sorted(range(len(heights)), key=lambda number: -heights[number]):
-        top = moved[number] = min(heights[number], top - least)
-    return [moved[number] for number in range(len(heights))]

@@ -1,5 +1,6 @@
-"""The theorem's witness on one picture: the patches that it pairs up over the cut, and the identity that they make."""
+"""The explorer of the theorem's witness: the patches that it pairs across the cut, and the identity that they make."""
 
+from collections.abc import Sequence
 from itertools import product
 from xml.etree import ElementTree
 
@@ -8,7 +9,7 @@ import numpy as np
 from convac_lib.architecture import common_case
 from convac_lib.theory.bounds import theorem
 from convac_lib.theory.witness import Witness, theorem_witness
-from convac_lib.visuals.explorer import View
+from convac_lib.visuals.explorer import Value, View
 from convac_lib.visuals.style import INK, MUTED, RULE, colour_of
 from convac_lib.visuals.svg import (
     LINE,
@@ -18,8 +19,10 @@ from convac_lib.visuals.svg import (
     add_line,
     add_path,
     add_text,
+    lattice,
     readable,
     rectangle,
+    serialize,
     short,
     svg_document,
 )
@@ -61,12 +64,12 @@ def witness_view(B: int, size: int, M: int, pairs: int) -> View | None:
         for letter, (patch, other) in zip(LETTERS, compared)
     )
     alternative = (
-        f"A {size}×{size} image with a cut down the middle and {e} pairs of patches joined across it. Marked: {places}. "
-        f"Beside it, {side}×{side} entries of the matricization, by the templates of the marked pairs: "
+        f"A {size}×{size} image with a cut down the middle and {e} pairs of patches joined across it. Marked: "
+        f"{places}. Beside it, {side}×{side} entries of the matricization, by the templates of the marked pairs: "
         f"{np.count_nonzero(minor)} ones, on the diagonal, and zeros elsewhere."
     )
-    values = {
-        "layer K": bound.layer,
+    values: dict[str, Value] = {
+        "layer K": str(bound.layer),
         "pairs, e": e,
         "apart by": witness.right[0] - witness.left[0],
         "identity shown": f"{side}×{side}",
@@ -75,7 +78,7 @@ def witness_view(B: int, size: int, M: int, pairs: int) -> View | None:
     return View(draw_pairs(witness, pairs, colour=colour_of(B)), alternative, _reading(B, M, e, pairs), values)
 
 
-def _reading(B, M, e, pairs):
+def _reading(B: int, M: int, e: int, pairs: int) -> str:
     if e == 1:
         identity = f"only the last window sees both halves, so one pair: an identity of side {M}"
     elif pairs == e:
@@ -118,7 +121,7 @@ def witness_submatrix(witness: Witness, pairs: int) -> tuple[list[tuple[int, int
 def draw_pairs(witness: Witness, pairs: int, *, colour: str) -> str:
     """Draw the image with its cut and its pairs, and beside it the submatrix by the templates of some of them.
 
-    Rows and columns are labelled by strips, one a pair: empty for template 0, full for the last. Entries that are 1
+    Rows and columns are labelled by strips, one per pair: empty for template 0, full for the last. Entries that are 1
     are black.
 
     Args:
@@ -140,19 +143,17 @@ def draw_pairs(witness: Witness, pairs: int, *, colour: str) -> str:
     _draw_image(svg, witness, compared, colour)
     _draw_labels(svg, pairs, witness.D, colour)
     _draw_entries(svg, minor)
-    return ElementTree.tostring(svg, encoding="unicode")
+    return serialize(svg)
 
 
-def _draw_image(svg, witness, compared, colour):
-    """The patches, the left half shaded, and every pair as a bar from end to end; in one row, one above the other."""
+def _draw_image(svg: ElementTree.Element, witness: Witness, compared: Sequence[tuple[int, int]], colour: str) -> None:
+    """Draw the patches, the left half shaded, and every pair as a bar; the bars of one row are one above the other."""
     size = witness.circuit.architecture.size
     cell, half = IMAGE_SIDE / size, IMAGE_SIDE / 2
     add_text(svg, MARGIN, TOP - 10 - LINE, f"image {size}×{size}")
     add_text(svg, MARGIN + half, TOP - 10, "cut", anchor="middle")
     add_path(svg, rectangle(MARGIN, TOP, half, IMAGE_SIDE), fill=INK, fill_opacity=".12")
-    steps = [short(at * cell) for at in range(size + 1)]
-    lines = "".join(f"M0 {at}h{IMAGE_SIDE}M{at} 0v{IMAGE_SIDE}" for at in steps)
-    place = f"translate({MARGIN} {TOP})"
+    lines, place = lattice(0, 0, IMAGE_SIDE, size), f"translate({MARGIN} {TOP})"
     add_path(svg, lines, fill="none", stroke=RULE, transform=place)
     add_line(svg, MARGIN + half, TOP - 6, MARGIN + half, TOP + IMAGE_SIDE + 6, INK, width=2.5)
     starts = sorted({patch % size for patch in witness.left})
@@ -169,13 +170,13 @@ def _draw_image(svg, witness, compared, colour):
         x, y, length = bars[pair]
         add_line(svg, x, y, x + length, y, colour, width=4)
         add_path(svg, _dot(x, y, 6) + _dot(x + length, y, 6), fill=colour)
-        add_text(svg, MARGIN + IMAGE_SIDE + 8, TOP + cell * (pair[0] // size + 0.5) + 7, letter, weight="600")
+        add_text(svg, MARGIN + IMAGE_SIDE + 8, TOP + cell * (pair[0] // size + 0.5) + 7, letter, bold=True)
     add_text(svg, MARGIN, TOP + IMAGE_SIDE + LINE + 6, f"{len(witness.left)} pair{'s' * (len(witness.left) > 1)},")
     add_text(svg, MARGIN, TOP + IMAGE_SIDE + 2 * LINE + 6, f"{witness.right[0] - witness.left[0]} columns apart")
 
 
-def _draw_labels(svg, pairs, D, colour):
-    """The templates of every row, left of the matrix, and of every column, above it: one strip a pair."""
+def _draw_labels(svg: ElementTree.Element, pairs: int, D: int, colour: str) -> None:
+    """Draw the templates of every row, left of the matrix, and of every column, above it: one strip per pair."""
     left, top = MATRIX_LEFT - 6 - pairs * STRIP, TOP - 6 - pairs * STRIP
     for template in range(D):
         path = ""
@@ -187,31 +188,31 @@ def _draw_labels(svg, pairs, D, colour):
         add_path(svg, path, fill=colour, fill_opacity=short(template / (D - 1)), stroke=MUTED, stroke_width=".75")
     for pair, letter in enumerate(LETTERS[:pairs]):
         middle = (pair + 0.5) * STRIP
-        add_text(svg, left + middle, TOP + MATRIX_SIDE + 18, letter, anchor="middle", weight="600")
+        add_text(svg, left + middle, TOP + MATRIX_SIDE + 18, letter, anchor="middle", bold=True)
     add_text(svg, MATRIX_LEFT - 6, TOP + MATRIX_SIDE + 18 + LINE, "left ends", anchor="end")
     add_text(svg, MATRIX_LEFT, top - 8, "right ends")
 
 
-def _draw_entries(svg, minor):
-    """The matrix: black where an entry is 1, with its lines; 0 and 1 are written where there is room."""
+def _draw_entries(svg: ElementTree.Element, minor: np.ndarray) -> None:
+    """Draw the matrix: black where an entry is 1, with its lines; 0 and 1 are written where there is room."""
     cell = MATRIX_SIDE / len(minor)
     ones = "".join(rectangle(MATRIX_LEFT + s * cell, TOP + r * cell, cell, cell) for r, s in np.argwhere(minor == 1))
     add_path(svg, ones, fill=INK)
-    steps = [short(at * cell) for at in range(len(minor) + 1)]
-    lines = "".join(f"M0 {at}h{MATRIX_SIDE}M{at} 0v{MATRIX_SIDE}" for at in steps)
+    lines = lattice(0, 0, MATRIX_SIDE, len(minor))
     add_path(svg, lines, fill="none", stroke=RULE, transform=f"translate({MATRIX_LEFT} {TOP})")
     if len(minor) <= 4:
-        for (r, s), entry in np.ndenumerate(minor):
-            place = MATRIX_LEFT + (s + 0.5) * cell, TOP + (r + 0.5) * cell + 7
-            add_text(svg, *place, str(entry), anchor="middle", fill="#FFFFFF" if entry == 1 else MUTED)
+        for r, s in np.ndindex(*minor.shape):
+            x, y, entry = MATRIX_LEFT + (s + 0.5) * cell, TOP + (r + 0.5) * cell + 7, minor[r, s]
+            add_text(svg, x, y, str(entry), anchor="middle", fill="#FFFFFF" if entry == 1 else MUTED)
 
 
-def _dot(x, y, radius):
+def _dot(x: float, y: float, radius: float) -> str:
+    """Write a disc as a path."""
     half = f"a{radius} {radius} 0 1 0 "
     return f"M{short(x - radius)} {short(y)}{half}{2 * radius} 0{half}-{2 * radius} 0"
 
 
-def _power(base, exponent):
-    """In full, 2³ = 8, or beyond nine digits 3³² ≈ 1.9×10¹⁵."""
+def _power(base: int, exponent: int) -> str:
+    """Write a power in full, 2³ = 8, or beyond nine digits rounded, 3³² ≈ 1.9×10¹⁵."""
     power, sign = readable(base**exponent, digits=9), "=" if base**exponent < 10**9 else "≈"
     return power if exponent == 1 else f"{base}{str(exponent).translate(SUPERSCRIPTS)} {sign} {power}"

@@ -1,4 +1,4 @@
-"""How receptive fields grow through the layers: what two neighbouring units see of a picture."""
+"""The explorer of receptive fields: what two neighbouring units of a layer see of a picture."""
 
 from base64 import b64encode
 from dataclasses import replace
@@ -10,17 +10,20 @@ import numpy as np
 from PIL import Image
 
 from convac_lib.architecture import Architecture, common_case
-from convac_lib.visuals.explorer import View
+from convac_lib.visuals.explorer import Value, View
 from convac_lib.visuals.style import INK, MUTED, colour_of
 from convac_lib.visuals.svg import (
     LINE,
     MARGIN,
     WIDTH,
+    Box,
+    Field,
     add_line,
     add_path,
     add_text,
     outline,
     rectangle,
+    serialize,
     short,
     svg_document,
 )
@@ -28,7 +31,6 @@ from convac_lib.visuals.svg import (
 LAYERS = 8  # that are shown
 SIDE, TOP, ROW = 320, 2 * LINE - 8, 34
 COLUMNS = {"layer": 378, "R, S": 438, "T_R": 492, "T_S": 540}  # of the table, by their middles
-Field = tuple[range, range]  # rows and columns
 
 
 def field_view(picture: np.ndarray, B: int, layer: int) -> View:
@@ -57,7 +59,7 @@ def field_view(picture: np.ndarray, B: int, layer: int) -> View:
         f"A picture of 32×32 pixels. A unit of layer {layer} sees {seen}{beside}. Beside it "
         "R, S, T_R and T_S of every layer."
     )
-    values = {
+    values: dict[str, Value] = {
         "units": f"{network.sizes[layer - 1]}×{network.sizes[layer - 1]}",
         "T_R": T_R,
         "T_S": T_S,
@@ -68,7 +70,7 @@ def field_view(picture: np.ndarray, B: int, layer: int) -> View:
     return View(draw_fields(picture, network, layer, colour=colour_of(B)), alternative, reading, values, spots)
 
 
-def _reading(B, layer, T_R, T_S, visible):
+def _reading(B: int, layer: int, T_R: int, T_S: int, visible: int) -> str:
     reading = f"B = {B}, layer {layer}: a unit sees {T_R}×{T_R} pixels"
     if visible < T_R:
         reading += f", of which the picture has {visible}×{visible}"
@@ -95,7 +97,7 @@ def fields_of(network: Architecture, layer: int) -> list[Field]:
     T_R, T_S = network.total_receptive_fields[layer - 1], network.total_strides[layer - 1]
     count, H = network.sizes[layer - 1], network.size
 
-    def seen(unit):
+    def seen(unit: int) -> range:
         return range(unit * T_S, min(unit * T_S + T_R, H))
 
     row = max(0, H - T_R) // 2 // T_S
@@ -138,7 +140,8 @@ def draw_fields(picture: np.ndarray, network: Architecture, layer: int, *, colou
     shared = unit[0], range(fields[-1][1].start, unit[1].stop)
     if len(fields) > 1 and shared[1]:
         add_path(group, outline(*shared), fill=colour, fill_opacity=".5")
-    below = [outline(*(span[:T_R] for span in unit)) for T_R in network.total_receptive_fields[: layer - 1]]
+    rows, columns = unit
+    below = [outline(rows[:T_R], columns[:T_R]) for T_R in network.total_receptive_fields[: layer - 1]]
     for path, dashes, width in [("".join(below), "none", 1), *zip(starmap(outline, fields), ("none", "6 4"), (3, 3))]:
         add_path(group, path, stroke="#FFFFFF", stroke_width=short(width + 2))
         add_path(group, path, stroke=INK, stroke_width=short(width), stroke_dasharray=dashes)
@@ -147,17 +150,17 @@ def draw_fields(picture: np.ndarray, network: Architecture, layer: int, *, colou
     if len(fields) > 1:
         _measure(svg, "T_S", T_S, range(unit[1].start, fields[1][1].start), pixel, above=False)
     _draw_table(svg, network, layer, colour)
-    return ElementTree.tostring(svg, encoding="unicode")
+    return serialize(svg)
 
 
-def _gif(picture):
-    """The picture in 32 greys, so that only fields are in colour: small, and the same bytes on every machine."""
+def _gif(picture: np.ndarray) -> str:
+    """Write the picture in 32 greys, so that only fields are in colour: small, and the same bytes on every machine."""
     file = BytesIO()
     Image.fromarray(picture).convert("L").quantize(32).save(file, "GIF")
     return b64encode(file.getvalue()).decode()
 
 
-def _measure(svg, name, number, columns, pixel, *, above):
+def _measure(svg: ElementTree.Element, name: str, number: int, columns: range, pixel: float, *, above: bool) -> None:
     """Mark a number of columns above the picture or below it; without an end where the picture ends first."""
     left, right = (MARGIN + pixel * at for at in (columns.start, columns.stop))
     y, baseline = (TOP - 8, TOP - 18) if above else (TOP + SIDE + 8, TOP + SIDE + 32)
@@ -165,23 +168,23 @@ def _measure(svg, name, number, columns, pixel, *, above):
     for x in (left, right) if len(columns) == number else (left,):
         add_line(svg, x, y - 5, x, y + 5, INK, width=2)
     words = f"{name} = {number}"
-    add_text(svg, max((left + right) / 2, MARGIN + 60), baseline, words, anchor="middle", weight="600")
+    add_text(svg, max((left + right) / 2, MARGIN + 60), baseline, words, anchor="middle", bold=True)
 
 
-def _draw_table(svg, network, layer, colour):
-    """R, S, T_R and T_S of every layer, with one layer marked; those above it are grey."""
+def _draw_table(svg: ElementTree.Element, network: Architecture, layer: int, colour: str) -> None:
+    """Draw a table of R, S, T_R and T_S of every layer, with one layer marked; those above it are grey."""
     for name, x in COLUMNS.items():
         add_text(svg, x, TOP + 14, name, anchor="middle", fill=MUTED)
     add_path(svg, rectangle(*_row(layer)), fill=colour, fill_opacity=".38")
     numbers = zip(network.layers, network.total_receptive_fields, network.total_strides)
     for number, (each, T_R, T_S) in enumerate(numbers, start=1):
         top = _row(number)[1]
-        look = {"fill": MUTED if number > layer else INK, "weight": "600" if number == layer else "400"}
+        fill = MUTED if number > layer else INK
         words = str(number), f"{each.receptive_field}, {each.stride}", str(T_R), str(T_S)
         for x, word in zip(COLUMNS.values(), words):
-            add_text(svg, x, top + 24, word, anchor="middle", **look)
+            add_text(svg, x, top + 24, word, anchor="middle", fill=fill, bold=number == layer)
 
 
-def _row(layer):
-    """Where a layer's row of the table stands: left, top, width, height."""
+def _row(layer: int) -> Box:
+    """Find the place of a layer's row of the table."""
     return MARGIN + SIDE + 26, TOP + ROW * layer - 6, WIDTH - 2 * MARGIN - SIDE - 26, ROW

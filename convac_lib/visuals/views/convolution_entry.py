@@ -1,26 +1,38 @@
-"""A Generalized Convolution entry by entry: the window on the input, its inner products, and their product."""
+"""The explorer of one layer, entry by entry: the window on the input, its inner products, and their product."""
 
 from xml.etree import ElementTree
 
 import numpy as np
 
 from convac_lib.theory.circuits import generalized_convolution
-from convac_lib.visuals.explorer import View
+from convac_lib.visuals.explorer import Value, View
 from convac_lib.visuals.style import INK, MUTED, RULE, colour_of
-from convac_lib.visuals.svg import LINE, MARGIN, WIDTH, add_letters, add_path, add_text, rectangle, svg_document
+from convac_lib.visuals.svg import (
+    LINE,
+    MARGIN,
+    WIDTH,
+    Box,
+    add_letters,
+    add_path,
+    add_text,
+    lattice,
+    rectangle,
+    serialize,
+    svg_document,
+)
 
 CELL, ENTRY, TOP = 46, 62, LINE + 8
 BOX_WIDTH, BOX_HEIGHT, BOX_TOP = 186, 38, TOP + 6 * CELL + LINE + 12
 
 
 def entry_view(x: np.ndarray, weight: np.ndarray, S: int, R: int, u: int, v: int) -> View | None:
-    """Compute one entry of a layer's output by hand: the inner product at every offset of its window, and their product.
+    """Compute one entry of a layer's output by hand: an inner product at every offset of its window, and their product.
 
         Y[u, v] = Π_ij Σ_d weight[d, i, j] · x[d, uS+i, vS+j],   with the factor 1 outside the image
 
     Args:
         x: the input, digits of shape (2, 4, 4).
-        weight: those of one output channel, whole numbers of shape (2, 3, 3); a smaller window takes the upper left.
+        weight: of one output channel, integers of shape (2, 3, 3); a smaller window takes the upper left.
         S: the stride, 1 or 2.
         R: the receptive field, 1 to 3.
         u: the entry's row.
@@ -42,9 +54,9 @@ def entry_view(x: np.ndarray, weight: np.ndarray, S: int, R: int, u: int, v: int
     weight = weight[:, :R, :R]
     output = generalized_convolution(x, weight[None], S)[0]
     factors = window_factors(x, weight, (u * S, v * S))
-    written = " · ".join(f"({_whole(factor)})" if factor < 0 else str(factor) for factor in factors.values())
+    written = " · ".join(f"({_signed(factor)})" if factor < 0 else str(factor) for factor in factors.values())
     outside = R**2 - len(factors)
-    reading = f"Y[{u}, {v}] = {written}" + (f" = {_whole(output[u, v])}." if len(factors) > 1 else ".")
+    reading = f"Y[{u}, {v}] = {written}" + (f" = {_signed(output[u, v])}." if len(factors) > 1 else ".")
     if R == 1:
         reading += " A single offset, so nothing is multiplied: a 1×1 convolution."
     if outside:
@@ -52,11 +64,11 @@ def entry_view(x: np.ndarray, weight: np.ndarray, S: int, R: int, u: int, v: int
             f" Of {R**2} offsets {outside} lie outside, the factor 1 each; with zeros there, the entry would be 0."
         )
     alternative = (
-        f"A 4×4 input of two channels, and the {R}×{R} window whose upper left patch is in row {u * S}, column {v * S}; "
-        f"the {len(factors)} inner products inside the image, {', '.join(map(_whole, factors.values()))}; and the "
-        f"{size}×{size} output, row by row: {'; '.join(', '.join(map(_whole, row)) for row in output)}."
+        f"A 4×4 input of two channels, and the {R}×{R} window whose upper left patch is in row {u * S}, column {v * S}"
+        f"; the {len(factors)} inner products inside the image, {', '.join(map(_signed, factors.values()))}; and the "
+        f"{size}×{size} output, row by row: {'; '.join(', '.join(map(_signed, row)) for row in output)}."
     )
-    values = {"factors inside": len(factors), "outside": outside, "Y[u, v]": int(output[u, v])}
+    values: dict[str, Value] = {"factors inside": len(factors), "outside": outside, "Y[u, v]": int(output[u, v])}
     spots = [(_entry(*place), {"u": place[0], "v": place[1]}) for place in np.ndindex(size, size)]
     return View(draw_entry(x, weight, output, (u, v), S), alternative, reading, values, spots)
 
@@ -108,24 +120,21 @@ def draw_entry(x: np.ndarray, weight: np.ndarray, output: np.ndarray, place: tup
     _draw_window(svg, x, corner, R, colour)
     _draw_output(svg, output, place, colour)
     _draw_factors(svg, x, weight, corner, colour)
-    return ElementTree.tostring(svg, encoding="unicode")
+    return serialize(svg)
 
 
-def _draw_window(svg, x, corner, R, colour):
-    """The input, a patch's two numbers one above the other, under the window and what of it lies outside."""
+def _draw_window(svg: ElementTree.Element, x: np.ndarray, corner: tuple[int, int], R: int, colour: str) -> None:
+    """Draw the input, a patch's two numbers one above the other, and the window, with dashes where it is outside."""
     size = x.shape[-1]
-    offsets = [(corner[0] + i, corner[1] + j) for i, j in np.ndindex(R, R)]
-    inside, outside = ([at for at in offsets if (max(at) < size) == within] for within in (True, False))
-    add_path(svg, "".join(rectangle(*_patch(*at)) for at in inside), fill=colour, fill_opacity=".38")
-    steps = [MARGIN + CELL * at for at in range(size + 1)]
-    lines = "".join(f"M{MARGIN} {TOP + at - MARGIN}h{size * CELL}M{at} {TOP}v{size * CELL}" for at in steps)
-    add_path(svg, lines, fill="none", stroke=MUTED)
+    patches = [(corner[0] + i, corner[1] + j) for i, j in np.ndindex(R, R)]
+    inside = [_patch(*at) for at in patches if max(at) < size]
+    outside = [_patch(*at) for at in patches if max(at) >= size]
+    add_path(svg, "".join(rectangle(*box) for box in inside), fill=colour, fill_opacity=".38")
+    add_path(svg, lattice(MARGIN, TOP, size * CELL, size), fill="none", stroke=MUTED)
     if outside:
-        add_path(
-            svg, "".join(rectangle(*_patch(*at)) for at in outside), fill="none", stroke=MUTED, stroke_dasharray="4 4"
-        )
-    for at in outside:
-        left, top, side, _ = _patch(*at)
+        path = "".join(rectangle(*box) for box in outside)
+        add_path(svg, path, fill="none", stroke=MUTED, stroke_dasharray="4 4")
+    for left, top, side, _ in outside:
         add_text(svg, left + side / 2, top + 30, "1", anchor="middle", fill=MUTED)
     for row, channel in np.ndindex(size, len(x)):
         middles = [MARGIN + CELL * (column + 0.5) for column in range(size)]
@@ -135,22 +144,22 @@ def _draw_window(svg, x, corner, R, colour):
     add_path(svg, rectangle(left, top, R * CELL, R * CELL), fill="none", stroke=INK, stroke_width="3")
 
 
-def _draw_output(svg, output, place, colour):
-    """The output, with the window's entry filled."""
+def _draw_output(svg: ElementTree.Element, output: np.ndarray, place: tuple[int, int], colour: str) -> None:
+    """Draw the output, with the window's entry filled."""
     add_path(svg, rectangle(*_entry(*place)), fill=colour, fill_opacity=".38")
-    (left, top, *_), side = _entry(0, 0), ENTRY * len(output)
-    steps = range(0, side + 1, ENTRY)
-    lines = "".join(f"M{left} {top + at}h{side}M{left + at} {top}v{side}" for at in steps)
-    add_path(svg, lines, fill="none", stroke=MUTED)
-    for at, number in np.ndenumerate(output):
-        left, top, side, _ = _entry(*at)
-        weight = "600" if at == place else "400"
-        add_text(svg, left + side / 2, top + side / 2 + 7, _whole(number), anchor="middle", weight=weight)
+    left, top, *_ = _entry(0, 0)
+    add_path(svg, lattice(left, top, ENTRY * len(output), len(output)), fill="none", stroke=MUTED)
+    for row, column in np.ndindex(*output.shape):
+        left, top, side, _ = _entry(row, column)
+        words, chosen = _signed(int(output[row, column])), (row, column) == place
+        add_text(svg, left + side / 2, top + side / 2 + 7, words, anchor="middle", bold=chosen)
     add_path(svg, rectangle(*_entry(*place)), fill="none", stroke=INK, stroke_width="3")
 
 
-def _draw_factors(svg, x, weight, corner, colour):
-    """A box for every offset of the window, as in the window: weight times patch, channel by channel."""
+def _draw_factors(
+    svg: ElementTree.Element, x: np.ndarray, weight: np.ndarray, corner: tuple[int, int], colour: str
+) -> None:
+    """Draw a box for every offset of the window, in the window's order: weight times patch, channel by channel."""
     add_text(svg, MARGIN, BOX_TOP - 10, "weights · patch, and the sum, at each offset")
     factors = window_factors(x, weight, corner)
     inside = "".join(rectangle(*_box(*at)) for at in factors)
@@ -162,32 +171,32 @@ def _draw_factors(svg, x, weight, corner, colour):
         words, ink = "outside: 1", MUTED
         if (i, j) in factors:
             patch = x[:, corner[0] + i, corner[1] + j]
-            words, ink = f"{_sum(weight[:, i, j], patch)} = {_whole(factors[i, j])}", INK
+            words, ink = f"{_sum(weight[:, i, j], patch)} = {_signed(factors[i, j])}", INK
         left, top, width, _ = _box(i, j)
         add_text(svg, left + width / 2, top + 26, words, anchor="middle", fill=ink)
 
 
-def _sum(weights, numbers):
-    """Written out: −1·2 + 2·1."""
-    (first, *weights), (number, *numbers) = weights, numbers
-    terms = (f" {'−' if w < 0 else '+'} {abs(w)}·{n}" for w, n in zip(weights, numbers))
-    return f"{_whole(first)}·{number}" + "".join(terms)
+def _sum(weights: np.ndarray, numbers: np.ndarray) -> str:
+    """Write an inner product out: −1·2 + 2·1."""
+    terms = (f" {'−' if w < 0 else '+'} {abs(w)}·{n}" for w, n in zip(weights[1:], numbers[1:]))
+    return f"{_signed(weights[0])}·{numbers[0]}" + "".join(terms)
 
 
-def _patch(row, column):
-    """Where a patch of the input stands: left, top, width, height."""
+def _patch(row: int, column: int) -> Box:
+    """Find the place of a patch of the input."""
     return MARGIN + CELL * column, TOP + CELL * row, CELL, CELL
 
 
-def _entry(row, column):
-    """Where an entry of the output stands."""
+def _entry(row: int, column: int) -> Box:
+    """Find the place of an entry of the output."""
     return WIDTH - MARGIN - ENTRY * (4 - column), TOP + ENTRY * row, ENTRY, ENTRY
 
 
-def _box(i, j):
-    """Where an offset's inner product stands."""
+def _box(i: int, j: int) -> Box:
+    """Find the place of an offset's inner product."""
     return MARGIN + j * BOX_WIDTH, BOX_TOP + i * BOX_HEIGHT, BOX_WIDTH, BOX_HEIGHT
 
 
-def _whole(number):
+def _signed(number: int) -> str:
+    """Write an integer with a true minus sign."""
     return str(number).replace("-", "−")

@@ -1,0 +1,109 @@
+"""The explorer of placements: the rank and the parameters of a network by the layers in which it overlaps."""
+
+from collections.abc import Mapping
+from functools import cache
+from itertools import product
+
+from convac_lib.architecture import place_overlap
+from convac_lib.theory.ranks import certify_rank
+from convac_lib.visuals.axes import Axes, draw_marker, logarithmic
+from convac_lib.visuals.explorer import View
+from convac_lib.visuals.style import INK, MUTED, SATURATION_COLOUR
+from convac_lib.visuals.svg import WIDTH, add_path, add_text, polyline, serialize
+
+PLACES = tuple(product((1, 2, 3), repeat=2))
+
+
+def placement_view(B1: int, B2: int, C: int) -> View:
+    """See where overlap pays: the rank and the parameters of a network by the places of its overlap, with M = 2.
+
+    Args:
+        B1: the receptive field of layer 1, from 1 to 3.
+        B2: the receptive field of layer 3, from 1 to 3.
+        C: the channels of every layer, from 2 to 4.
+
+    Returns:
+        The `View`.
+
+    Chapter: *Is a little overlap all you need?*
+
+    >>> placement_view(B1=1, B2=3, C=2).reading
+    'Overlap in layer 3 alone, B₂ = 3: rank 4 with 74 parameters. The other way round, B₁ = 3, B₂ = 1: 256 with 74.'
+    """
+    known = {(b1, b2): (place_overlap(b1, b2, C).parameters, _rank(b1, b2, C)) for b1, b2 in PLACES}
+    parameters, rank = known[B1, B2]
+    where = {
+        (True, True): "No overlap",
+        (False, True): f"Overlap in layer 1 alone, B₁ = {B1}",
+        (True, False): f"Overlap in layer 3 alone, B₂ = {B2}",
+        (False, False): f"Overlap in both layers, B₁ = {B1}, B₂ = {B2}",
+    }[B1 == 1, B2 == 1]
+    reading = f"{where}: rank {rank} with {parameters} parameters."
+    if B1 != B2:
+        other = known[B2, B1]
+        reading += f" The other way round, B₁ = {B2}, B₂ = {B1}: {other[1]} with {other[0]}."
+    elif B1 > 1:
+        alone = known[B1, 1]
+        reading += f" In layer 1 alone: {alone[1]} with {alone[0]}."
+    ranks = "; ".join(f"B₁ = {B}: " + ", ".join(str(known[B, later][1]) for later in (1, 2, 3)) for B in (1, 2, 3))
+    alternative = (
+        f"Rank against parameters for networks with C = {C}, one line for each receptive field B₁ of layer 1. Along a "
+        f"line B₂, that of layer 3, is 1, 2, 3, and the ranks are {ranks}. Marked: B₁ = {B1}, B₂ = {B2}."
+    )
+    picture = draw_placements(known, (B1, B2), saturation=256)
+    return View(picture, alternative, reading, {"parameters": parameters, "rank": rank, "of at most": 256})
+
+
+@cache
+def _rank(B1: int, B2: int, C: int) -> int:
+    return certify_rank(place_overlap(B1, B2, C)).rank
+
+
+def draw_placements(
+    placements: Mapping[tuple[int, int], tuple[int, int]], marked: tuple[int, int], *, saturation: int
+) -> str:
+    """Draw what overlap in the first layer, and in a later one, buys: rank against parameters, both logarithmic.
+
+    Args:
+        placements: for each (B₁, B₂), the receptive fields of the two stride-1 layers, the (parameters, rank) of that
+            network, from 20 to 500 parameters; of one B₁, B₂ increasing. The networks of one B₁ are joined.
+        marked: the (B₁, B₂) that the reader chose; the networks of its B₁ are numbered by their B₂.
+        saturation: the most that a rank can be.
+
+    Returns:
+        An SVG document, 560 wide and always equally high. Colour and marker tell the larger of B₁ and B₂.
+
+    Chapter: *Is a little overlap all you need?*
+
+    >>> picture = draw_placements({(1, 1): (42, 2), (1, 2): (54, 4), (2, 1): (54, 32)}, (1, 2), saturation=256)
+    >>> "B₁=2" in picture, "saturation" in picture
+    (True, True)
+    """
+    axes = Axes(logarithmic(20, 500), logarithmic(1, saturation), left=50, right=WIDTH - 10)
+    axes.draw_grid({rank: str(rank) for rank in (1, 4, 16, 64, saturation)}, gap=8)
+    axes.draw_ticks({parameters: str(parameters) for parameters in (25, 50, 100, 200, 400)})
+    axes.draw_titles("parameters", "rank")
+    axes.draw_level(saturation, SATURATION_COLOUR, width=2.5, dashes="1.5 5")
+    add_text(axes.svg, axes.left + 4, axes.y_at(saturation) - 9, "saturation", fill=SATURATION_COLOUR)
+    rows: dict[int, dict[int, tuple[int, int]]] = {}
+    for (first, later), point in placements.items():
+        rows.setdefault(first, {})[later] = point
+    for first in sorted(rows, key=lambda first: first == marked[0]):  # the reader's on top
+        _draw_row(axes, first, rows[first], chosen=marked[1] if first == marked[0] else None)
+    return serialize(axes.svg)
+
+
+def _draw_row(axes: Axes, first: int, points: Mapping[int, tuple[int, int]], *, chosen: int | None) -> None:
+    """Draw the networks of one B₁ by their B₂; they are numbered and in bold if one of them is chosen."""
+    places = {later: axes.at(*point) for later, point in points.items()}
+    heavy = chosen is not None
+    path, stroke = polyline(places.values()), INK if heavy else MUTED
+    add_path(axes.svg, path, fill="none", stroke=stroke, stroke_width="2.5" if heavy else "1.5")
+    for later, (x, y) in places.items():
+        draw_marker(axes.svg, max(first, later), (x, y), size=10 if later == chosen else 6, chosen=later == chosen)
+        if heavy:
+            add_text(axes.svg, x, y + 32, str(later), anchor="middle", bold=later == chosen)
+    x, y = next(iter(places.values()))
+    add_text(axes.svg, x - 16, y - 9, f"B₁={first}", anchor="end", bold=heavy)
+    if heavy:
+        add_text(axes.svg, x - 16, y + 32, "B₂=", anchor="end")

@@ -107,7 +107,7 @@ class Axes:
         """List the places of points up to the first above the top, and where the line to that one leaves the rectangle.
 
         >>> Axes(linear(0, 4), linear(0, 10), left=0, right=400).clipped([(1, 0), (3, 20), (4, 40)])
-        [(100.0, 330.0), (200.0, 50.0)]
+        [(100.0, 330.0), (200.0, 50)]
         """
         places: list[Place] = []
         before: tuple[float, float] | None = None

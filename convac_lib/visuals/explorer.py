@@ -69,8 +69,7 @@ class Explorer:
         states: every `View`, by its values on the axes.
 
     Raises:
-        ExplorerError: if the name is no valid id, an axis is empty or has no name that `view` can take, the start is
-            not on the axes or no state, or the view returns neither a `View` nor None.
+        ExplorerError: if the name, an axis or the start does not fit, or the view returns neither a `View` nor None.
 
     Source: none; ours. Chapter: *The overlap theorem*.
 
@@ -213,9 +212,8 @@ class Explorer:
         for place, changes in view.spots:
             chosen = dict(zip(self.axes, state)) | dict(changes)
             spots.append([*place, *(values.index(chosen[letter]) for letter, values in self.axes.items())])
-        return {"picture": view.picture, "alt": view.alt, "reading": _sentence(view)} | (
-            {"spots": spots} if spots else {}
-        )
+        data: dict[str, object] = {"picture": view.picture, "alt": view.alt, "reading": _sentence(view)}
+        return data | {"spots": spots} if spots else data
 
     def _control(self, letter: str) -> str:
         values, label = self.axes[letter], escape(self.labels[letter])

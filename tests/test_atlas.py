@@ -18,7 +18,6 @@ from convac_lib.theory.bounds import non_overlapping_upper, saturation, talk_bou
 from convac_lib.theory.certificates import cost_of, load
 from convac_lib.theory.checker import verify
 from convac_lib.theory.tensors import make_cut
-from convac_lib.visuals.views import atlas_view
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "atlas.csv"
 GRID = ([2, 4], [2], [1, 2, 3, 4])
@@ -189,21 +188,6 @@ def test_the_cheap_certificates_are_borne_out():
     assert len(cheap) > 30
     for cell in cheap:
         assert verify(certificate_path(RESULTS, cell)).rank == cell.rank
-
-
-def test_the_explorer_says_of_every_cell_what_the_atlas_says():
-    words = {
-        "proved": "proved here",
-        "open": "open here",
-        "false": "false at",
-        "vacuous": "says nothing",
-        None: "claims nothing",
-    }
-    for cell in book():
-        view = atlas_view(book(), cell.size, cell.M, cell.B, "M" if cell.channels == cell.M else "2M", cell.cut)
-        assert f"{cell.rank:,}" in view.reading and words[cell.claim] in view.reading and f"B = {cell.B}" in view.alt
-        assert (view.values["rank"], view.values["is"]) == (cell.rank, cell.status)
-        assert len(view.picture) < 60_000 and cell.certificate.startswith(view.values["certificate"])
 
 
 def test_the_cells_of_a_small_image_are_found_again():

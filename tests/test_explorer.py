@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 import pytest
 
 from convac_lib.errors import ConvacError
-from convac_lib.visuals.drawings import draw_rank_scale
 from convac_lib.visuals.explorer import Explorer, View
+from convac_lib.visuals.rank_scale import draw_rank_scale
 from convac_lib.visuals.style import colour_of
 
 CUTS = ["left-right", 'inter<leaved> & "quoted"']

@@ -58,19 +58,19 @@ class Axes:
     svg: ElementTree.Element = field(default_factory=lambda: svg_document(WIDTH, HEIGHT), init=False)
 
     def x_at(self, value: float) -> float:
-        """Where a value is, from the left."""
+        """Return the x of a value in the picture."""
         return self.left + self.inset + (self.right - self.left - 2 * self.inset) * self.x_scale(value)
 
     def y_at(self, value: float) -> float:
-        """Where a value is, from the top of the picture."""
+        """Return the y of a value in the picture, which grows downwards."""
         return BOTTOM - (BOTTOM - TOP) * min(self.y_scale(value), 1)
 
     def at(self, x: float, y: float) -> Place:
-        """Where a pair of values is."""
+        """Return the place of a pair of values in the picture."""
         return self.x_at(x), self.y_at(y)
 
     def draw_grid(self, labels: Mapping[float, str], *, gap: float = 10) -> None:
-        """Draw a line across at every value, with its label on the left."""
+        """Draw a line across the rectangle at every value, with its label on the left."""
         for value, label in labels.items():
             self.draw_level(value, RULE)
             self.draw_y_label(value, label, gap=gap)
@@ -80,14 +80,14 @@ class Axes:
         add_text(self.svg, self.left - gap, self.y_at(value) + 7, label, anchor="end", fill=MUTED)
 
     def draw_ticks(self, labels: Mapping[float, str], *, marked: float | None = None) -> None:
-        """Write the labels of values below; if one value is marked, in bold, all are as dark as the other words."""
+        """Write the labels of values below the rectangle: in grey, or in ink with the marked one in bold."""
         fill = MUTED if marked is None else INK
         for value, label in labels.items():
             x = self.x_at(value)
             add_text(self.svg, x, BOTTOM + LINE, label, anchor="middle", fill=fill, bold=value == marked)
 
     def draw_titles(self, x_title: str, y_title: str, *, y_baseline: float = LINE - 8) -> None:
-        """Write what the values are: of x below on the right, of y above on the left."""
+        """Write the title of x below on the right, and that of y above on the left."""
         add_text(self.svg, 2, y_baseline, y_title)
         add_text(self.svg, self.right, BOTTOM + 2 * LINE, x_title, anchor="end")
 

@@ -1,8 +1,8 @@
 """The marks that every picture is made of, as SVG elements of one size and style.
 
-A picture is 560 units wide with letters of 20, so that they stay readable on a phone, 340 pixels wide. A page embeds
-the picture of every state of its explorers, so each must be a few kB: they are written here by hand, because a plotting
-library writes ten times as much.
+A picture is 560 units wide with letters of 20, so that they stay readable on a phone, 340 pixels wide. It is written by
+hand, because a page embeds the picture of every state of its explorers, so that each must be a few kB: a chart has 3 kB
+here, and 20 kB or more by matplotlib.
 """
 
 from collections.abc import Iterable

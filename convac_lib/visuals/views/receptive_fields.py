@@ -133,22 +133,20 @@ def draw_fields(picture: np.ndarray, network: Architecture, layer: int, *, colou
     transform = f"translate({MARGIN} {TOP}) scale({short(pixel)})"
     group = ElementTree.SubElement(svg, "g", {"transform": transform, "fill": "none"})
     fields = fields_of(network, layer)
-    unit = fields[0]
-    together = unit[0], range(unit[1].start, fields[-1][1].stop)
+    (rows, columns), (_, last) = fields[0], fields[-1]
+    together, shared = range(columns.start, last.stop), range(last.start, columns.stop)
     around = outline(range(network.size), range(network.size))
-    add_path(group, around + outline(*together), fill="#FFFFFF", fill_opacity=".62", fill_rule="evenodd")
-    shared = unit[0], range(fields[-1][1].start, unit[1].stop)
-    if len(fields) > 1 and shared[1]:
-        add_path(group, outline(*shared), fill=colour, fill_opacity=".5")
-    rows, columns = unit
+    add_path(group, around + outline(rows, together), fill="#FFFFFF", fill_opacity=".62", fill_rule="evenodd")
+    if len(fields) > 1 and shared:
+        add_path(group, outline(rows, shared), fill=colour, fill_opacity=".5")
     below = [outline(rows[:T_R], columns[:T_R]) for T_R in network.total_receptive_fields[: layer - 1]]
     for path, dashes, width in [("".join(below), "none", 1), *zip(starmap(outline, fields), ("none", "6 4"), (3, 3))]:
         add_path(group, path, stroke="#FFFFFF", stroke_width=short(width + 2))
         add_path(group, path, stroke=INK, stroke_width=short(width), stroke_dasharray=dashes)
     T_R, T_S = network.total_receptive_fields[layer - 1], network.total_strides[layer - 1]
-    _measure(svg, "T_R", T_R, unit[1], pixel, above=True)
+    _measure(svg, "T_R", T_R, columns, pixel, above=True)
     if len(fields) > 1:
-        _measure(svg, "T_S", T_S, range(unit[1].start, fields[1][1].start), pixel, above=False)
+        _measure(svg, "T_S", T_S, range(columns.start, last.start), pixel, above=False)
     _draw_table(svg, network, layer, colour)
     return serialize(svg)
 

@@ -7,6 +7,8 @@ import sys
 from copy import deepcopy
 from pathlib import Path
 
+import nbformat
+import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -92,3 +94,28 @@ def test_a_chapter_that_cannot_be_written_is_left_as_it_was(tmp_path, monkeypatc
     except OSError as error:
         assert str(error) == "full"
     assert chapter.read_text() == "before" and list(tmp_path.iterdir()) == [chapter]
+
+
+def test_a_new_chapter_is_listed_and_runs(tmp_path):
+    for name in ("tools/new_chapter.py", "tools/execute_notebooks.py", "tools/setup_cell.py", "_toc.yml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    (tmp_path / "book").mkdir()
+    make = [sys.executable, "tools/new_chapter.py", "my-chapter", "My chapter"]
+    subprocess.run(make, cwd=tmp_path, capture_output=True, check=True)
+    contents = yaml.safe_load((tmp_path / "_toc.yml").read_text("utf-8"))
+    assert contents["parts"][0]["chapters"][-1] == {"file": "book/my-chapter"}
+    chapter = tmp_path / "book" / "my-chapter.ipynb"
+    notebook = nbformat.read(chapter, as_version=4)
+    nbformat.validate(notebook)
+    assert notebook.cells[0].source.startswith("# My chapter\n")
+    tool("execute_notebooks").execute(chapter)
+    assert any(cell.get("outputs") for cell in nbformat.read(chapter, as_version=4).cells)
+
+    again = subprocess.run(make, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert again.returncode == 1 and again.stderr == "book/my-chapter.ipynb exists already; choose another name\n"
+    make[2] = "My Chapter"
+    again = subprocess.run(make, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert again.stderr == (
+        "'My Chapter' is no chapter name; use lower-case letters, digits and hyphens, as in my-chapter\n"
+    )

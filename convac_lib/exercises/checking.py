@@ -82,6 +82,6 @@ def check(name: str, *answers: object) -> Verdict:
         return Verdict(name, None, _NOT_YET)
     except Wrong as wrong:
         return Verdict(name, False, f"{wrong}.")
-    except (Exception, SystemExit) as error:  # noqa: BLE001: of the reader's function, or of what no rule foresees
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a reader's function raises anything
         words = " ".join(f"{type(error).__name__}: {error}".split())
         return Verdict(name, False, f"Your answer cannot be tried: {words}")

@@ -16,19 +16,19 @@ def seeds(without: object, overlapping: object, larger: object) -> str:
     for name, B, answer in (("without", 1, without), ("overlapping", 2, overlapping)):
         runs[B] = [float(accuracy) for accuracy in numbers(name, answer, (3,), "one accuracy for each seed")]
         if not all(0 <= accuracy <= 1 for accuracy in runs[B]):
-            raise Wrong(f"accuracies lie between 0 and 1, and {name} holds {shown(runs[B])}")
+            raise Wrong(f"Accuracies lie between 0 and 1, and {name} holds {shown(runs[B])}")
         if len(set(runs[B])) == 1:
             raise Wrong(
-                f"all three numbers in {name} are the same: give each seed to the network's weights and to train"
+                f"All three numbers in {name} are the same: give each seed to the network's weights and to train"
             )
         if abs((here := _accuracy(B)) - runs[B][0]) > 0.05:
             raise Wrong(
-                f"with B = {B}, C = 8, seed 0, 8 epochs and rate 0.01 training gives {here:.0%}, not {runs[B][0]:.0%}"
+                f"With B = {B}, C = 8, seed 0, 8 epochs and rate 0.01 training gives {here:.0%}, not {runs[B][0]:.0%}"
             )
     gap, spread = min(runs[2]) - max(runs[1]), max(max(runs[B]) - min(runs[B]) for B in (1, 2))
     if (gap > spread) != (larger == "gap"):
         raise Wrong(
-            f"by your numbers the nearest two runs are {100 * gap:.0f} points apart and the widest spread is "
+            f"By your numbers the nearest two runs are {100 * gap:.0f} points apart and the widest spread is "
             f"{100 * spread:.0f}"
         )
     return (
@@ -59,7 +59,7 @@ def match(channels: object) -> str:
     for B, C in channels.items():
         recorded = [each for known, each in sorted(rows) if known == B]
         if C not in recorded:
-            raise Wrong(f"with B = {B} the record holds {', '.join(map(str, recorded))} channels, and not {C}")
+            raise Wrong(f"With B = {B} the record holds {', '.join(map(str, recorded))} channels, and not {C}")
         if rows[B, C].accuracy <= goal.accuracy:
             raise Wrong(
                 f"B = {B} with {C} channels has {rows[B, C].accuracy:.1%}, and B = 1 with 64 has {goal.accuracy:.1%}"
@@ -93,7 +93,8 @@ def count(parameters: object) -> str:
             "and a dense "
             "layer, each with biases, and pooling has no parameters"
         )
-    return f"the convolutions have 160, 2,320 and 2,320 and the dense layer 170, together {right:,}"
+    weights = right - biases
+    return f"three convolutions and the dense layer have {weights:,} weights and {biases} biases, together {right:,}"
 
 
 def shuffle(notices: object) -> str:
@@ -117,7 +118,7 @@ def shuffle(notices: object) -> str:
         if bool(answer) != noticed:
             word_for = "other" if noticed else "the same"
             raise Wrong(
-                f"a network with B = {B} gives {word_for} outputs for 16 random images when every block is turned"
+                f"A network with B = {B} gives {word_for} outputs for 16 random images when every block is turned"
             )
     return (
         "B = 1 reads a block only through the maximum of each channel, and windows of B = 3 cross from block to block"

@@ -30,11 +30,11 @@ def by_hand(T: object, D: object, e: object, bound: object) -> str:
     across, down = (8 - smallest) // step + 1, -(-8 // step)
     if proved.exponent != e:
         raise Wrong(
-            f"with T = {smallest} and T_S = {step} the window has {across} places across and {down} down, "
+            f"With T = {smallest} and T_S = {step} the window has {across} places across and {down} down, "
             f"which are not {e} pairs"
         )
     if proved.value != bound:
-        raise Wrong(f"the bound is D^e = {D}^{e}, which is not {bound:,}")
+        raise Wrong(f"The bound is D^e = {D}^{e}, which is not {bound:,}")
     return f"{across} places across times {down} down are {e} pairs, so the rank is at least {D}^{e} = {bound}"
 
 
@@ -44,26 +44,25 @@ def pairs(compared: object, reason: object) -> str:
         integer_for_each("compared", compared, (2, 3, 5), letter="B"),
         word("reason", reason, ("a", "b", "c")),
     )
+    bounds = {B: theorem(common_case(B, M=2, size=8, channels=4)) for B in compared}
     for B, e in compared.items():
-        for M in (2, 3):
-            bound = theorem(common_case(B, M, size=8, channels=2 * M))
-            if e != bound.exponent:
-                raise Wrong(
-                    f"with B = {B} on 8×8 patches the network does not compare {e} pairs: set the size to 8 "
-                    f"and B to {B}"
-                )
+        if e != bounds[B].exponent:
+            raise Wrong(
+                f"With B = {B} on 8×8 patches the network does not compare {e} pairs: set the size to 8, and B to {B}"
+            )
     if reason == "b":
         raise Wrong(
-            "with M = 3 the same pairs are compared: M is the number of templates that a pair tells apart, the "
+            "With M = 3 the same pairs are compared: M is the number of templates that a pair tells apart, the "
             "base of M^e"
         )
     if reason == "c":
         raise Wrong(
-            "with C = 2M channels every template can be told apart already, and e is a matter of R, S and H alone"
+            "With C = 2M channels every template can be told apart already, and e is a matter of R, S and H alone"
         )
     return (
-        "B = 2 and B = 3 see past the middle first in layer 3, where T = 5 and T_S = 2, and B = 5 does in layer 1, "
-        "where T_S = 1"
+        f"B = 2 and B = 3 first see past the middle in layer {bounds[2].layer}, whose windows are two patches "
+        "apart, and "
+        f"B = 5 in layer {bounds[5].layer}, where they are one apart"
     )
 
 
@@ -75,28 +74,28 @@ def three_rows(circuit: object, channels: object, rank: object) -> str:
     plan = circuit.architecture
     if (plan.size, plan.representation_channels) != (2, M):
         raise Wrong(
-            f"the circuit reads {plan.size}×{plan.size} patches of M = {plan.representation_channels}, not 2×2 of M = 3"
+            f"The circuit reads {plan.size}×{plan.size} patches of M = {plan.representation_channels}, not 2×2 of M = 3"
         )
     found = np.asarray(matricize(circuit.grid_tensor(), cut))
     off = int((np.abs(found - np.eye(M**2)) > 1e-9).sum())
     if off:
-        raise Wrong(f"the circuit's matricization differs from the 9×9 identity in {off} of its 81 entries")
+        raise Wrong(f"The circuit's matricization differs from the 9×9 identity in {off} of its 81 entries")
     if len(plan.layers) != 2 or not plan.layers[0].is_overlapping:
         raise Wrong(
-            "the circuit has the right function, but the exercise asks for two layers of which the first overlaps"
+            "The circuit has the right function, but the exercise asks for two layers of which the first overlaps"
         )
     wide, channels, rank = plan.channels[1], integer("channels", channels), integer("rank", rank)
     fewer = Architecture(2, M, [Layer(2, 1, M - 1), Layer(2, 2, 1)])
     if channels < M:
         raise Wrong(
-            f"with {M - 1} channels in layer 1 the rank is {certify_rank(fewer).rank}, and the identity has rank 9"
+            f"With {M - 1} channels in layer 1 the rank is {certify_rank(fewer).rank}, and the identity has rank 9"
         )
     if wide != channels:
-        raise Wrong(f"layer 1 of your circuit has {wide} channels, and your answer says {channels}")
+        raise Wrong(f"Layer 1 of your circuit has {wide} channels, and your answer says {channels}")
     if channels > M:
-        raise Wrong(f"your circuit does it with {channels} channels in layer 1, and fewer are enough")
+        raise Wrong(f"Your circuit does it with {channels} channels in layer 1, and fewer are enough")
     if rank != M**2:
-        raise Wrong(f"the 9×9 identity does not have rank {rank}")
+        raise Wrong(f"The 9×9 identity does not have rank {rank}")
     return (
         "one channel for each template makes the 9×9 identity, of rank 9, and 2 channels reach "
         f"{certify_rank(fewer).rank}"
@@ -108,7 +107,7 @@ def false_from(first_false: object) -> str:
     for H in (4, 2, 8, 16, 32, 64):
         B = integer(f"first_false({H})", call("first_false", first_false, H))
         if not 1 <= B <= 10 * H:
-            raise Wrong(f"for H = {H} the answer is a B of at least 1, near the size of the image, and yours is {B}")
+            raise Wrong(f"For H = {H} the answer is a B of at least 1, near the size of the image, and yours is {B}")
         most = saturation(common_case(1, 2, H)).exponent
 
         def asks(B):
@@ -116,12 +115,12 @@ def false_from(first_false: object) -> str:
 
         if asks(B) <= most:
             raise Wrong(
-                f"for H = {H} and B = {B} the formula asks for M^{float(asks(B)):g}, and the matrix has "
-                f"M^{most} rows, enough"
+                f"For H = {H} and B = {B} the formula asks for M^{float(asks(B)):g}, and the matrix has "
+                f"M^{most} rows: it has room"
             )
         if B > 1 and asks(B - 1) > most:
             raise Wrong(
-                f"for H = {H} the formula is false already at B = {B - 1}: M^{float(asks(B - 1)):g} against "
+                f"For H = {H} the formula is false already at B = {B - 1}: M^{float(asks(B - 1)):g} against "
                 f"M^{most} rows"
             )
     return "a rank is at most M^(H²/2), so the formula is false where (2B−1)² is more than 2H², whatever M is"
@@ -137,13 +136,13 @@ def where(better: object, factor: object) -> str:
     }
     if better != max(ranks, key=ranks.get):
         raise Wrong(
-            "after the first 2×2 layer each unit has squeezed four patches into two channels, so the rank is "
+            "After the first 2×2 layer each unit has squeezed four patches into two channels, so the rank is "
             "the smaller"
         )
     gain = ranks["first"] // ranks["after"]
     if factor != gain:
         raise Wrong(
-            f"the ranks are not a factor of {factor} apart: certify both networks, or count what crosses the cut"
+            f"The ranks are not a factor of {factor} apart: certify both networks, or count what crosses the cut"
         )
     return (
         f"the ranks are {ranks['first']} and {ranks['after']}, a factor of {gain}, with the same number of parameters"

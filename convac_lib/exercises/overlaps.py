@@ -23,12 +23,12 @@ def totals(pairs: object) -> str:
         R, S = network.layers[layer - 1].receptive_field, network.layers[layer - 1].stride
         if said[0] != T_R:
             raise Wrong(
-                f"layer {layer} does not see {said[0]}: to the {before[0]} below it adds (R − 1)·T_S = "
+                f"Layer {layer} does not see {said[0]}: to the {before[0]} below it adds (R − 1)·T_S = "
                 f"{R - 1}·{before[1]}"
             )
         if said[1] != T_S:
             raise Wrong(
-                f"layer {layer} does not step by {said[1]}: it has stride {S} over a total stride of {before[1]}"
+                f"Layer {layer} does not step by {said[1]}: it has stride {S} over a total stride of {before[1]}"
             )
         before = (T_R, T_S)
     return "a layer of stride 1 adds 3·T_S, and a 2×2 layer adds T_S and doubles it"
@@ -47,19 +47,19 @@ def neighbours(B: object, layer: object) -> str:
         raise Wrong(f"B should be a value of the slider, 1 to 5, and it is {B}")
     if Fraction(*shared(B)) <= Fraction(3, 4):
         raise Wrong(
-            f"with B = {B} two neighbours of layer 5 share {shared(B)[0]} of {shared(B)[1]} columns, not over 3/4"
+            f"With B = {B} two neighbours of layer 5 share {shared(B)[0]} of {shared(B)[1]} columns, not over 3/4"
         )
     if Fraction(*shared(B - 1)) > Fraction(3, 4):
         raise Wrong(
-            f"with B = {B - 1} two neighbours already share {shared(B - 1)[0]} of {shared(B - 1)[1]} columns, over 3/4"
+            f"With B = {B - 1} two neighbours already share {shared(B - 1)[0]} of {shared(B - 1)[1]} columns, over 3/4"
         )
     fields = common_case(2, M=1, size=size).total_receptive_fields
     if not 1 <= layer <= 8:
         raise Wrong(f"layer should be a value of the slider, 1 to 8, and it is {layer}")
     if 2 * fields[layer - 1] <= size:
-        raise Wrong(f"with B = 2 a unit of layer {layer} sees {fields[layer - 1]} of {size} columns, no more than half")
+        raise Wrong(f"With B = 2 a unit of layer {layer} sees {fields[layer - 1]} of {size} columns, no more than half")
     if layer > 1 and 2 * fields[layer - 2] > size:
-        raise Wrong(f"with B = 2 a unit of layer {layer - 1} already sees {fields[layer - 2]} of {size} columns")
+        raise Wrong(f"With B = 2 a unit of layer {layer - 1} already sees {fields[layer - 2]} of {size} columns")
     return (
         f"with B = {B} two neighbours share {shared(B)[0]} of {shared(B)[1]} columns, and with B = 2 layer "
         f"{layer} is the "
@@ -81,7 +81,7 @@ def paths(power: object) -> str:
         raise Wrong("16 windows of layer 1 hold the patch, and layer 3 reads what they hand on more than once")
     if power != degree:
         raise Wrong(
-            f"doubling the patch does not multiply the output by 2^{power}: count the windows of layers 1 and 3 again"
+            f"Doubling the patch does not multiply the output by 2^{power}: count the windows of layers 1 and 3 again"
         )
     return f"there are {round(degree**0.5)} paths in each dimension, and {round(degree**0.5)}² = {degree}"
 
@@ -100,7 +100,7 @@ def convolution(summed: object) -> str:
         y = numbers("what summed returns", y, right.shape, "(c, H′, H′)")
         if off := int((np.abs((y - right).astype(float)) > NEAR).sum()):
             raise Wrong(
-                f"for {R}×{R} windows of stride {S} on a {size}×{size} image {off} of {right.size} entries "
+                f"For {R}×{R} windows of stride {S} on a {size}×{size} image {off} of {right.size} entries "
                 "differ from torch's"
             )
     return "it agrees with torch.nn.functional.conv2d for five sizes of windows, strides and images"
@@ -108,23 +108,19 @@ def convolution(summed: object) -> str:
 
 def ones(u: object) -> str:
     """The row u with F u = 1, in the real numbers or modulo 101."""
-    u = numbers("u", u, (3,), "one for each function")
-    whole = all(abs(entry - round(entry)) <= NEAR for entry in u)
-    given = [round(entry) if whole else entry for entry in u]
-    product = [sum(int(f) * entry for f, entry in zip(row, given)) for row in F]
-    if whole:
-        gives = [entry % PRIME for entry in product]
-        row = [entry % PRIME for entry in given]
-        words = f"({', '.join(map(str, gives))}) modulo {PRIME}"
+    u = [Fraction(entry) for entry in numbers("u", u, (3,), "one for each function")]
+    if all(abs(entry - round(entry)) <= NEAR for entry in u):
+        gives = [int(F[row] @ [round(entry) % PRIME for entry in u]) % PRIME for row in range(3)]
+        words = f"({', '.join(map(str, gives))}) modulo {PRIME}, not (1, 1, 1)"
+        if gives[0] == gives[1] == gives[2] > 1:
+            words += f": divide u by {gives[0]}, which modulo {PRIME} is to multiply by {pow(gives[0], -1, PRIME)}"
     else:
-        gives = [1 if abs(entry - 1) < NEAR else entry for entry in product]
-        thirds = [Fraction(entry).limit_denominator(100) for entry in given]
-        row = [entry.numerator * pow(entry.denominator, -1, PRIME) % PRIME for entry in thirds]
-        words = f"({', '.join(f'{float(entry):.4g}' for entry in product)})"
-    if gives != [1, 1, 1]:
-        multiple = whole and gives[0] == gives[1] == gives[2] != 0
-        remedy = f": divide u by {gives[0]}, or multiply it by {pow(gives[0], -1, PRIME)}, its inverse modulo {PRIME}"
-        raise Wrong(f"F u is {words}, not (1, 1, 1){remedy if multiple else ''}")
+        gives = [sum(int(f) * entry for f, entry in zip(row, u)) for row in F]
+        words = f"({', '.join(f'{float(entry):.4g}' for entry in gives)}), not (1, 1, 1)"
+    if any(abs(entry - 1) > NEAR for entry in gives):
+        raise Wrong(f"F u is {words}")
+    exact = [entry.limit_denominator(100) for entry in u]
+    row = [entry.numerator * pow(entry.denominator, -1, PRIME) % PRIME for entry in exact]
     plain = random_circuit(baseline(M=3, size=2), seed=0, prime=PRIME)
     plain = Circuit(plain.architecture, plain.weights, plain.dense, PRIME, templates=F)
     if row != replicate(plain, receptive_fields=(3,)).weights[0][0, :, 2, 2].tolist():

@@ -20,14 +20,14 @@ def break_even(rank: object) -> str:
         return 2 * M * r
 
     if not 1 <= rank <= M:
-        raise Wrong(f"a {M}×{M} table has a rank between 1 and {M}, and your answer is {rank}")
+        raise Wrong(f"A {M}×{M} table has a rank between 1 and {M}, and your answer is {rank}")
     if factors(rank) <= M**2:
         raise Wrong(
-            f"at rank {rank} the factors hold 2·{M}·{rank} = {factors(rank)} numbers, no more than the table's {M**2}"
+            f"At rank {rank} the factors hold 2·{M}·{rank} = {factors(rank)} numbers, no more than the table's {M**2}"
         )
     if factors(rank - 1) > M**2:
         raise Wrong(
-            f"rank {rank - 1} is enough: there the factors already hold {factors(rank - 1)} numbers against {M**2}"
+            f"Rank {rank - 1} is enough: there the factors already hold {factors(rank - 1)} numbers against {M**2}"
         )
     return (
         f"at rank {rank} the factors hold {factors(rank)} numbers and at rank {rank - 1} {factors(rank - 1)}, "
@@ -43,11 +43,11 @@ def digit_sum(vectors: object, stored: object) -> str:
     off = np.argwhere(found != total)
     if len(off):
         d = tuple(off[0].tolist())
-        raise Wrong(f"at the templates {d} your sum gives {found[d]}, and the digits sum to {total[d]}")
+        raise Wrong(f"At the templates {d} your sum gives {found[d]}, and the digits sum to {total[d]}")
     if stored == prod(shape):
         raise Wrong(f"{stored} numbers are the entries of the vectors, and the four coefficients are stored as well")
     if stored != 4 + prod(shape):
-        raise Wrong(f"four coefficients and 4·4·3 entries of vectors are not {stored} numbers")
+        raise Wrong(f"Four coefficients and 4·4·3 entries of vectors are not {stored} numbers")
     return f"the four products sum to the table, and {stored} numbers store its {total.size} entries"
 
 
@@ -59,7 +59,7 @@ def back(inverse: object) -> str:
         return "applied to every axis it undoes F, since inverse · F is the identity modulo 101"
     if (found == multiple * np.eye(2, dtype=int)).all():
         also = ", which the tensor does not show because its fourth power is 1" if multiple**4 % PRIME == 1 else ""
-        raise Wrong(f"this is not the inverse of F: inverse · F is {multiple} times the identity modulo 101{also}")
+        raise Wrong(f"This is not the inverse of F: inverse · F is {multiple} times the identity modulo 101{also}")
     raise Wrong(f"inverse · F is {found.tolist()} modulo 101, and the identity is [[1, 0], [0, 1]]")
 
 
@@ -76,13 +76,13 @@ def crossing(few: object, many: object, added: object) -> str:
             raise Wrong(f"{name} should be a value of the slider, {', '.join(map(str, PATCHES))}, and it is {N}")
         if not outgrown(M, N):
             raise Wrong(
-                f"with M = {M} and N = {N} the table's {M}^{N} entries are fewer than the shallow network's numbers"
+                f"With M = {M} and N = {N} the table's {M}^{N} entries are fewer than the shallow network's numbers"
             )
         if N > PATCHES[0] and outgrown(M, N // 4):
-            raise Wrong(f"with M = {M} the table is the larger one already at N = {N // 4}, before {N}")
+            raise Wrong(f"With M = {M} the table is the larger one already at N = {N // 4}, before {N}")
     gains = {baseline(16, H, CHANNELS).parameters - baseline(2, H, CHANNELS).parameters for H in (2, 4, 8, 16, 32)}
     if (added := integer("added", added)) not in gains:
         raise Wrong(
-            f"the deep network does not gain {added:,} numbers: M enters only its first layer, four matrices of C×M"
+            f"The deep network does not gain {added:,} numbers: M enters only its first layer, four matrices of C×M"
         )
     return f"M is the base of the table's M^N, and it adds the same {added:,} numbers to the deep network at every N"

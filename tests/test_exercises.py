@@ -293,8 +293,8 @@ WRONG = {
         ),
     ],
     "parity": [
-        (([[1, 1], [1, 1]],), "With template 1 in 1 patches the two channels give 1 + 1, and not 0."),
-        (([[1, 1], [1, 0]],), "With template 1 in 1 patches the two channels give 1 + 0, and not 0."),
+        (([[1, 1], [1, 1]],), "With template 1 in 1 of 4 patches the sum is 1 + 1, and not 0."),
+        (([[1, 1], [1, 0]],), "With template 1 in 1 of 4 patches the sum is 1 + 0, and not 0."),
         (([1, -1],), "scores should have shape (2, 2), [template 0, template 1] for each of two channels, not (2,)."),
     ],
     "saturate": [

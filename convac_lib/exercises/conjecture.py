@@ -65,9 +65,8 @@ def bargain(at_64: object, at_256: object) -> str:
                 f"The network {place} reaches rank {goal} with {size} parameters, and one with {min(reached)} does too"
             )
     return (
-        f"2×2 windows in both layers are the cheapest for 64, with {least[64]} parameters, and 3×3 windows in "
-        "layer 1 alone "
-        f"for 256, with {least[256]}"
+        f"2×2 windows in both layers are the cheapest for 64, with {least[64]} parameters, and 3×3 windows in layer 1 "
+        f"alone for 256, with {least[256]}"
     )
 
 

@@ -18,9 +18,7 @@ def parity(scores: object) -> str:
         terms = [zero ** (4 - ones) * one**ones for zero, one in scores.tolist()]
         wanted = 0 if ones % 2 else 2
         if sum(terms) != wanted:
-            raise Wrong(
-                f"With template 1 in {ones} patches the two channels give {terms[0]} + {terms[1]}, and not {wanted}"
-            )
+            raise Wrong(f"With template 1 in {ones} of 4 patches the sum is {terms[0]} + {terms[1]}, and not {wanted}")
     return "one channel is always 1, and the other is −1 to the number of patches that show template 1"
 
 

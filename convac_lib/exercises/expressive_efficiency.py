@@ -67,9 +67,8 @@ def target(channels: object) -> str:
             raise Wrong(f"With B = {B} and C = {C} the rank is {rank}, and the target has {goal}")
     sizes = [common_case(B, 2, 4, C).parameters for B, C in channels.items()]
     return (
-        f"these networks have {sizes[0]:,}, {sizes[1]:,} and {sizes[2]:,} parameters, so B = 2 is the "
-        "cheapest, and B = 1 "
-        f"pays {goal} channels because its rank is at most their number"
+        f"these networks have {sizes[0]:,}, {sizes[1]:,} and {sizes[2]:,} parameters, so B = 2 is the cheapest, and "
+        f"B = 1 pays {goal} channels because its rank is at most their number"
     )
 
 
@@ -106,7 +105,6 @@ def fair(first: object) -> str:
         raise ArithmeticError("the certificate fell short of the bound")
     size = opponent(first).parameters
     return (
-        f"{first} channels make {first}² = {first**2} products on the left and {first - 1} only {below}, and "
-        "the network "
-        f"has {size:,} parameters"
+        f"{first} channels make {first}² = {first**2} products on the left and {first - 1} only {below}, and the "
+        f"network has {size:,} parameters"
     )

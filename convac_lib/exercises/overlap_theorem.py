@@ -15,10 +15,8 @@ def by_hand(T: object, D: object, e: object, bound: object) -> str:
     T, D, e, bound = integer("T", T), integer("D", D), integer("e", e), integer("bound", bound)
     network = common_case(B=2, M=2, size=8, channels=4)
     proved = theorem(network)
-    smallest, step = (
-        minimal_total_receptive_field(network, proved.layer, alpha=4),
-        network.total_strides[proved.layer - 1],
-    )
+    smallest = minimal_total_receptive_field(network, proved.layer, alpha=4)
+    step = network.total_strides[proved.layer - 1]
     if T <= 4:
         raise Wrong(f"T = {T} sees no more than half of the 8 columns, so no window compares patches across the cut")
     if smallest != T:
@@ -40,10 +38,8 @@ def by_hand(T: object, D: object, e: object, bound: object) -> str:
 
 def pairs(compared: object, reason: object) -> str:
     """How many pairs B = 2, 3 and 5 compare on an 8×8 image, and why B = 3 compares no more than B = 2."""
-    compared, reason = (
-        integer_for_each("compared", compared, (2, 3, 5), letter="B"),
-        word("reason", reason, ("a", "b", "c")),
-    )
+    compared = integer_for_each("compared", compared, (2, 3, 5), letter="B")
+    reason = word("reason", reason, ("a", "b", "c"))
     bounds = {B: theorem(common_case(B, M=2, size=8, channels=4)) for B in compared}
     for B, e in compared.items():
         if e != bounds[B].exponent:
@@ -60,9 +56,8 @@ def pairs(compared: object, reason: object) -> str:
             "With C = 2M channels every template can be told apart already, and e is a matter of R, S and H alone"
         )
     return (
-        f"B = 2 and B = 3 first see past the middle in layer {bounds[2].layer}, whose windows are two patches "
-        "apart, and "
-        f"B = 5 in layer {bounds[5].layer}, where they are one apart"
+        f"B = 2 and B = 3 first see past the middle in layer {bounds[2].layer}, whose windows are two patches apart, "
+        f"and B = 5 in layer {bounds[5].layer}, where they are one apart"
     )
 
 

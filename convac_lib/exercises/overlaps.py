@@ -61,9 +61,8 @@ def neighbours(B: object, layer: object) -> str:
     if layer > 1 and 2 * fields[layer - 2] > size:
         raise Wrong(f"With B = 2 a unit of layer {layer - 1} already sees {fields[layer - 2]} of {size} columns")
     return (
-        f"with B = {B} two neighbours share {shared(B)[0]} of {shared(B)[1]} columns, and with B = 2 layer "
-        f"{layer} is the "
-        f"first to see past the middle, {fields[layer - 1]} columns"
+        f"with B = {B} two neighbours share {shared(B)[0]} of {shared(B)[1]} columns, and with B = 2 layer {layer} "
+        f"is the first to see past the middle, {fields[layer - 1]} columns"
     )
 
 

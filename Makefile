@@ -26,6 +26,9 @@ lab: $(INSTALLED) ## open the chapters in JupyterLab
 notebooks: $(INSTALLED) ## execute every chapter in place and store its outputs
 	$(BIN)/python tools/execute_notebooks.py
 
+student: $(INSTALLED) ## write the chapters without their solutions in _build/student
+	$(BIN)/python tools/student_edition.py
+
 bench: $(INSTALLED) ## time the exact engine, the layer and training, as ratios, and train ConvACs; minutes, on an idle machine
 	$(BIN)/python benchmarks/rank.py
 	$(BIN)/python benchmarks/filling.py
@@ -47,4 +50,4 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/python -c "import matplotlib.font_manager"
 	@touch $(INSTALLED)
 
-.PHONY: help book test read lab notebooks bench clean
+.PHONY: help book test read lab notebooks student bench clean

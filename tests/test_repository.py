@@ -20,7 +20,8 @@ CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 ADDRESS = CONFIG["repository"]["url"]
 FLOORS = [
-    "errors", "files", "budget", "architecture", "theory", "networks", "experiments", "visuals", "commands", "__main__",
+    "errors", "files", "budget", "architecture", "theory", "networks", "experiments", "exercises", "visuals", "commands",
+    "__main__",
 ]  # fmt: skip
 CHAPTERS = sorted(BOOK.glob("*.ipynb"))
 PAGES = sorted(BOOK.glob("*.md"))

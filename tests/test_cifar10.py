@@ -170,8 +170,8 @@ def test_without_a_network_the_sentence_names_file_size_hash_and_place(impatient
     monkeypatch.setattr(cifar10, "OFFICIAL", Archive(NOWHERE, OFFICIAL.size, OFFICIAL.md5))
     monkeypatch.setenv("CONVAC_DATA", str(cache))
     sentence = (
-        f"cannot fetch {NOWHERE}: no connection that lasts (ConnectionError); get cifar-10-binary.tar.gz "
-        "(170,052,171 bytes, MD5 c32a1d4ab5d03f1284b67883e8d87530) elsewhere and put it at "
+        f"cannot fetch {NOWHERE}: the connection is refused; let this machine through your network's firewall, "
+        "or get cifar-10-binary.tar.gz (170,052,171 bytes, MD5 c32a1d4ab5d03f1284b67883e8d87530) elsewhere and put it at "
         f"{cache}/cifar-10-binary.tar.gz"
     )
     for call in (lambda: cifar10.cifar10(progress=False), lambda: sources.load("cifar10", progress=False)):
@@ -262,7 +262,7 @@ def test_the_sentence_about_a_cache_that_cannot_be_is_full(made, tmp_path):
     (tmp_path / "file").write_text("in the way")
     assert refusal(Archive(NOWHERE, 10**6, ""), tmp_path / "file") == (
         f"cannot keep CIFAR-10 in {tmp_path}/file: File exists; "
-        "make room for 186 MB there, or name another folder by CONVAC_DATA"
+        "a file is in the folder's place, so set CONVAC_DATA to another folder"
     )
 
 

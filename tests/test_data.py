@@ -172,7 +172,7 @@ def test_bad_tensors_make_no_dataset():
         "convert them first"
     )
     assert sentence(test_labels=labels[:2]) == (
-        "the test labels must be int64 of shape (3,), one an image, not torch.int64 of shape (2,); convert them first"
+        "the test labels must be int64 of shape (3,), one for each image, not torch.int64 of shape (2,); convert them first"
     )
     assert sentence(train_images=images[:0], train_labels=labels[:0]) == (
         "the train split of made has no images; give it at least one"

@@ -21,10 +21,12 @@ def check(arguments):
 
     report = cifar10.check(cifar10.OFFICIAL, cifar10.data_folder())
     lines = ["cifar10"]
-    for what, found in report.items():
+    for what in ("archive", "arrays"):
+        found = report[what]
         lines.append(f"  {what:<8} {found['state']}: {found.get('why', found['path'])}")
         if "digest" in found:
             lines.append(f"  digest   {found['digest']}")
+    lines += [f"  unused   {found['why']}" for found in report.get("unused", [])]
     return {"cifar10": report}, "\n".join(lines)
 
 

@@ -93,7 +93,7 @@ def test_a_damaged_checkpoint_stops_in_one_sentence(dataset, tmp_path):
 def test_a_point_that_cannot_be_built_is_one_sentence(dataset, tmp_path):
     with pytest.raises(ConvacError) as error:
         sweep([Point(0, 4, **SHORT)], dataset, tmp_path / "a.jsonl", progress=False)
-    assert "must be a whole number of at least 1, not 0" in str(error.value)
+    assert str(error.value) == "B must be an integer of at least 1, not 0"
 
 
 def test_kills_at_random_moments_lose_nothing_and_double_nothing(record_property):

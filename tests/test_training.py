@@ -6,7 +6,6 @@ import math
 import os
 import platform
 import tarfile
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -160,16 +159,15 @@ def test_no_step_asks_the_kernel_for_memory_that_an_earlier_one_had(dataset):
     assert pages < 5_000  # 8 MB an output: 2,048 pages each time that one is faulted in anew, 40,000 in an epoch
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_a_checkpoint_is_read_but_once(dataset, tmp_path):
-    """Between two readings another sweep may put a newer file in its place; a pipe can be read but once."""
-    training, checkpoint, pipe = Training(convnet(), few(dataset, 60), **SETTINGS), tmp_path / "a", tmp_path / "pipe"
+def test_a_checkpoint_is_read_but_once(dataset, tmp_path, monkeypatch):
+    """Between two readings another sweep may put a newer file in its place."""
+    training, checkpoint, opened = Training(convnet(), few(dataset, 60), **SETTINGS), tmp_path / "a", []
     training.run_epoch()
     training.save(checkpoint)
-    os.mkfifo(pipe)
-    threading.Thread(target=pipe.write_bytes, args=[checkpoint.read_bytes()], daemon=True).start()
-    resumed = Training(convnet(seed=5), few(dataset, 60), **SETTINGS)
-    resumed.load(pipe)
+    resumed, really = Training(convnet(seed=5), few(dataset, 60), **SETTINGS), os.open
+    monkeypatch.setattr(os, "open", lambda path, *rest: (opened.append(os.fspath(path)), really(path, *rest))[1])
+    resumed.load(checkpoint)
+    assert opened == [str(checkpoint)]
     training.run_epoch()
     resumed.run_epoch()
     assert resumed.losses == training.losses
@@ -306,10 +304,10 @@ def test_a_convnet_trains_on_a_folder_of_photographs(tmp_path):
 @pytest.mark.parametrize(
     ("model", "options", "kind", "sentence"),
     [
-        (convnet, {"epochs": 0}, ConvacError, "epochs must be a whole number of at least 1, not 0"),
+        (convnet, {"epochs": 0}, ConvacError, "epochs must be an integer of at least 1, not 0"),
         (
             convnet, {"epochs": 1, "batch_size": 2.5}, ConvacError,
-            "batch_size must be a whole number of at least 1, not 2.5",
+            "batch_size must be an integer of at least 1, not 2.5",
         ),
         (
             convnet, {"epochs": 1, "learning_rate": math.nan}, ConvacError,

@@ -32,6 +32,8 @@ def check(arguments):
 
 def sweep(arguments):
     """Train the experiments' ConvNets for every B, number of channels and seed; append a record of each to a file."""
+    import torch
+
     from convac_lib.experiments.cluster import require_workers, usual_count, workers
     from convac_lib.experiments.sources import load, require_known
     from convac_lib.experiments.sweep import (
@@ -53,19 +55,20 @@ def sweep(arguments):
     progress = sys.stderr.isatty()
     dataset = load(arguments.data, progress=progress)
     jobs = jobs_of(points, dataset, arguments.out)
-    missing, count = sum(map(len, jobs)), None
-    told = f"convac: {missing:,} {'network' if missing == 1 else 'networks'} to train"
+    told, count = f"convac: {sum(map(len, jobs)):,} to train", None
     if arguments.scheduler is None:
         count = min(arguments.workers or usual_count(), max(1, len(jobs)))
         require_room(jobs, shapes_of(dataset), count, start=True)
-        time = _duration(seconds_of(jobs, dataset, count))
-        told += f", in {time} on {count} {'worker' if count == 1 else 'workers'} without a GPU"
+        told += f" by {count} {'worker' if count == 1 else 'workers'} on this machine"
+        if not torch.cuda.is_available():
+            told += f", in {_duration(seconds_of(jobs, dataset, count))}"
     print(told, file=sys.stderr, flush=True)
     with workers(arguments.scheduler, count) as client:
         resources = {"GPU": 1} if arguments.gpu else None
         records = run(points, dataset, arguments.out, client=client, resources=resources, progress=progress)
     report = {"records": len(records), "out": arguments.out, "source": dataset.source, "digest": dataset.digest}
-    return report, f"{len(records)} records of {dataset.source} in {arguments.out}"
+    plural = "record" if len(records) == 1 else "records"
+    return report, f"{len(records)} {plural} of {dataset.source} in {arguments.out}"
 
 
 def _duration(seconds):

@@ -439,7 +439,7 @@ def _here(jobs, dataset, folder, progress):
 
 def _on_workers(client, resources):
     """The same by a Dask cluster, as its workers finish."""
-    from distributed import KilledWorker, as_completed
+    from distributed import CancelledError, KilledWorker, as_completed
 
     from convac_lib.experiments.cluster import KeepFreedMemory
 
@@ -469,10 +469,10 @@ def _on_workers(client, resources):
                 number = futures[future]
                 try:
                     records = future.result()
-                except KilledWorker:
+                except (KilledWorker, CancelledError):  # several have died at it, or the last one that had the data
                     raise BudgetError(
                         f"every worker that trained {_words(jobs[number])} died, most likely for want of memory; "
-                        "use fewer workers, or fewer channels"
+                        "use fewer channels or fewer workers, or run it again, and it goes on where it was"
                     ) from None
                 if number in shown:
                     shown.pop(number).close()

@@ -335,11 +335,11 @@ class Silent(nn.Module):
         (MODULES, (2, 8, 8),
          ("the model does not run on a batch of shape (1, 2, 8, 8): Given groups=1, weight of size [4, 3, 5, 5], expected "
           "input[1, 2, 8, 8] to have 3 channels, but got 2 channels instead; give the input size that it is made for")),
-        (nn.ReLU(), 8, "ReLU has no layer of windows from the image on, and so no architecture"),
+        (nn.ReLU(), 8, "ReLU has no layer of windows from the image on, and so no architecture; give a model of convolutions or poolings"),
         (nn.Upsample(16), 8,
          ("Upsample has no layer of windows from the image on, and so no architecture; "
-          "Upsample: interpolate: resampling has no one receptive field and stride")),
-        (Silent(), 8, "Silent returns no tensor, and only tensors can be followed"),
+          "Upsample: interpolate: resampling has no one receptive field and stride; give a model of convolutions or poolings")),
+        (Silent(), 8, "Silent returns no tensor, and only tensors can be followed; return one"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_traced_gets_one_sentence(model, size, sentence):

@@ -327,7 +327,7 @@ def test_a_convnet_trains_on_a_folder_of_photographs(tmp_path):
         ),
         (
             lambda: ConvNet(common_case(B=2, M=1, size=8), 9, 1), {"epochs": 1}, ConvacError,
-            "digits has 10 classes and the network 9 outputs; build it with classes=10",
+            "digits has 10 classes, and the network has 9 outputs; build it with classes=10",
         ),
     ],
 )  # fmt: skip
@@ -343,10 +343,10 @@ def test_a_loss_that_is_not_finite_stops_in_one_sentence(dataset):
     with pytest.raises(ConvacError) as error:
         train(network, dataset, epochs=2, learning_rate=0.5, progress=False)
     assert str(error.value) == (
-        "the loss is nan in epoch 1 and can train no further; use a learning rate below 0.5, or fewer layers"
+        "the loss is nan in epoch 1 so that training cannot go on; use a learning rate below 0.5, or fewer layers"
     )
     with pytest.raises(ConvacError) as error:
         train(convnet(), few(dataset, 64), epochs=9, learning_rate=1e30, progress=False)
     assert str(error.value) == (
-        "the loss is nan in epoch 2 and can train no further; use a learning rate below 1e+30, or fewer layers"
+        "the loss is nan in epoch 2 so that training cannot go on; use a learning rate below 1e+30, or fewer layers"
     )

@@ -53,7 +53,7 @@ def train(
 ) -> Record:
     """Train a network in place by Adam on the cross-entropy, and leave it ready to classify.
 
-    Pixels go in scaled from 0..255 to −1..1. The seed draws the order and the augmentation of the images; the first
+    Pixels go in scaled from 0..255 to −1..1. The seed draws the order and the augmentation of the images; the initial
     weights are drawn by the generator that the model was built with. With both given, a run repeats bit for bit on the
     same machine's CPU.
 
@@ -185,7 +185,7 @@ class Training:
         for loss in losses:
             if not math.isfinite(loss):
                 raise ConvacError(
-                    f"the loss is {loss} in epoch {epoch} and can train no further; "
+                    f"the loss is {loss} in epoch {epoch} so that training cannot go on; "
                     f"use a learning rate below {self.learning_rate:g}, or fewer layers"
                 )
         self.losses.append(losses)
@@ -196,7 +196,7 @@ class Training:
         """Evaluate the networks as they are now; return a `Record` of each.
 
         Args:
-            weights_seeds: of each network's first weights, where the caller knows them.
+            weights_seeds: of each network's initial weights, where the caller knows them.
         """
         start = time.perf_counter()
         test = self.dataset.test_images.to(self.device), self.dataset.test_labels.to(self.device)
@@ -326,7 +326,7 @@ class Training:
         outputs, classes = self._outputs(self.images[:1]).shape[2], len(self.dataset.classes)
         if outputs < classes:
             raise ConvacError(
-                f"{self.dataset.source} has {classes} classes and the network {outputs} outputs; "
+                f"{self.dataset.source} has {classes} classes, and the network has {outputs} outputs; "
                 f"build it with classes={classes}"
             )
 

@@ -108,7 +108,9 @@ class Follower(TorchFunctionMode):
             for module, mode in training.items():
                 module.training = mode
         if not outputs:
-            raise ArchitectureError(f"{type(model).__name__} returns no tensor, and only tensors can be followed")
+            raise ArchitectureError(
+                f"{type(model).__name__} returns no tensor, and only tensors can be followed; return one"
+            )
         return max((self.reaches[tensor] for tensor in outputs), key=lambda reach: reach.field)
 
     def __torch_function__(self, function, types, args=(), kwargs=None):

@@ -196,9 +196,10 @@ class Templates(nn.Module):
     def __init__(self, templates: Tensor, width: float | None = None):
         super().__init__()
         if templates.ndim != 4 or 0 in templates.shape or templates.shape[2] != templates.shape[3]:
-            raise DataError(f"templates need shape (M, C, P, P), square patches, not {tuple(templates.shape)}")
+            shape = tuple(templates.shape)
+            raise DataError(f"templates need shape (M, C, P, P), not {shape}; give at least one square patch")
         if not templates.isfinite().all():
-            raise DataError("the templates hold NaN or infinity; every number must be finite")
+            raise DataError("the templates hold NaN or infinity, and every number must be finite; replace those")
         if len(templates.unique(dim=0)) < len(templates):
             raise DataError("two templates are equal, and nothing could tell them apart; give different ones")
         if width is not None and not 0 < width < inf:
@@ -248,7 +249,8 @@ def require_room(
     sample = torch.empty(0, device=device, dtype=dtype)
     if sample.device.type == "cpu":
         smaller = "use fewer channels or a smaller receptive field"
-        require_memory(weights * sample.element_size(), f"a {what} with {weights:,} weights", smaller)
+        count = f"{weights:,}" if weights < 2**64 else "more than 2^64"
+        require_memory(weights * sample.element_size(), f"a {what} with {count} weights", smaller)
 
 
 def drawn(kind: type[nn.Module], *sizes: int, nonlinearity: str, generator: torch.Generator | None, **options):

@@ -127,7 +127,7 @@ class ConvAC(nn.Module):
             x: the images, as `forward` takes them.
 
         Returns:
-            scores of shape (N, Y), the largest of an image in [½, 1) unless all are 0; and whole exponents of shape (N,).
+            scores of shape (N, Y), the largest of an image in [½, 1) unless all are 0; and integer exponents of shape (N,).
 
         >>> from convac_lib import common_case
         >>> network = ConvAC(common_case(B=3, M=2, size=32), classes=2, generator=torch.Generator().manual_seed(0))

@@ -3,6 +3,7 @@
 Taught in the chapter *The overlap theorem*.
 """
 
+import reprlib
 from collections import Counter
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -110,7 +111,9 @@ def from_torch(model: nn.Module, input_size: int | tuple[int, int, int]) -> Trac
     layer | 3: convolution 3×3, dilation 2, padding 2
     """
     if not isinstance(model, nn.Module):
-        raise ArchitectureError(f"from_torch reads a torch.nn.Module, and this is {model!r}; give it a network")
+        raise ArchitectureError(
+            f"from_torch reads a torch.nn.Module, and this is {reprlib.repr(model)}; give it a network"
+        )
     if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
         raise ArchitectureError("a scripted module hides what it does; give the module that it was scripted from")
     model = getattr(model, "_orig_mod", model)  # within what torch.compile returns
@@ -127,7 +130,8 @@ def from_torch(model: nn.Module, input_size: int | tuple[int, int, int]) -> Trac
     if not traced:
         lost = "".join(f"; {step}" for step in account if step.role == "not mapped")
         raise ArchitectureError(
-            f"{type(model).__name__} has no layer of windows from the image on, and so no architecture{lost}"
+            f"{type(model).__name__} has no layer of windows from the image on, and so no architecture{lost}; "
+            "give a model of convolutions or poolings"
         )
     return TracedNetwork(_architecture(reached.start, traced, follower.borders), account)
 
@@ -151,7 +155,8 @@ def _shape(model, input_size):
         input_size = (asked if isinstance(asked, int) and asked > 0 else 3, input_size, input_size)
     if not isinstance(input_size, (tuple, list)) or len(input_size) != 3:
         raise ArchitectureError(
-            f"an input size is a side, as in 224, or (channels, height, width), as in (3, 224, 224), not {input_size!r}"
+            f"an input size is a side, as in 224, or (channels, height, width), as in (3, 224, 224), "
+            f"not {reprlib.repr(input_size)}"
         )
     channels, height, width = input_size
     require_positive_integers(channels=channels, height=height, width=width)

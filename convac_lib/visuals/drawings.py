@@ -302,6 +302,6 @@ def _border(part, count):
 
 
 def _group(svg, grid):
-    """A group in which a square has side 1, so that paths are whole numbers."""
+    """A group in which a square has side 1, so that coordinates in paths are integers."""
     place = f"translate({short(grid.left)} {short(grid.top)}) scale({short(grid.cell)})"
     return ElementTree.SubElement(svg, "g", {"transform": place, "fill": "none"})

@@ -20,7 +20,7 @@ def entry_view(x: np.ndarray, weight: np.ndarray, S: int, R: int, u: int, v: int
 
     Args:
         x: the input, digits of shape (2, 4, 4).
-        weight: those of one output channel, whole numbers of shape (2, 3, 3); a smaller window takes the upper left.
+        weight: those of one output channel, integers of shape (2, 3, 3); a smaller window takes the upper left.
         S: the stride, 1 or 2.
         R: the receptive field, 1 to 3.
         u: the entry's row.

@@ -77,7 +77,7 @@ def short(number):
 
 
 def readable(value, digits=6):
-    """A value for the page: 1,024 in full, 1.8×10¹⁹ beyond so many digits, 20.25 where it is no whole number."""
+    """A value for the page: 1,024 in full, 1.8×10¹⁹ beyond so many digits, 20.25 where it is no integer."""
     if value == int(value) and value < 10**digits:
         return f"{int(value):,}"
     if value < 10**digits:

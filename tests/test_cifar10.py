@@ -170,7 +170,7 @@ def test_without_a_network_the_sentence_names_file_size_hash_and_place(impatient
     monkeypatch.setattr(cifar10, "OFFICIAL", Archive(NOWHERE, OFFICIAL.size, OFFICIAL.md5))
     monkeypatch.setenv("CONVAC_DATA", str(cache))
     sentence = (
-        f"cannot fetch {NOWHERE}: the connection is refused; let this machine through your network's firewall, "
+        f"cannot fetch {NOWHERE}: the connection is refused; let it through your network's firewall, "
         "or get cifar-10-binary.tar.gz (170,052,171 bytes, MD5 c32a1d4ab5d03f1284b67883e8d87530) elsewhere and put it at "
         f"{cache}/cifar-10-binary.tar.gz"
     )

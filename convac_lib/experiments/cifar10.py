@@ -12,12 +12,13 @@ import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from ssl import SSLCertVerificationError
 
 import numpy as np
 import pooch
 import torch
 from filelock import FileLock
-from requests.exceptions import InvalidProxyURL, ProxyError, RequestException, SSLError, Timeout
+from requests.exceptions import InvalidURL, ProxyError, RequestException, SSLError, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
@@ -161,11 +162,16 @@ def check(archive: Archive, cache: Path) -> dict[str, dict[str, str]]:
         "why", or "whole", for arrays with the data set's digest. Under "unused" what else of CIFAR-10 is there, and why
         it is not used, if anything is.
 
+    Raises:
+        DataError: if the cache is there and is no folder that can be read.
+
     Chapter: *The CIFAR-10 experiments*.
 
     >>> check(OFFICIAL, Path("no/such/folder"))["archive"]
     {'path': 'no/such/folder/cifar-10-binary.tar.gz', 'state': 'absent'}
     """
+    if os.path.exists(cache) and not (cache.is_dir() and os.access(cache, os.R_OK | os.X_OK)):
+        raise DataError(f"{cache} is not a folder that can be read; set CONVAC_DATA to one")
     files = {"archive": (cache / archive.name, _verify), "arrays": (_arrays_in(cache), _read_arrays)}
     report = {what: {"path": str(path)} | _state(path, verify, archive) for what, (path, verify) in files.items()}
     unused = pickled(archive, cache)
@@ -231,9 +237,8 @@ def _fetch(archive, cache, progress):
     try:
         source.fetch(archive.name, downloader=downloader)
     except (RequestException, ValueError) as error:
-        reason, remedy = _diagnosis(error)
         raise DataError(
-            f"cannot fetch {archive.url}: {reason}; {remedy}, or get {archive} elsewhere and put it at {path}"
+            f"cannot fetch {archive.url}: {_diagnosis(error)}get {archive} elsewhere and put it at {path}"
         ) from None
     except OSError as error:
         if error.errno is not None:
@@ -245,30 +250,34 @@ def _fetch(archive, cache, progress):
 
 
 def _diagnosis(error):
-    """What kept the archive from coming, and what helps against that."""
-    again = "run it again"
+    """What kept the archive from coming; and what helps against that, if anything does."""
+    again, connect = "run it again, or ", "connect this machine to the internet, or "
     if not isinstance(error, RequestException):
-        return "what came is not that file", f"{again} on a network that asks for no log-in"
+        return f"what came is not that file; if your network asks you to log in, do so and {again}"
     if error.response is not None:
         status = error.response.status_code
-        return f"the server answers {status}", f"{again} later" if status == 429 or status >= 500 else again
-    causes = "".join(map(repr, _causes(error)))
-    if isinstance(error, ProxyError | InvalidProxyURL) or "SOCKS" in causes:
-        return "the proxy does not work", "mend or unset HTTPS_PROXY, HTTP_PROXY and ALL_PROXY"
+        return f"the server answers {status}; " + "run it again later, or " * (status == 429 or status >= 500)
+    causes = _causes(error)
+    words = "".join(map(repr, causes))
+    if isinstance(error, ProxyError | InvalidURL) or "SOCKS" in words:  # the archive's own URL is valid
+        return "the proxy does not work; mend or unset HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, or "
+    for cause in causes:
+        if isinstance(cause, SSLCertVerificationError):
+            remedy = "set REQUESTS_CA_BUNDLE to the file of certificates that your network uses"
+            if "expired" in cause.verify_message or "not yet valid" in cause.verify_message:
+                remedy = "set this machine's clock"
+            return f"its certificate cannot be verified ({cause.verify_message}); {remedy}, or "
     if isinstance(error, SSLError):
-        return (
-            "its certificate cannot be verified",
-            "set this machine's clock, or REQUESTS_CA_BUNDLE to the certificates that your network uses",
-        )
-    if isinstance(error, Timeout) or "timed out" in causes:
-        return f"nothing came for {_PATIENCE} s", f"{again} later"
-    if "NameResolutionError" in causes:
-        return "its name cannot be resolved", "connect this machine to the internet"
-    if "Connection refused" in causes:
-        return "the connection is refused", "let this machine through your network's firewall"
-    if "unreachable" in causes:
-        return "the network is unreachable", "connect this machine to the internet"
-    return "the connection was lost", again
+        return "no secure connection can be made; mend the proxy or firewall that is between, or "
+    if isinstance(error, Timeout) or "timed out" in words:
+        return f"nothing came for {_PATIENCE} s; run it again later, or "
+    if "NameResolutionError" in words:
+        return f"its name cannot be resolved; {connect}"
+    if "unreachable" in words:
+        return f"the network is unreachable; {connect}"
+    if "Connection refused" in words:
+        return "the connection is refused; let it through your network's firewall, or "
+    return f"the connection was lost; {again}"
 
 
 def _causes(error):

@@ -162,6 +162,7 @@ def folder(path: Path | str, *, progress: bool = True) -> Dataset:
     source = os.fsencode(path.resolve().name).decode("utf-8", "backslashreplace")  # a name may be any bytes
     if source in PUBLISHED:
         raise DataError(f"the folder {path} would pass for the published {source}; give it another name")
+    _entries(path)  # refuses a folder that cannot be read
     classes = _classes(path)
     files = {
         split: [(file, label) for label, name in enumerate(classes) for file in _image_files(path / split / name)]

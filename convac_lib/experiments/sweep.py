@@ -199,9 +199,10 @@ def require_writable(out: str | Path) -> None:
     try:
         with suppress(FileNotFoundError):
             checkpoints.lstat()  # finds a name that is too long, or a file among the folders
-        there = next(path for path in (Path(out), *Path(out).absolute().parents) if path.exists())
-        if not os.access(there, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        for path in (Path(out), checkpoints):
+            there = next(place for place in (path, *path.absolute().parents) if place.exists())
+            if not os.access(there, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise DataError(f"cannot write {out}: {error.strerror}; {remedy_of(error, INTO)}") from None
 

@@ -57,7 +57,8 @@ def workers(scheduler: str | None = None, count: int | None = None) -> Iterator[
             threads_per_worker=1,
             memory_limit=0,  # a sweep compares what it needs with what is free before it begins
             resources=resources,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # any free port, for nothing but the scheduler's health
+            scheduler_kwargs={"dashboard": False},
             silence_logs=logging.CRITICAL,  # what goes wrong on a worker is raised here, and told once
         )
     with local as cluster, Client(cluster) as client:

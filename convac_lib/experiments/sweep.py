@@ -7,7 +7,7 @@ import errno
 import hashlib
 import os
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import astuple, dataclass, replace
@@ -225,7 +225,7 @@ def jobs_of(points: list[Point], dataset: Dataset, out: str | Path) -> list[list
     for (alone, _), group in groupby(sorted(missing.values(), key=_unseeded), key=_unseeded):
         together, step = list(group), 1 if alone else TOGETHER
         jobs += [together[start : start + step] for start in range(0, len(together), step)]
-    return sorted(jobs, key=lambda job: -sum(_cost(point, dataset) for point in job))
+    return sorted(jobs, key=lambda job: -len(job) * _cost(job[0], dataset))
 
 
 def _require_common_case(dataset):
@@ -254,7 +254,10 @@ def require_room(
     Raises:
         BudgetError: if the largest of them need more.
     """
-    counts = Counter((replace(job[0], seed=0), len(job)) for job in jobs)
+    alike = defaultdict(list)
+    for job in jobs:
+        alike[_unseeded(job[0]), len(job)].append(job[0])
+    counts = {(points[0], together): len(points) for (_, together), points in alike.items()}
     process = start * (PROCESS + 2 * sum(map(prod, shapes)))
 
     def needed(workers=workers, **least):
@@ -333,7 +336,7 @@ def seconds_of(jobs: list[list[Point]], dataset: Dataset, workers: int = 1) -> f
     finally:
         torch.set_num_threads(threads)
     rate = (training.seconds - warm_up) / (per_image * len(images))
-    costs = [sum(_cost(point, dataset) for point in job) * len(dataset.train_images) for job in jobs]
+    costs = [len(job) * _cost(job[0], dataset) * len(dataset.train_images) for job in jobs]
     return rate * max(costs[0], sum(costs) / workers)
 
 
@@ -418,7 +421,7 @@ def checkpoint_of(job: list[Point], dataset: Dataset, folder: str | Path) -> Pat
 
 
 def _unseeded(point):
-    return point.channels > NARROW, astuple(replace(point, seed=0))
+    return point.channels > NARROW, (point.B, point.channels, *point.settings.values())
 
 
 def _cost(point, dataset):

@@ -376,7 +376,9 @@ NO_NAME = "its name cannot be resolved; connect this machine to the internet, or
         ("https://nowhere.invalid/", {"HTTPS_PROXY": "http://:x"}, PROXY),
     ],
 )
-def test_a_network_that_fails_is_named_with_its_cause_and_remedy(impatient, cache, monkeypatch, url, environment, words):
+def test_a_network_that_fails_is_named_with_its_cause_and_remedy(
+    impatient, cache, monkeypatch, url, environment, words
+):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
@@ -399,7 +401,7 @@ def test_a_network_that_fails_is_named_with_its_cause_and_remedy(impatient, cach
          "what came is not that file; if your network asks you to log in, do so and run it again, or "),
     ],
 )  # fmt: skip
-def test_a_server_that_fails_is_named_with_its_cause_and_remedy(impatient, cache, monkeypatch, answer, words):
+def test_a_server_that_fails_is_named_with_its_cause_and_remedy(cache, monkeypatch, answer, words):
     monkeypatch.setattr(cifar10, "_RETRIES", 0)
     monkeypatch.setattr(cifar10, "_PATIENCE", 0.3)
     with Server(answer) as server:
@@ -435,6 +437,7 @@ def test_certificates_that_are_not_there_are_named(impatient, cache, monkeypatch
     )
 
 
+@pytest.mark.filterwarnings("always:.*holds pickles")
 def test_the_pickled_archive_is_named_and_not_used(cache, monkeypatch, capsys):
     (cache / "cifar-10-python.tar.gz").write_bytes(b"pickles")
     (cache / "cifar-10-batches-py").mkdir()
@@ -492,7 +495,9 @@ def test_pipes_in_the_cache_are_refused_at_once(cache):
     assert report["archive"]["why"] == (
         f"{cache}/{OFFICIAL.name} is not a regular file; delete it, and run convac data fetch cifar10"
     )
-    assert report["arrays"]["why"] == refusal(OFFICIAL, cache) == DAMAGED.format(cache / "cifar10.safetensors", OFFICIAL)
+    assert (
+        report["arrays"]["why"] == refusal(OFFICIAL, cache) == DAMAGED.format(cache / "cifar10.safetensors", OFFICIAL)
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from convac_lib.errors import ArchitectureError, ConvacError, DataError
+from convac_lib import ConvAC, ConvNet, common_case
+from convac_lib.errors import ArchitectureError, BudgetError, ConvacError, DataError
 from convac_lib.networks.functional import generalized_conv2d
 from convac_lib.networks.layers import GeneralizedConv2d, Representation, Templates
 
@@ -249,7 +250,7 @@ def test_images_with_other_channels_are_one_sentence():
     ("build", "what"),
     [
         (lambda: GeneralizedConv2d(10**6, 10**6, 3, 1), "a GeneralizedConv2d with 9,000,000,000,000 weights needs about 33,528 GiB"),
-        (lambda: GeneralizedConv2d(2, 2, 10**5000, 1), "a GeneralizedConv2d with more than 2^64 weights needs about 10^9991 GiB"),
+        (lambda: GeneralizedConv2d(2, 2, 10**5000, 1), "a GeneralizedConv2d with more than 2^64 weights needs about 10^9992 GiB"),
         (lambda: Representation(3, 10**12), "a Representation with 4,000,000,000,000 weights needs about 14,901 GiB"),
         (lambda: ConvNet(common_case(3, 1, 8, 10**5), 10, 1), "a ConvNet with 180,002,200,010 weights needs about 671 GiB"),
         (lambda: ConvAC(common_case(3, 10**6, 8)), "a ConvAC with 39,000,001,000,000 weights needs about 145,286 GiB"),
@@ -266,7 +267,9 @@ def test_weights_too_many_for_the_memory_are_one_sentence(build, what):
 def test_weights_are_counted_before_they_are_made(monkeypatch):
     counted = []
     for module in ("layers", "models"):
-        monkeypatch.setattr(f"convac_lib.networks.{module}.require_room", lambda what, weights, *_: counted.append((what, weights)))
+        monkeypatch.setattr(
+            f"convac_lib.networks.{module}.require_room", lambda what, weights, *_: counted.append((what, weights))
+        )
     for kind, network in (
         ("ConvNet", ConvNet(common_case(2, 1, 8, 7), 5, 3)),
         ("ConvAC", ConvAC(common_case(2, 3, 8, 7), 5)),

@@ -458,9 +458,15 @@ def test_describe_needs_an_architecture_or_a_model(capsys):
 
 def state_of(model):
     """All that a run might change: the modules' classes, settings, hooks and tensors."""
-    modules = [(name, type(module), module.training, len(module._forward_pre_hooks)) for name, module in model.named_modules()]
+    modules = [
+        (name, type(module), module.training, len(module._forward_pre_hooks)) for name, module in model.named_modules()
+    ]
     tensors = [*model.named_parameters(), *model.named_buffers()]
-    return repr(model), modules, [(name, type(tensor), None if is_lazy(tensor) else tensor.tolist()) for name, tensor in tensors]
+    return (
+        repr(model),
+        modules,
+        [(name, type(tensor), None if is_lazy(tensor) else tensor.tolist()) for name, tensor in tensors],
+    )
 
 
 def lazy(*modules):

@@ -90,7 +90,8 @@ class Follower(TorchFunctionMode):
                 outputs = _tensors(model(image))
         except Exception as error:
             reason = str(error).partition("\n")[0] or type(error).__name__
-            if "allocate memory" in reason or isinstance(error, MemoryError | torch.OutOfMemoryError):
+            too_much = "allocate memory" in reason or "size calculation overflowed" in reason
+            if too_much or isinstance(error, MemoryError | torch.OutOfMemoryError):
                 raise BudgetError(
                     f"the model needs more memory than is free on a batch of shape {shape}; give a smaller input size"
                 ) from error

@@ -30,7 +30,7 @@ from convac_lib.experiments.records import Record, append_records, question_of, 
 from convac_lib.experiments.training import (
     EVALUATION_BATCH,
     INTO,
-    LARGEST_SEED,
+    LARGEST,
     Training,
     piece_of,
     require_integers,
@@ -82,8 +82,8 @@ class Point:
     precision: str = "float32"
 
     def __post_init__(self):
-        require_integers(1, B=self.B, channels=self.channels)
-        require_integers(0, LARGEST_SEED, seed=self.seed)
+        require_integers(1, LARGEST, B=self.B, channels=self.channels)
+        require_integers(0, LARGEST, seed=self.seed)
         require_settings(**self.settings)
 
     @property
@@ -448,6 +448,7 @@ def _on_workers(client, resources):
     from convac_lib.experiments.cluster import KeepFreedMemory
 
     def run(jobs, dataset, folder, progress) -> Iterator[tuple[list[Point], list[Record]]]:
+        _require_resources(client, resources)
         _require_room_there(client, jobs, dataset)
         client.register_plugin(KeepFreedMemory())
         given = client.scatter(dataset, broadcast=True)
@@ -485,10 +486,23 @@ def _on_workers(client, resources):
     return run
 
 
+def _require_resources(client, resources):
+    """Jobs that no worker may take would wait for ever."""
+    offered = client.run(_offered).values()
+    for name, amount in (resources or {}).items():
+        if all(offer.get(name, 0) < amount for offer in offered):
+            wanted = f"{name}={amount:g}"
+            raise ConvacError(f"no worker offers {wanted}; start one by dask worker --resources {wanted}")
+
+
+def _offered(dask_worker):
+    return dask_worker.state.total_resources
+
+
 def _require_room_there(client, jobs, dataset):
     """Ask the machine of every worker whether the jobs fit."""
     hosts = defaultdict(list)
-    for address in client.scheduler_info(n_workers=-1)["workers"]:
+    for address in client.nthreads():
         hosts[address.rsplit(":", 1)[0]].append(address)
     for workers in hosts.values():
         client.run(require_room, jobs, shapes_of(dataset), len(workers), workers=workers[:1])

@@ -32,7 +32,7 @@ from convac_lib.networks.side_by_side import SideBySide
 
 PRECISIONS = ("float32", "bfloat16")
 INTO = "name a file of records in"  # whose checkpoints lie beside it
-LARGEST_SEED = 2**64 - 1  # that torch's generators take
+LARGEST = 2**64 - 1  # seed that torch's generators take, and more than any size of a network
 CURVES = ("losses", "accuracies", "seconds")  # of a training so far
 EVALUATION_BATCH = 1000
 _KEEP = {-1: 2**31 - 1, -3: 2**25, -8: 1}  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD (the most there is), M_ARENA_MAX
@@ -141,7 +141,7 @@ class Training:
         require_settings(
             epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, augment=augment, precision=precision
         )
-        require_integers(0, LARGEST_SEED, seed=seed)
+        require_integers(0, LARGEST, seed=seed)
         self.model = model.to(memory_format=torch.channels_last)
         self.networks = list(model.networks) if isinstance(model, SideBySide) else [model]
         self.dataset, self.epochs, self.batch_size, self.learning_rate = dataset, epochs, batch_size, learning_rate

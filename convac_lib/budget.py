@@ -1,5 +1,7 @@
 """Budgets: what a question needs is compared with what this machine has, before any work begins."""
 
+import math
+
 import psutil
 
 from convac_lib.errors import BudgetError
@@ -27,6 +29,8 @@ use a smaller M
 
 
 def _gibibytes(count: float) -> str:
-    """Bytes in GiB: one decimal below 10, none above."""
+    """Bytes in GiB: one decimal below 10, none above, and a power of ten where no float holds them."""
+    if count >= 2**1000:
+        return f"10^{int(math.log10(count // 2**30))} GiB"
     size = count / 2**30
     return f"{size:,.1f} GiB" if size < 10 else f"{size:,.0f} GiB"

@@ -159,7 +159,7 @@ def refuse_each_answer(answers, archive, cache, patience=60):
                 asked = Archive(server.url, archive.size, archive.md5)
                 sentence = refusal(asked, cache)
             assert sentence.startswith(f"cannot fetch {server.url}: {reason}"), (sentence, reason)
-            assert sentence.endswith(f"; get {asked} elsewhere and put it at {cache / OFFICIAL.name}")
+            assert sentence.endswith(f"get {asked} elsewhere and put it at {cache / OFFICIAL.name}")
             yield
 
 

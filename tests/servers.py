@@ -82,7 +82,7 @@ def hung_up(handler):
 
 def broken_servers(body, step):
     """Answers that are wrong, and the reason that is told."""
-    lost, other = "no connection that lasts", "what came is not that file"
+    lost, other = "the connection was lost", "what came is not that file"
     size, rng = len(body), np.random.default_rng(0)
     for length in range(0, size, step):
         yield send(body[:length], size), lost  # closes in the middle
@@ -105,7 +105,7 @@ def broken_servers(body, step):
 
 def stalled_servers(body):
     """Answers that stop coming, and the reason that is told."""
-    size, lost = len(body), "no connection that lasts"
-    yield silent(1.0), lost
+    size, late = len(body), "nothing came for "
+    yield silent(1.0), late
     for length in (0, 1, size // 2, size - 1):
-        yield send(body[:length], size, stall=1.0), lost  # stalls in the middle
+        yield send(body[:length], size, stall=1.0), late  # stalls in the middle

@@ -7,6 +7,7 @@ import ast
 import gc
 import json
 import os
+import ssl
 from hashlib import sha256
 from pathlib import Path
 from threading import Thread
@@ -29,12 +30,13 @@ from faults_of_cifar10 import (
     wrong_members,
 )
 from PIL import Image
-from servers import Server, broken_servers, send, slowly, stalled_servers
+from requests import exceptions
+from servers import Server, broken_servers, hung_up, send, silent, slowly, stalled_servers
 
 from convac_lib.__main__ import main
 from convac_lib.errors import DataError
 from convac_lib.experiments import cifar10, data, sources
-from convac_lib.experiments.cifar10 import OFFICIAL, Archive, check, read
+from convac_lib.experiments.cifar10 import OFFICIAL, Archive, check, pickled, read
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # pooch leaves them to Python
 DAMAGED = "{} is damaged, or not made from {}; delete it, and it is made again"
@@ -170,8 +172,8 @@ def test_without_a_network_the_sentence_names_file_size_hash_and_place(impatient
     monkeypatch.setattr(cifar10, "OFFICIAL", Archive(NOWHERE, OFFICIAL.size, OFFICIAL.md5))
     monkeypatch.setenv("CONVAC_DATA", str(cache))
     sentence = (
-        f"cannot fetch {NOWHERE}: no connection that lasts (ConnectionError); get cifar-10-binary.tar.gz "
-        "(170,052,171 bytes, MD5 c32a1d4ab5d03f1284b67883e8d87530) elsewhere and put it at "
+        f"cannot fetch {NOWHERE}: the connection is refused; let it through your network's firewall, "
+        "or get cifar-10-binary.tar.gz (170,052,171 bytes, MD5 c32a1d4ab5d03f1284b67883e8d87530) elsewhere and put it at "
         f"{cache}/cifar-10-binary.tar.gz"
     )
     for call in (lambda: cifar10.cifar10(progress=False), lambda: sources.load("cifar10", progress=False)):
@@ -262,7 +264,7 @@ def test_the_sentence_about_a_cache_that_cannot_be_is_full(made, tmp_path):
     (tmp_path / "file").write_text("in the way")
     assert refusal(Archive(NOWHERE, 10**6, ""), tmp_path / "file") == (
         f"cannot keep CIFAR-10 in {tmp_path}/file: File exists; "
-        "make room for 186 MB there, or name another folder by CONVAC_DATA"
+        "a file is in the folder's place, so set CONVAC_DATA to another folder"
     )
 
 
@@ -358,3 +360,157 @@ def test_the_official_archive_begins_as_published():
     assert dataset.train_labels[:10].tolist() == [6, 9, 9, 4, 1, 1, 2, 7, 8, 3]
     assert dataset.train_images[0, 0, 0, :8].tolist() == [59, 43, 50, 68, 98, 119, 139, 145]
     assert dataset.test_labels[:10].tolist() == [3, 8, 8, 0, 6, 6, 1, 6, 3, 1]
+
+
+PROXY = "the proxy does not work; mend or unset HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, or "
+NO_NAME = "its name cannot be resolved; connect this machine to the internet, or "
+
+
+@pytest.mark.parametrize(
+    ("url", "environment", "words"),
+    [
+        ("https://nowhere.invalid/", {}, NO_NAME),
+        ("http://127.0.0.1:9/", {}, "the connection is refused; let it through your network's firewall, or "),
+        ("https://nowhere.invalid/", {"HTTPS_PROXY": "http://127.0.0.1:9"}, PROXY),
+        ("http://nowhere.invalid/", {"HTTP_PROXY": "http://nowhere.invalid:80"}, PROXY),
+        ("https://nowhere.invalid/", {"HTTPS_PROXY": "http://:x"}, PROXY),
+    ],
+)
+def test_a_network_that_fails_is_named_with_its_cause_and_remedy(
+    impatient, cache, monkeypatch, url, environment, words
+):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    archive = Archive(f"{url}a.tar.gz", 10, "0" * 32)
+    assert refusal(archive, cache) == (
+        f"cannot fetch {archive.url}: {words}get {archive} elsewhere and put it at {cache}/a.tar.gz"
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (send(b"no", status=403), "the server answers 403; "),
+        (send(b"no", status=503), "the server answers 503; run it again later, or "),
+        (silent(2.0), "nothing came for 0.3 s; run it again later, or "),
+        (hung_up, "the connection was lost; run it again, or "),
+        (send(b"<html>Please log in</html>"),
+         "what came is not that file; if your network asks you to log in, do so and run it again, or "),
+    ],
+)  # fmt: skip
+def test_a_server_that_fails_is_named_with_its_cause_and_remedy(cache, monkeypatch, answer, words):
+    monkeypatch.setattr(cifar10, "_RETRIES", 0)
+    monkeypatch.setattr(cifar10, "_PATIENCE", 0.3)
+    with Server(answer) as server:
+        archive = Archive(server.url, 10, "0" * 32)
+        assert refusal(archive, cache) == (
+            f"cannot fetch {archive.url}: {words}get {archive} elsewhere and put it at {cache}/{archive.name}"
+        )
+
+
+def test_a_certificate_that_cannot_be_verified_is_named_with_the_reason():
+    def words(message):
+        cause = ssl.SSLCertVerificationError(1, f"certificate verify failed: {message}")
+        cause.verify_message = message
+        return cifar10._diagnosis(exceptions.SSLError(cause))
+
+    assert words("self-signed certificate") == (
+        "its certificate cannot be verified (self-signed certificate); "
+        "set REQUESTS_CA_BUNDLE to the file of certificates that your network uses, or "
+    )
+    assert words("certificate has expired") == (
+        "its certificate cannot be verified (certificate has expired); set this machine's clock, or "
+    )
+    assert cifar10._diagnosis(exceptions.SSLError(ssl.SSLError("wrong version number"))) == (
+        "no secure connection can be made; mend the proxy or firewall that is between, or "
+    )
+
+
+def test_certificates_that_are_not_there_are_named(impatient, cache, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere.pem")
+    assert refusal(Archive("https://127.0.0.1:9/a.tar.gz", 10, "0" * 32), cache) == (
+        "cannot fetch https://127.0.0.1:9/a.tar.gz: Could not find a suitable TLS CA certificate bundle, "
+        "invalid path: /nowhere.pem; mend or unset REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE"
+    )
+
+
+@pytest.mark.filterwarnings("always:.*holds pickles")
+def test_the_pickled_archive_is_named_and_not_used(cache, monkeypatch, capsys):
+    (cache / "cifar-10-python.tar.gz").write_bytes(b"pickles")
+    (cache / "cifar-10-batches-py").mkdir()
+    sentences = [
+        f"{cache}/{name} holds pickles, which can run any code, and nothing here unpickles, so that it is not used; "
+        f"put cifar-10-binary.tar.gz at {cache}/cifar-10-binary.tar.gz"
+        for name in ("cifar-10-python.tar.gz", "cifar-10-batches-py")
+    ]
+    assert [unused["why"] for unused in pickled(OFFICIAL, cache)] == sentences
+    monkeypatch.setattr(cifar10, "OFFICIAL", Archive(NOWHERE, OFFICIAL.size, OFFICIAL.md5))
+    monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
+    monkeypatch.setenv("CONVAC_DATA", str(cache))
+    assert main(["data", "check"]) == 0
+    assert capsys.readouterr().out == (
+        f"cifar10\n  archive  absent: {cache}/cifar-10-binary.tar.gz\n  arrays   absent: {cache}/cifar10.safetensors\n"
+        + "".join(f"  unused   {sentence}\n" for sentence in sentences)
+    )
+    assert main(["data", "check", "--json"]) == 0
+    assert [unused["why"] for unused in json.loads(capsys.readouterr().out)["cifar10"]["unused"]] == sentences
+    assert main(["data", "fetch", "cifar10"]) == 2
+    *warned, _ = capsys.readouterr().err.splitlines()
+    assert warned == [f"convac: {sentence}" for sentence in sentences]
+
+
+def test_a_cache_that_cannot_be_is_one_sentence(monkeypatch, tmp_path):
+    def sentence(call):
+        with pytest.raises(DataError) as error:
+            call()
+        return str(error.value)
+
+    monkeypatch.setenv("CONVAC_DATA", "~nobody-of-this-name/data")
+    assert sentence(cifar10.data_folder) == (
+        "CONVAC_DATA is ~nobody-of-this-name/data, and there is no such home folder; "
+        "set CONVAC_DATA to an absolute path"
+    )
+    monkeypatch.setenv("CONVAC_DATA", "")
+    monkeypatch.setattr("pooch.os_cache", lambda name: Path("~nobody-of-this-name") / name)
+    assert sentence(cifar10.data_folder) == (
+        "the cache lies in the home folder, and there is no such home folder; set CONVAC_DATA to an absolute path"
+    )
+    monkeypatch.setenv("CONVAC_DATA", "data")
+    monkeypatch.chdir(tmp_path)
+    assert cifar10.data_folder() == tmp_path / "data"
+    (tmp_path / "file").write_text("")
+    assert sentence(lambda: check(OFFICIAL, tmp_path / "file")) == (
+        f"{tmp_path}/file is not a folder that can be read; set CONVAC_DATA to one"
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_pipes_in_the_cache_are_refused_at_once(cache):
+    os.mkfifo(cache / "cifar10.safetensors")
+    os.mkfifo(cache / OFFICIAL.name)
+    report = check(OFFICIAL, cache)
+    assert report["archive"]["why"] == (
+        f"{cache}/{OFFICIAL.name} is not a regular file; delete it, and run convac data fetch cifar10"
+    )
+    assert (
+        report["arrays"]["why"] == refusal(OFFICIAL, cache) == DAMAGED.format(cache / "cifar10.safetensors", OFFICIAL)
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (28, "No space left on device; make room for 186 MB there, or set CONVAC_DATA to another folder"),
+        (13, "Permission denied; set CONVAC_DATA to a folder that can be written"),
+        (30, "Read-only file system; set CONVAC_DATA to a folder that can be written"),
+    ],
+)
+def test_a_cache_that_cannot_be_written_is_named_with_the_cause(cache, monkeypatch, number, remedy):
+    def fail(self, **options):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "mkdir", fail)
+    assert refusal(Archive(NOWHERE, 10**6, ""), cache) == f"cannot keep CIFAR-10 in {cache}: {remedy}"

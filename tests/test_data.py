@@ -1,12 +1,16 @@
 """Data sets: the embedded digits, and folders of images written here and read back."""
 
+import os
+import socket
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from convac_lib.errors import DataError
+from convac_lib.errors import BudgetError, DataError
+from convac_lib.experiments import sources
 from convac_lib.experiments.data import Dataset, digits, folder
 
 
@@ -172,7 +176,7 @@ def test_bad_tensors_make_no_dataset():
         "convert them first"
     )
     assert sentence(test_labels=labels[:2]) == (
-        "the test labels must be int64 of shape (3,), one an image, not torch.int64 of shape (2,); convert them first"
+        "the test labels must be int64 of shape (3,), one for each image, not torch.int64 of shape (2,); convert them first"
     )
     assert sentence(train_images=images[:0], train_labels=labels[:0]) == (
         "the train split of made has no images; give it at least one"
@@ -183,3 +187,94 @@ def test_bad_tensors_make_no_dataset():
     assert sentence(test_images=images.expand(3, 3, 2, 2)) == (
         "the train images have shape (1, 2, 2) and the test images (3, 2, 2); make them one shape"
     )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_what_is_no_regular_file_is_refused_at_once(images, monkeypatch):
+    path, _ = images
+    file = path / "train" / "a" / "0.png"
+    file.unlink()
+    for make in (os.mkfifo, os.mkdir):
+        make(file)
+        assert sentence_of(path) == f"{file} is not a regular file; replace or remove it"
+        file.unlink() if make is os.mkfifo else file.rmdir()
+    monkeypatch.chdir(file.parent)  # a socket's path is short
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(file.name)
+        assert sentence_of(path) == f"{file} is not a regular file; replace or remove it"
+    file.unlink()
+    file.symlink_to(file)
+    assert sentence_of(path) == f"cannot read {file}: Too many levels of symbolic links; replace or remove it"
+    file.unlink()
+    file.symlink_to("nothing")
+    assert sentence_of(path) == f"{file} is a link to nothing, or was removed just now; replace or remove it"
+    file.unlink()
+    (path / "train" / "a" / "loop").symlink_to("..")  # a folder in a class is left alone
+    assert len(folder(path, progress=False).train_images) == 5
+
+
+def test_a_folder_or_an_image_that_cannot_be_read_is_named_with_the_cause(images, monkeypatch):
+    path, _ = images
+    file, really = path / "train" / "a" / "1.png", os.open
+
+    def denied(path, *rest):
+        if os.fspath(path) == os.fspath(file):
+            raise PermissionError(13, "Permission denied", path)
+        return really(path, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", denied)
+        assert sentence_of(path) == f"cannot read {file}: Permission denied; make it readable"
+    if hasattr(os, "geteuid") and os.geteuid():
+        (path / "train").chmod(0)
+        assert sentence_of(path) == f"cannot read the folder {path}/train: Permission denied; make it readable"
+        (path / "train").chmod(0o755)
+
+
+def test_bombs_and_giants_are_refused_before_they_are_decoded(images, monkeypatch):
+    path, _ = images
+    file = path / "train" / "a" / "0.png"
+    Image.new("1", (20_000, 20_000)).save(file)  # 50 kB that decode to 400 MB
+    assert sentence_of(path) == f"{file} has more than 89,478,485 pixels; make it smaller"
+    Image.new("1", (10_000, 10_000)).save(file)
+    assert sentence_of(path) == f"{file} has more than 89,478,485 pixels; make it smaller"
+    os.truncate(file, 2**40)  # without a byte on the disk
+    assert sentence_of(path) == (
+        f"{file} is longer than an image's 268,435,456 bytes; replace it by a smaller image, or remove it"
+    )
+    write(file, np.zeros((4, 5, 3), np.uint8))
+    monkeypatch.setattr("convac_lib.budget.psutil.virtual_memory", lambda: type("memory", (), {"available": 1000}))
+    with pytest.raises(BudgetError) as error:
+        folder(path, progress=False)
+    assert str(error.value) == (
+        "reading 8 images needs about 0.0 GiB of memory, and 0.0 GiB are free; use fewer images, or smaller ones"
+    )
+
+
+def test_an_animation_is_refused(images):
+    path, _ = images
+    file, frame = path / "train" / "a" / "0.png", Image.new("RGB", (5, 4))
+    frame.save(file, save_all=True, append_images=[Image.new("RGB", (5, 4), "red")])
+    assert sentence_of(path) == f"{file} is an animation of 2 images; save one of them in its place"
+
+
+def test_names_that_are_not_utf_8_are_read_and_recorded_as_text(images):
+    path, _ = images
+    strange = os.fsencode(path.parent) + b"/m\xff\xfede"
+    try:
+        os.rename(path, strange)
+        os.rename(strange + b"/train/a/0.png", strange + b"/train/a/\xff.png")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    dataset = folder(os.fsdecode(strange), progress=False)
+    assert dataset.source == "m\\xff\\xfede" and len(dataset.train_images) == 6
+
+
+@pytest.mark.parametrize("name", ["mnist", "x" * 5000])
+def test_a_word_that_names_no_data_is_one_sentence(name):
+    with pytest.raises(DataError) as error:
+        sources.load(name)
+    assert str(error.value) == f"there are no data named {name}; use digits, cifar10, or the path of a folder of images"
+    with pytest.raises(DataError) as error:
+        sources.load("")
+    assert str(error.value) == "there are no data named ''; use digits, cifar10, or the path of a folder of images"

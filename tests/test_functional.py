@@ -264,15 +264,15 @@ def test_it_compiles_as_one_graph_with_sizes_unknown(form):
         ),
         (
             (1, 2, 4, 4), (3, 2, 2, 1), None, {}, WeightError,
-            "the weight needs shape (C_out, C_in, R, R), not (3, 2, 2, 1); make it square",
+            "the weight needs shape (C_out, C_in, R, R), not (3, 2, 2, 1); reshape it",
         ),
         (
             (1, 5, 4, 4), (3, 2, 2, 2), None, {}, WeightError,
-            "the weight is for 2 input channels and x has 5; they must agree",
+            "the weight is for 2 input channels and x has 5; give both the same number",
         ),
         (
             (1, 2, 4, 4), (3, 2, 2, 2), (3,), {}, WeightError,
-            "the bias needs shape (3, 2, 2), not (3,)",
+            "the bias needs shape (3, 2, 2), not (3,); reshape it",
         ),
         (
             (1, 2, 4, 4), (3, 2, 2, 2), None, {"stride": 3}, ArchitectureError,

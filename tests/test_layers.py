@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from convac_lib.errors import ArchitectureError, ConvacError, DataError
+from convac_lib import ConvAC, ConvNet, common_case
+from convac_lib.errors import ArchitectureError, BudgetError, ConvacError, DataError
 from convac_lib.networks.functional import generalized_conv2d
 from convac_lib.networks.layers import GeneralizedConv2d, Representation, Templates
 
@@ -194,13 +195,13 @@ def test_templates_are_kept_and_do_not_train():
     ("build", "kind", "sentence"),
     [
         (lambda: Templates(torch.ones(3, 4)), DataError,
-         "templates need shape (M, C, P, P), square patches, not (3, 4)"),
+         "templates need shape (M, C, P, P), not (3, 4); give at least one square patch"),
         (lambda: Templates(torch.ones(3, 1, 2, 1)), DataError,
-         "templates need shape (M, C, P, P), square patches, not (3, 1, 2, 1)"),
+         "templates need shape (M, C, P, P), not (3, 1, 2, 1); give at least one square patch"),
         (lambda: Templates(torch.ones(0, 1, 2, 2)), DataError,
-         "templates need shape (M, C, P, P), square patches, not (0, 1, 2, 2)"),
+         "templates need shape (M, C, P, P), not (0, 1, 2, 2); give at least one square patch"),
         (lambda: Templates(torch.full((1, 1, 1, 1), torch.nan)), DataError,
-         "the templates hold NaN or infinity; every number must be finite"),
+         "the templates hold NaN or infinity, and every number must be finite; replace those"),
         (lambda: Templates(torch.ones(2, 1, 1, 1)), DataError,
          "two templates are equal, and nothing could tell them apart; give different ones"),
         (lambda: Templates(torch.ones(1, 1, 1, 1), width=0), ConvacError,
@@ -243,3 +244,40 @@ def test_images_with_other_channels_are_one_sentence():
     assert str(error.value) == (
         "the representation layer reads images of shape (N, 3, H, W), not (5, 1, 4, 4); give it 3 channels"
     )
+
+
+@pytest.mark.parametrize(
+    ("build", "what"),
+    [
+        (lambda: GeneralizedConv2d(10**6, 10**6, 3, 1), "a GeneralizedConv2d with 9,000,000,000,000 weights needs about 33,528 GiB"),
+        (lambda: GeneralizedConv2d(2, 2, 10**5000, 1), "a GeneralizedConv2d with more than 2^64 weights needs about 10^9992 GiB"),
+        (lambda: Representation(3, 10**12), "a Representation with 4,000,000,000,000 weights needs about 14,901 GiB"),
+        (lambda: ConvNet(common_case(3, 1, 8, 10**5), 10, 1), "a ConvNet with 180,002,200,010 weights needs about 671 GiB"),
+        (lambda: ConvAC(common_case(3, 10**6, 8)), "a ConvAC with 39,000,001,000,000 weights needs about 145,286 GiB"),
+    ],
+)  # fmt: skip
+def test_weights_too_many_for_the_memory_are_one_sentence(build, what):
+    with pytest.raises(BudgetError) as error:
+        build()
+    sentence = str(error.value)
+    assert sentence.startswith(f"{what} of memory, and ")
+    assert sentence.endswith(" GiB are free; use fewer channels or a smaller receptive field")
+
+
+def test_weights_are_counted_before_they_are_made(monkeypatch):
+    counted = []
+    for module in ("layers", "models"):
+        monkeypatch.setattr(
+            f"convac_lib.networks.{module}.require_room", lambda what, weights, *_: counted.append((what, weights))
+        )
+    for kind, network in (
+        ("ConvNet", ConvNet(common_case(2, 1, 8, 7), 5, 3)),
+        ("ConvAC", ConvAC(common_case(2, 3, 8, 7), 5)),
+        ("GeneralizedConv2d", GeneralizedConv2d(2, 3, 3, 1, bias=True)),
+        ("Representation", Representation(3, 4, patch=2)),
+    ):
+        assert (kind, sum(parameter.numel() for parameter in network.parameters())) in counted
+
+
+def test_weights_without_memory_need_none():
+    assert GeneralizedConv2d(10**5, 10**5, 3, 1, device="meta").weight.numel() == 9 * 10**10

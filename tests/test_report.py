@@ -145,7 +145,7 @@ def test_a_sweep_from_the_command_line_is_what_it_was_asked_for(tmp_path, capsys
         ),
         (
             "sweep --data digits --B 2 --channels 4 --out a --workers 0",
-            "workers must be a whole number of at least 1, not 0",
+            "workers must be an integer of at least 1, not 0",
         ),
         (
             "sweep --data nowhere --B 2 --channels 4 --out a",

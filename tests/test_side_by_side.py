@@ -37,7 +37,6 @@ def test_outputs_and_gradients_are_each_networks_own(plan, count, in_channels, s
 @pytest.mark.parametrize(
     ("networks", "count"),
     [
-        ([], 0),
         (networks_of(PLANS[0], 1, 3) + networks_of(PLANS[1], 1, 3), 2),
         (networks_of(PLANS[0], 1, 3) + networks_of(PLANS[0], 1, 1), 2),
     ],
@@ -49,3 +48,9 @@ def test_networks_of_several_shapes_are_refused_in_one_sentence(networks, count)
         f"networks side by side need one shape, and these have {count}; "
         "give them one architecture, one number of classes and one of image channels"
     )
+
+
+def test_no_network_is_refused_in_one_sentence():
+    with pytest.raises(ArchitectureError) as error:
+        SideBySide([])
+    assert str(error.value) == "no network was given to set side by side; give at least one"

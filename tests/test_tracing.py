@@ -1,9 +1,11 @@
 """Traced networks against the support of gradients and against architectures known beforehand, and bad input."""
 
 import json
+import re
 import sys
 from math import ceil
 
+import psutil
 import pytest
 import torch
 from hypothesis import given
@@ -12,6 +14,7 @@ from networks import all_cnn_c, convmixer, mobilenet_v2, resnet18, vgg16
 from strategies import architectures
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.parameter import UninitializedBuffer, is_lazy
 
 from convac_lib import (
     Architecture,
@@ -25,7 +28,7 @@ from convac_lib import (
     from_torch,
 )
 from convac_lib.__main__ import main
-from convac_lib.errors import ArchitectureError
+from convac_lib.errors import ArchitectureError, BudgetError
 from convac_lib.networks.layers import Representation, Templates
 
 # --- against the gradient's support ---
@@ -335,11 +338,11 @@ class Silent(nn.Module):
         (MODULES, (2, 8, 8),
          ("the model does not run on a batch of shape (1, 2, 8, 8): Given groups=1, weight of size [4, 3, 5, 5], expected "
           "input[1, 2, 8, 8] to have 3 channels, but got 2 channels instead; give the input size that it is made for")),
-        (nn.ReLU(), 8, "ReLU has no layer of windows from the image on, and so no architecture"),
+        (nn.ReLU(), 8, "ReLU has no layer of windows from the image on, and so no architecture; give a model of convolutions or poolings"),
         (nn.Upsample(16), 8,
          ("Upsample has no layer of windows from the image on, and so no architecture; "
-          "Upsample: interpolate: resampling has no one receptive field and stride")),
-        (Silent(), 8, "Silent returns no tensor, and only tensors can be followed"),
+          "Upsample: interpolate: resampling has no one receptive field and stride; give a model of convolutions or poolings")),
+        (Silent(), 8, "Silent returns no tensor, and only tensors can be followed; return one"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_traced_gets_one_sentence(model, size, sentence):
@@ -365,6 +368,9 @@ def skipping():
 
 def broken():
     raise RuntimeError("no weights")
+
+def leaving():
+    raise SystemExit(7)
 
 number = int
 """
@@ -424,6 +430,7 @@ NAME_ONE = "; name a module that can be imported from here, and in it a function
         ("models_of_mine:complex", "models_of_mine:complex gave no model (AttributeError: module 'models_of_mine' has no "
          "attribute 'complex')" + NAME_ONE),
         ("models_of_mine:broken", "models_of_mine:broken gave no model (RuntimeError: no weights)" + NAME_ONE),
+        ("models_of_mine:leaving", "models_of_mine:leaving gave no model (SystemExit: 7)" + NAME_ONE),
         ("models_of_mine:number", "from_torch reads a torch.nn.Module, and this is 0; give it a network"),
         ("models_of_mine:plain --input-size 3 8",
          "an input size is a side, as in 224, or (channels, height, width), as in (3, 224, 224), not [3, 8]"),
@@ -443,4 +450,103 @@ def test_describe_needs_an_architecture_or_a_model(capsys):
     assert main(["describe", "--B", "2"]) == 2
     assert capsys.readouterr().err == (
         "convac: give --M and --size with --B or --layers, or --model for a torch model\n"
+    )
+
+
+# --- lazy modules, and memory ---
+
+
+def state_of(model):
+    """All that a run might change: the modules' classes, settings, hooks and tensors."""
+    modules = [
+        (name, type(module), module.training, len(module._forward_pre_hooks)) for name, module in model.named_modules()
+    ]
+    tensors = [*model.named_parameters(), *model.named_buffers()]
+    return (
+        repr(model),
+        modules,
+        [(name, type(tensor), None if is_lazy(tensor) else tensor.tolist()) for name, tensor in tensors],
+    )
+
+
+def lazy(*modules):
+    return nn.Sequential(*modules)
+
+
+@pytest.mark.parametrize(
+    ("model", "eager", "size"),
+    [
+        (lazy(nn.LazyConv2d(4, 3), nn.Flatten(), nn.LazyLinear(10)),
+         lazy(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(3600, 10)), 32),
+        (lazy(nn.LazyConv2d(4, 3), nn.Flatten(), nn.LazyLinear(10)),
+         lazy(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(3600, 10)), (1, 32, 32)),
+        (lazy(nn.Conv2d(1, 4, 3), nn.LazyBatchNorm2d(), nn.LazyConv2d(8, 3)),
+         lazy(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 8, 3)), 32),
+        (lazy(nn.LazyBatchNorm2d(), lazy(nn.Conv2d(1, 4, 3), lazy(nn.ReLU(), nn.LazyConv2d(2, 5)))),
+         lazy(nn.BatchNorm2d(1), lazy(nn.Conv2d(1, 4, 3), lazy(nn.ReLU(), nn.Conv2d(4, 2, 5)))), 16),
+        (lazy(nn.Conv2d(3, 4, 3), nn.LazyInstanceNorm2d(affine=True), nn.LazyConvTranspose2d(4, 3)),
+         lazy(nn.Conv2d(3, 4, 3), nn.InstanceNorm2d(4, affine=True), nn.ConvTranspose2d(4, 4, 3)), 16),
+    ],
+)  # fmt: skip
+def test_a_lazy_model_is_read_as_the_eager_one_and_stays_as_it_is(model, eager, size):
+    before, generator = state_of(model), torch.get_rng_state()
+    assert str(from_torch(model, size)) == str(from_torch(eager, size))
+    assert state_of(model) == before and torch.equal(torch.get_rng_state(), generator)
+
+
+class Unfilled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.scale = nn.Conv2d(3, 4, 3), UninitializedBuffer()
+
+    def forward(self, x):
+        return self.layer(x) * self.scale
+
+
+class Uncopied(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.scale = nn.LazyConv2d(4, 3), torch.ones(1, requires_grad=True) * 2
+
+    def forward(self, x):
+        return self.layer(x)
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (lazy(nn.LazyConv1d(4, 3)),
+         ("the model does not run on a batch of shape (1, 3, 8, 8), with 0.weight not initialized: Expected 2D (unbatched) "
+          "or 3D (batched) input to LazyConv1d, but got input of size: torch.Size([1, 3, 8, 8]); give the input size as "
+          "(channels, height, width), or run the model once on a batch, and then give it")),
+        (lazy(nn.LazyConv3d(4, 3)),
+         ("Sequential has no layer of windows from the image on, and so no architecture; 0: conv3d: not known here; "
+          "give a model of convolutions or poolings")),
+        (Uncopied(), "Uncopied has lazy modules, and cannot be copied to find their sizes: Only Tensors created explicitly"),
+        (Unfilled(), "the model does not run on a batch of shape (1, 3, 8, 8), with scale not initialized: "),
+    ],
+)  # fmt: skip
+def test_a_lazy_model_whose_sizes_cannot_be_known_gets_one_sentence(model, words):
+    before = state_of(model)
+    with pytest.raises(ArchitectureError) as error:
+        from_torch(model, 8)
+    assert str(error.value).startswith(words) and "\n" not in str(error.value)
+    assert str(error.value).endswith(("and then give it", "or poolings")) and state_of(model) == before
+
+
+@pytest.mark.parametrize("size", [10**5, 10**9, 10**30])
+def test_an_image_too_large_for_the_memory_names_one_that_fits(size):
+    with pytest.raises(BudgetError) as error:
+        from_torch(nn.Sequential(nn.Conv2d(3, 64, 3), nn.ReLU()), size)
+    words = rf"Sequential on an image of {size:,}×{size:,} pixels needs about [\d,]+ GiB of memory, and [\d,.]+ GiB are free; "
+    found = re.fullmatch(words + r"give an input size of at most ([\d,]+)", str(error.value))
+    fitting = int(found[1].replace(",", ""))
+    assert 2 * 64 * 4 * fitting**2 < 2 * psutil.virtual_memory().available
+
+
+def test_a_weight_too_large_for_the_memory_is_one_sentence():
+    with pytest.raises(BudgetError) as error:
+        from_torch(nn.Sequential(nn.Flatten(), nn.LazyLinear(2**40)), 1024)
+    assert str(error.value) == (
+        "the model needs more memory than is free on a batch of shape (1, 3, 1024, 1024); give a smaller input size"
     )

@@ -6,11 +6,11 @@ import math
 import os
 import platform
 import tarfile
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from torch import nn
 
@@ -160,16 +160,15 @@ def test_no_step_asks_the_kernel_for_memory_that_an_earlier_one_had(dataset):
     assert pages < 5_000  # 8 MB an output: 2,048 pages each time that one is faulted in anew, 40,000 in an epoch
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_a_checkpoint_is_read_but_once(dataset, tmp_path):
-    """Between two readings another sweep may put a newer file in its place; a pipe can be read but once."""
-    training, checkpoint, pipe = Training(convnet(), few(dataset, 60), **SETTINGS), tmp_path / "a", tmp_path / "pipe"
+def test_a_checkpoint_is_read_but_once(dataset, tmp_path, monkeypatch):
+    """Between two readings another sweep may put a newer file in its place."""
+    training, checkpoint, opened = Training(convnet(), few(dataset, 60), **SETTINGS), tmp_path / "a", []
     training.run_epoch()
     training.save(checkpoint)
-    os.mkfifo(pipe)
-    threading.Thread(target=pipe.write_bytes, args=[checkpoint.read_bytes()], daemon=True).start()
-    resumed = Training(convnet(seed=5), few(dataset, 60), **SETTINGS)
-    resumed.load(pipe)
+    resumed, really = Training(convnet(seed=5), few(dataset, 60), **SETTINGS), os.open
+    monkeypatch.setattr(os, "open", lambda path, *rest: (opened.append(os.fspath(path)), really(path, *rest))[1])
+    resumed.load(checkpoint)
+    assert opened == [str(checkpoint)]
     training.run_epoch()
     resumed.run_epoch()
     assert resumed.losses == training.losses
@@ -306,10 +305,10 @@ def test_a_convnet_trains_on_a_folder_of_photographs(tmp_path):
 @pytest.mark.parametrize(
     ("model", "options", "kind", "sentence"),
     [
-        (convnet, {"epochs": 0}, ConvacError, "epochs must be a whole number of at least 1, not 0"),
+        (convnet, {"epochs": 0}, ConvacError, "epochs must be an integer of at least 1, not 0"),
         (
             convnet, {"epochs": 1, "batch_size": 2.5}, ConvacError,
-            "batch_size must be a whole number of at least 1, not 2.5",
+            "batch_size must be an integer of at least 1, not 2.5",
         ),
         (
             convnet, {"epochs": 1, "learning_rate": math.nan}, ConvacError,
@@ -329,7 +328,7 @@ def test_a_convnet_trains_on_a_folder_of_photographs(tmp_path):
         ),
         (
             lambda: ConvNet(common_case(B=2, M=1, size=8), 9, 1), {"epochs": 1}, ConvacError,
-            "digits has 10 classes and the network 9 outputs; build it with classes=10",
+            "digits has 10 classes, and the network has 9 outputs; build it with classes=10",
         ),
     ],
 )  # fmt: skip
@@ -345,10 +344,94 @@ def test_a_loss_that_is_not_finite_stops_in_one_sentence(dataset):
     with pytest.raises(ConvacError) as error:
         train(network, dataset, epochs=2, learning_rate=0.5, progress=False)
     assert str(error.value) == (
-        "the loss is nan in epoch 1 and can train no further; use a learning rate below 0.5, or fewer layers"
+        "the loss is nan in epoch 1 so that training cannot go on; use a learning rate below 0.5, or fewer layers"
     )
     with pytest.raises(ConvacError) as error:
         train(convnet(), few(dataset, 64), epochs=9, learning_rate=1e30, progress=False)
     assert str(error.value) == (
-        "the loss is nan in epoch 2 and can train no further; use a learning rate below 1e+30, or fewer layers"
+        "the loss is nan in epoch 2 so that training cannot go on; use a learning rate below 1e+30, or fewer layers"
     )
+
+
+def test_no_file_but_its_own_is_taken_for_a_checkpoint(dataset, tmp_path):
+    """Cut short, with another shape, with more epochs than asked for, too long, a folder, a pipe: never a hang."""
+    training, path = Training(convnet(), few(dataset, 60), **SETTINGS), tmp_path / "a.safetensors"
+    for _ in range(2):
+        training.run_epoch()
+    training.save(path)
+    whole = path.read_bytes()
+
+    def sentence(**settings):
+        with pytest.raises(DataError) as error:
+            Training(convnet(), few(dataset, 60), **SETTINGS | settings).load(path)
+        return str(error.value)
+
+    none = f"{path} is no checkpoint of this training; remove it to start again"
+    for length in (0, 7, 8, 100, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        assert sentence() == none
+    tensors = safetensors.torch.load(whole)
+    for name, other in (
+        ("adam.0.exp_avg", torch.zeros(())), ("curves.losses", torch.zeros(2, 3)), ("curves.accuracies", torch.zeros(1, 1)),
+        ("curves.seconds", torch.zeros(1)), ("model.dense.bias", torch.zeros(11)),
+    ):  # fmt: skip
+        path.write_bytes(safetensors.torch.save(tensors | {name: other}))
+        assert sentence() == none
+    path.write_bytes(whole)
+    assert sentence(epochs=1) == none
+    os.truncate(path, 2**40)  # without a byte on the disk
+    assert sentence() == none
+    path.unlink()
+    path.mkdir()
+    assert sentence() == f"{path} is not a regular file; replace or remove it"
+    path.rmdir()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(path)
+        assert sentence() == f"{path} is not a regular file; replace or remove it"
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (28, "No space left on device; make room there, or name a file of records in another folder"),
+        (13, "Permission denied; name a file of records in a folder that can be written"),
+        (30, "Read-only file system; name a file of records in a folder that can be written"),
+        (20, "Not a directory; a file is in the folder's place, so name a file of records in another folder"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_written_is_named_with_the_cause(dataset, tmp_path, monkeypatch, number, sentence):
+    def fail(*names):
+        raise OSError(number, os.strerror(number))
+
+    training, path = Training(convnet(), few(dataset, 60), **SETTINGS), tmp_path / "a.safetensors"
+    training.run_epoch()
+    monkeypatch.setattr("convac_lib.experiments.training.replace", fail)
+    with pytest.raises(DataError) as error:
+        training.save(path)
+    assert str(error.value) == f"cannot write the checkpoint {path}: {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"epochs": True}, "epochs must be an integer of at least 1, not True"),
+        ({"batch_size": -(10**5000)}, "batch_size must be an integer of at least 1, not one of 16,610 bits"),
+        ({"learning_rate": math.inf}, "learning_rate must be a finite number above 0, not inf; 0.001 is usual"),
+        ({"learning_rate": -0.1}, "learning_rate must be a finite number above 0, not -0.1; 0.001 is usual"),
+        ({"learning_rate": "fast"}, "learning_rate must be a finite number above 0, not 'fast'; 0.001 is usual"),
+        ({"learning_rate": 10**400},
+         "learning_rate must be a finite number above 0, not one of 1,329 bits; 0.001 is usual"),
+        ({"augment": ["spatial"]}, "unknown augment ['spatial']; use one of none, spatial, colour"),
+        ({"seed": -1}, "seed must be an integer from 0 to 18446744073709551615, not -1"),
+        ({"seed": 2**64}, "seed must be an integer from 0 to 18446744073709551615, not 18446744073709551616"),
+    ],
+)  # fmt: skip
+def test_strange_settings_are_one_sentence(dataset, options, sentence):
+    with pytest.raises(ConvacError) as error:
+        train(convnet(), dataset, progress=False, **{"epochs": 1} | options)
+    assert (type(error.value), str(error.value)) == (ConvacError, sentence)
+
+
+def test_a_batch_may_be_larger_than_any_machine_counts(dataset):
+    record = train(convnet(), few(dataset, 30), epochs=1, batch_size=10**30, progress=False)
+    assert len(record.losses) == 1

@@ -59,9 +59,10 @@ def _model(word):
     sys.path.insert(0, os.getcwd())
     try:
         return getattr(import_module(module), factory)()
-    except Exception as error:  # whatever the factory's own code raises
+    except (Exception, SystemExit) as error:  # whatever the factory's own code raises
+        reason = str(error).partition("\n")[0]
         raise ArchitectureError(
-            f"{word} gave no model ({type(error).__name__}: {error}); name a module that can be imported from here, "
+            f"{word} gave no model ({type(error).__name__}: {reason}); name a module that can be imported from here, "
             "and in it a function without arguments that returns a torch.nn.Module"
         ) from error
 

@@ -21,30 +21,62 @@ def check(arguments):
 
     report = cifar10.check(cifar10.OFFICIAL, cifar10.data_folder())
     lines = ["cifar10"]
-    for what, found in report.items():
+    for what in ("archive", "arrays"):
+        found = report[what]
         lines.append(f"  {what:<8} {found['state']}: {found.get('why', found['path'])}")
         if "digest" in found:
             lines.append(f"  digest   {found['digest']}")
+    lines += [f"  unused   {found['why']}" for found in report.get("unused", [])]
     return {"cifar10": report}, "\n".join(lines)
 
 
 def sweep(arguments):
     """Train the experiments' ConvNets for every B, number of channels and seed; append a record of each to a file."""
-    from convac_lib.experiments.cluster import workers
-    from convac_lib.experiments.sources import load
-    from convac_lib.experiments.sweep import points_of
+    import torch
+
+    from convac_lib.experiments.cluster import require_workers, usual_count, workers
+    from convac_lib.experiments.sources import load, require_known
+    from convac_lib.experiments.sweep import (
+        SETTINGS,
+        jobs_of,
+        points_of,
+        require_room,
+        require_writable,
+        seconds_of,
+        shapes_of,
+    )
     from convac_lib.experiments.sweep import sweep as run
 
-    names = ("augment", "epochs", "batch_size", "learning_rate", "precision")
-    settings = {name: getattr(arguments, name) for name in names}
+    settings = {name: getattr(arguments, name) for name in SETTINGS}
     points = points_of(arguments.B, arguments.channels, arguments.seeds, **settings)
+    require_workers(arguments.scheduler, arguments.workers, arguments.gpu)
+    require_writable(arguments.out)
+    require_known(arguments.data)
     progress = sys.stderr.isatty()
     dataset = load(arguments.data, progress=progress)
-    with workers(arguments.scheduler, arguments.workers) as client:
+    jobs = jobs_of(points, dataset, arguments.out)
+    told, count = f"convac: {sum(map(len, jobs)):,} to train", None
+    if arguments.scheduler is None:
+        count = min(arguments.workers or usual_count(), max(1, len(jobs)))
+        require_room(jobs, shapes_of(dataset), count, start=True)
+        told += f" by {count} {'worker' if count == 1 else 'workers'} on this machine"
+        if not torch.cuda.is_available():
+            told += f", in {_duration(seconds_of(jobs, dataset, count))}"
+    print(told, file=sys.stderr, flush=True)
+    with workers(arguments.scheduler, count) as client:
         resources = {"GPU": 1} if arguments.gpu else None
         records = run(points, dataset, arguments.out, client=client, resources=resources, progress=progress)
     report = {"records": len(records), "out": arguments.out, "source": dataset.source, "digest": dataset.digest}
-    return report, f"{len(records)} records of {dataset.source} in {arguments.out}"
+    plural = "record" if len(records) == 1 else "records"
+    return report, f"{len(records)} {plural} of {dataset.source} in {arguments.out}"
+
+
+def _duration(seconds):
+    """About how long, in the largest unit of which there are two or more."""
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"about {seconds / length:,.0f} {unit}"
+    return "about a minute" if seconds > 30 else "less than a minute"
 
 
 def report(arguments):

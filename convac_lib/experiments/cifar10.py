@@ -7,21 +7,23 @@ Taught in the chapter *The CIFAR-10 experiments*.
 import gzip
 import os
 import tarfile
+import warnings
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from ssl import SSLCertVerificationError
 
 import numpy as np
 import pooch
 import torch
 from filelock import FileLock
-from requests import RequestException
+from requests.exceptions import InvalidURL, ProxyError, RequestException, SSLError, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from convac_lib.errors import DataError
-from convac_lib.experiments.data import SPLITS, Dataset
+from convac_lib.experiments.data import SPLITS, Dataset, remedy_of
 from convac_lib.files import replace
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -31,6 +33,7 @@ _BATCHES = {
     "test": [f"{_FOLDER}/test_batch.bin"],
 }
 _TEXTS = (f"{_FOLDER}/batches.meta.txt", f"{_FOLDER}/readme.html")
+_PICKLED = ("cifar-10-python.tar.gz", "cifar-10-batches-py")  # what torchvision keeps
 _RECORD = 1 + 3 * 32 * 32
 _BATCH = 10_000 * _RECORD
 _ARRAYS = tuple(f"{split}_{kind}" for split in SPLITS for kind in ("images", "labels"))
@@ -98,15 +101,29 @@ def cifar10(*, progress: bool = True) -> Dataset:
 def data_folder() -> Path:
     """The cache: the folder that the environment variable `CONVAC_DATA` names, or the system's place for caches.
 
+    Raises:
+        DataError: if its path begins in a home folder, or in a current folder, and there is none.
+
     Chapter: *The CIFAR-10 experiments*.
     """
-    return Path(os.environ.get("CONVAC_DATA") or pooch.os_cache("convac")).expanduser().absolute()
+    named = os.environ.get("CONVAC_DATA")
+    try:
+        return Path(named or pooch.os_cache("convac")).expanduser().absolute()
+    except RuntimeError:  # ~ of nobody
+        what = f"CONVAC_DATA is {named}" if named else "the cache lies in the home folder"
+        raise DataError(f"{what}, and there is no such home folder; set CONVAC_DATA to an absolute path") from None
+    except OSError:  # relative to a folder that is gone
+        what = f"CONVAC_DATA is {named}" if named else "the cache's path is relative"
+        raise DataError(
+            f"{what}, and the current folder is gone; go to another, or set CONVAC_DATA to an absolute path"
+        ) from None
 
 
 def read(archive: Archive, cache: Path, *, progress: bool = False) -> Dataset:
     """Read CIFAR-10 from a cache, after fetching and converting an archive if the cache holds no arrays yet.
 
-    Whatever goes wrong, no file of the cache is changed, and none appears that is not whole.
+    Whatever goes wrong, no file of the cache is changed, and none appears that is not whole. Where the pickled form of
+    CIFAR-10 is there and must not be used, a warning says so.
 
     Args:
         archive: a file in the format of the official one.
@@ -122,11 +139,13 @@ def read(archive: Archive, cache: Path, *, progress: bool = False) -> Dataset:
     Chapter: *The CIFAR-10 experiments*.
     """
     arrays = _arrays_in(cache)
-    if not arrays.exists():
+    if not os.path.exists(arrays):
         with _writing(archive, cache):
             cache.mkdir(parents=True, exist_ok=True)
             with FileLock(cache / "cifar10.lock"):  # whoever comes second finds the work done
                 if not arrays.exists():
+                    for unused in pickled(archive, cache):
+                        warnings.warn(unused["why"], stacklevel=3)
                     _convert(_fetch(archive, cache, progress), arrays, archive)
     return _read_arrays(arrays, archive)
 
@@ -140,19 +159,44 @@ def check(archive: Archive, cache: Path) -> dict[str, dict[str, str]]:
 
     Returns:
         For the archive and for the arrays made from it the path and the state: "absent", "damaged" with the reason under
-        "why", or "whole", for arrays with the data set's digest.
+        "why", or "whole", for arrays with the data set's digest. Under "unused" what else of CIFAR-10 is there, and why
+        it is not used, if anything is.
+
+    Raises:
+        DataError: if the cache is there and is no folder that can be read.
 
     Chapter: *The CIFAR-10 experiments*.
 
     >>> check(OFFICIAL, Path("no/such/folder"))["archive"]
     {'path': 'no/such/folder/cifar-10-binary.tar.gz', 'state': 'absent'}
     """
+    if os.path.exists(cache) and not (cache.is_dir() and os.access(cache, os.R_OK | os.X_OK)):
+        raise DataError(f"{cache} is not a folder that can be read; set CONVAC_DATA to one")
     files = {"archive": (cache / archive.name, _verify), "arrays": (_arrays_in(cache), _read_arrays)}
-    return {what: {"path": str(path)} | _state(path, verify, archive) for what, (path, verify) in files.items()}
+    report = {what: {"path": str(path)} | _state(path, verify, archive) for what, (path, verify) in files.items()}
+    unused = pickled(archive, cache)
+    return report | ({"unused": unused} if unused else {})
+
+
+def pickled(archive: Archive, cache: Path) -> list[dict[str, str]]:
+    """The path of every form of CIFAR-10 in a cache that holds pickles, and why it is not used.
+
+    >>> pickled(OFFICIAL, Path("no/such/folder"))
+    []
+    """
+    return [
+        {
+            "path": str(cache / name),
+            "why": f"{cache / name} holds pickles, which can run any code, and nothing here unpickles, so that it is not "
+            f"used; put {archive.name} at {cache / archive.name}",
+        }
+        for name in _PICKLED
+        if os.path.exists(cache / name)
+    ]
 
 
 def _state(path, verify, archive):
-    if not path.exists():
+    if not os.path.lexists(path):
         return {"state": "absent"}
     try:
         dataset = verify(path, archive)
@@ -170,11 +214,9 @@ def _writing(archive, cache):
     try:
         yield
     except OSError as error:
-        room = (archive.size + 6 * _BATCH) // 10**6 + 1
-        raise DataError(
-            f"cannot keep CIFAR-10 in {cache}: {error.strerror or error}; "
-            f"make room for {room} MB there, or name another folder by CONVAC_DATA"
-        ) from None
+        room = f" for {(archive.size + 6 * _BATCH) // 10**6 + 1} MB"
+        remedy = remedy_of(error, "set CONVAC_DATA to", room)
+        raise DataError(f"cannot keep CIFAR-10 in {cache}: {error.strerror or error}; {remedy}") from None
 
 
 def _fetch(archive, cache, progress):
@@ -196,25 +238,69 @@ def _fetch(archive, cache, progress):
         source.fetch(archive.name, downloader=downloader)
     except (RequestException, ValueError) as error:
         raise DataError(
-            f"cannot fetch {archive.url}: {_reason(error)}; get {archive} elsewhere and put it at {path}"
+            f"cannot fetch {archive.url}: {_diagnosis(error)}get {archive} elsewhere and put it at {path}"
+        ) from None
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise DataError(  # requests finds no file of certificates, and says so without a number
+            f"cannot fetch {archive.url}: {error}; mend or unset REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE"
         ) from None
     return path
 
 
-def _reason(error):
+def _diagnosis(error):
+    """What kept the archive from coming; and what helps against that, if anything does."""
+    again, connect = "run it again, or ", "connect this machine to the internet, or "
     if not isinstance(error, RequestException):
-        return "what came is not that file"
+        return f"what came is not that file; if your network asks you to log in, do so and {again}"
     if error.response is not None:
-        return f"the server answers {error.response.status_code}"
-    return f"no connection that lasts ({type(error).__name__})"
+        status = error.response.status_code
+        return f"the server answers {status}; " + "run it again later, or " * (status == 429 or status >= 500)
+    causes = _causes(error)
+    words = "".join(map(repr, causes))
+    if isinstance(error, ProxyError | InvalidURL) or "SOCKS" in words:  # the archive's own URL is valid
+        return "the proxy does not work; mend or unset HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, or "
+    for cause in causes:
+        if isinstance(cause, SSLCertVerificationError):
+            remedy = "set REQUESTS_CA_BUNDLE to the file of certificates that your network uses"
+            if "expired" in cause.verify_message or "not yet valid" in cause.verify_message:
+                remedy = "set this machine's clock"
+            return f"its certificate cannot be verified ({cause.verify_message}); {remedy}, or "
+    if isinstance(error, SSLError):
+        return "no secure connection can be made; mend the proxy or firewall that is between, or "
+    if isinstance(error, Timeout) or "timed out" in words:
+        return f"nothing came for {_PATIENCE} s; run it again later, or "
+    if "NameResolutionError" in words:
+        return f"its name cannot be resolved; {connect}"
+    if "unreachable" in words:
+        return f"the network is unreachable; {connect}"
+    if "Connection refused" in words:
+        return "the connection is refused; let it through your network's firewall, or "
+    return f"the connection was lost; {again}"
+
+
+def _causes(error):
+    """An error, and those that it was raised from or holds as arguments: requests wraps urllib3's."""
+    seen = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        inner = getattr(error, "reason", None) or next((a for a in error.args if isinstance(a, BaseException)), None)
+        error = inner if isinstance(inner, BaseException) else error.__cause__ or error.__context__
+    return seen
 
 
 def _verify(path, archive):
     """Refuse a file that is not the archive, byte by byte."""
-    size = path.stat().st_size
-    if size != archive.size:
-        raise DataError(f"{path} has {size:,} bytes, not the {archive.size:,} of {archive.name}; {_AGAIN}")
-    md5 = pooch.file_hash(path, alg="md5")
+    try:
+        if not path.is_file():
+            raise DataError(f"{path} is not a regular file; {_AGAIN}")
+        size = path.stat().st_size
+        if size != archive.size:
+            raise DataError(f"{path} has {size:,} bytes, not the {archive.size:,} of {archive.name}; {_AGAIN}")
+        md5 = pooch.file_hash(path, alg="md5")
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}; make it readable") from None
     if md5 != archive.md5:
         raise DataError(f"{path} has MD5 {md5}, not the {archive.md5} of {archive.name}; {_AGAIN}")
 
@@ -231,9 +317,13 @@ def _provenance(dataset, archive):
 
 def _read_arrays(path, archive):
     try:
+        if not path.is_file():  # a pipe would be waited for
+            raise DataError(f"{path} is not a regular file")
         with safe_open(path, "pt") as file:
             provenance = file.metadata()
             dataset = Dataset("cifar10", **{name: file.get_tensor(name) for name in _ARRAYS}, classes=CLASSES)
+    except PermissionError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}; make it readable") from None
     except (OSError, SafetensorError, DataError):
         provenance = dataset = None
     if dataset is None or provenance != _provenance(dataset, archive):

@@ -4,6 +4,7 @@ Taught in the chapter *The CIFAR-10 experiments*.
 """
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,9 +13,8 @@ import psutil
 import torch
 from distributed import Client, LocalCluster, WorkerPlugin
 
-from convac_lib.architecture import require_positive_integers
 from convac_lib.errors import ConvacError
-from convac_lib.experiments.training import keep_freed_memory
+from convac_lib.experiments.training import keep_freed_memory, require_integers
 
 PATIENCE = 30  # seconds until a scheduler must have answered
 
@@ -29,12 +29,11 @@ def workers(scheduler: str | None = None, count: int | None = None) -> Iterator[
             each core, or one in all where a GPU is to be shared.
 
     Raises:
-        ConvacError: if both are given, the count is out of range, or no scheduler answers.
+        ConvacError: if both are given, the count or the address is none, no scheduler answers, or it has no workers.
 
     Source: Dask's `distributed`. Chapter: *The CIFAR-10 experiments*.
     """
-    if scheduler is not None and count is not None:
-        raise ConvacError("a scheduler has its own workers; give a scheduler or a number of workers, not both")
+    require_workers(scheduler, count)
     if scheduler is not None:
         try:
             client = Client(scheduler, timeout=PATIENCE)
@@ -43,22 +42,56 @@ def workers(scheduler: str | None = None, count: int | None = None) -> Iterator[
                 f"no Dask scheduler answers at {scheduler}; start one by dask scheduler, and workers by dask worker"
             ) from error
         with client:
+            try:
+                client.wait_for_workers(1, timeout=PATIENCE)
+            except TimeoutError:
+                raise ConvacError(
+                    f"the scheduler at {scheduler} has no workers; start some by dask worker {scheduler}"
+                ) from None
             yield client
         return
-    if count is None:
-        count = 1 if torch.cuda.is_available() else psutil.cpu_count(logical=False) or 1
-    require_positive_integers(workers=count)
     resources = {"GPU": 1} if torch.cuda.is_available() else {}
     with dask.config.set({"distributed.nanny.pre-spawn-environ": {}}):  # it would stay in this process's environment
         local = LocalCluster(
-            n_workers=count,
+            n_workers=usual_count() if count is None else count,
             threads_per_worker=1,
+            memory_limit=0,  # a sweep compares what it needs with what is free before it begins
             resources=resources,
-            dashboard_address=None,
-            silence_logs=logging.ERROR,  # a worker that is slow to leave is nobody's concern
+            dashboard_address="127.0.0.1:0",  # any free port, for nothing but the scheduler's health
+            scheduler_kwargs={"dashboard": False},
+            silence_logs=logging.CRITICAL,  # what goes wrong on a worker is raised here, and told once
         )
     with local as cluster, Client(cluster) as client:
         yield client
+
+
+def require_workers(scheduler: str | None, count: int | None, gpu: bool = False) -> None:
+    """Refuse workers that cannot be, before any is started or asked.
+
+    Args:
+        scheduler, count: as for `workers`.
+        gpu: whether only workers with a GPU are to train.
+
+    Raises:
+        ConvacError: if both are given, the count or the address is none, or this machine has no GPU to share.
+    """
+    if scheduler is not None and count is not None:
+        raise ConvacError("a scheduler has its own workers; give a scheduler or a number of workers, not both")
+    if scheduler is not None:
+        match = re.fullmatch(r"(\w+://)?([^\s:/]+|\[[\da-fA-F:]+\]):(\d{1,5})", scheduler)
+        if not match or not 0 < int(match[3]) < 2**16:
+            raise ConvacError(f"a scheduler's address is tcp://HOST:PORT, as in tcp://10.0.0.1:8786, not {scheduler!r}")
+    elif gpu and not torch.cuda.is_available():
+        raise ConvacError(
+            "torch finds no GPU on this machine; leave out --gpu, or give a --scheduler whose workers have one"
+        )
+    if count is not None:
+        require_integers(1, workers=count)
+
+
+def usual_count() -> int:
+    """The processes that this machine is given if nobody says how many: one per core, or one in all beside a GPU."""
+    return 1 if torch.cuda.is_available() else psutil.cpu_count(logical=False) or 1
 
 
 class KeepFreedMemory(WorkerPlugin):

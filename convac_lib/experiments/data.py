@@ -3,6 +3,10 @@
 Taught in the chapter *The CIFAR-10 experiments*.
 """
 
+import errno
+import os
+import stat
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -17,11 +21,13 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor
 from tqdm import tqdm
 
+from convac_lib.budget import require_memory
 from convac_lib.errors import DataError
 
 SPLITS = ("train", "test")
 PUBLISHED = ("digits", "cifar10")  # sources that no folder may pass for
 _ENDINGS = (".jpg", ".jpeg", ".png")
+_LARGEST_IMAGE = 2**28  # bytes of a file, above what Pillow's largest image takes uncompressed
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -62,7 +68,7 @@ class Dataset:
                 )
             if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
                 raise DataError(
-                    f"the {split} labels must be int64 of shape ({len(images)},), one an image, "
+                    f"the {split} labels must be int64 of shape ({len(images)},), one for each image, "
                     f"not {labels.dtype} of shape {tuple(labels.shape)}; convert them first"
                 )
             if len(images) == 0:
@@ -151,11 +157,12 @@ def folder(path: Path | str, *, progress: bool = True) -> Dataset:
     convac_lib.errors.DataError: there is no folder no/such/folder; give one with the folders train and test in it
     """
     path = Path(path)
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise DataError(f"there is no folder {path}; give one with the folders train and test in it")
-    source = path.resolve().name
+    source = os.fsencode(path.resolve().name).decode("utf-8", "backslashreplace")  # a name may be any bytes
     if source in PUBLISHED:
         raise DataError(f"the folder {path} would pass for the published {source}; give it another name")
+    _entries(path)  # refuses a folder that cannot be read
     classes = _classes(path)
     files = {
         split: [(file, label) for label, name in enumerate(classes) for file in _image_files(path / split / name)]
@@ -175,9 +182,9 @@ def _classes(path):
     """The class folders' names, the same in both splits."""
     found = {}
     for split in SPLITS:
-        if not (path / split).is_dir():
+        if not os.path.isdir(path / split):
             raise DataError(f"{path} has no folder {split}; it needs the folders train and test")
-        found[split] = {entry.name for entry in (path / split).iterdir() if entry.is_dir() and entry.name[0] != "."}
+        found[split] = {entry.name for entry in _entries(path / split) if os.path.isdir(entry)}
         if not found[split]:
             raise DataError(f"{path / split} has no classes; it needs a folder of images for each class")
     if found["train"] != found["test"]:
@@ -187,8 +194,16 @@ def _classes(path):
     return tuple(sorted(found["train"]))
 
 
+def _entries(directory):
+    """What is in a folder and not hidden, in the order of its names."""
+    try:
+        return sorted(entry for entry in directory.iterdir() if entry.name[0] != ".")
+    except OSError as error:
+        raise DataError(f"cannot read the folder {directory}: {error.strerror}; make it readable") from None
+
+
 def _image_files(directory):
-    files = sorted(file for file in directory.iterdir() if file.suffix.lower() in _ENDINGS and file.name[0] != ".")
+    files = [file for file in _entries(directory) if file.suffix.lower() in _ENDINGS]
     if not files:
         raise DataError(f"{directory} has no images; put a .jpg or .png file in it, or remove it from both splits")
     return files
@@ -198,7 +213,10 @@ def _read_all(files, progress):
     arrays = []
     for file in tqdm(files, desc="reading images", unit="image", disable=not progress):
         array = _read_image(file)
-        if arrays and array.shape[:2] != arrays[0].shape[:2]:
+        if not arrays:  # in memory three times: each by itself, all together, and with channels first
+            needed = 3 * len(files) * array.nbytes
+            require_memory(needed, f"reading {len(files):,} images", "use fewer images, or smaller ones")
+        elif array.shape[:2] != arrays[0].shape[:2]:
             (height, width), (first_height, first_width) = array.shape[:2], arrays[0].shape[:2]
             raise DataError(
                 f"{file} is {width}×{height} pixels and {files[0]} is {first_width}×{first_height}; "
@@ -210,14 +228,75 @@ def _read_all(files, progress):
 
 def _read_image(file):
     """The image as bytes, (H, W) or (H, W, 3)."""
+    too_long = f"{file} is longer than an image's {_LARGEST_IMAGE:,} bytes; replace it by a smaller image, or remove it"
     try:
-        data = file.read_bytes()
-        with Image.open(BytesIO(data), formats=("JPEG", "PNG")) as image:
-            image.verify()  # a PNG's checksums, which decoding skips; the image must be opened again after it
-        with Image.open(BytesIO(data), formats=("JPEG", "PNG")) as image:
-            image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        data = contents_of(file, _LARGEST_IMAGE, too_long)
+    except FileNotFoundError:
+        raise DataError(f"{file} is a link to nothing, or was removed just now; replace or remove it") from None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(BytesIO(data), formats=("JPEG", "PNG")) as image:
+                image.verify()  # a PNG's checksums, which decoding skips; the image must be opened again after it
+            with Image.open(BytesIO(data), formats=("JPEG", "PNG")) as image:
+                frames = getattr(image, "n_frames", 1) if image.format == "PNG" else 1
+                image.load()
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise DataError(f"{file} has more than {Image.MAX_IMAGE_PIXELS:,} pixels; make it smaller") from None
+    except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{file} is not a whole JPEG or PNG image; replace or remove it") from error
+    if frames > 1:
+        raise DataError(f"{file} is an animation of {frames} images; save one of them in its place")
     if image.mode not in ("L", "RGB"):
         raise DataError(f"{file} is in Pillow's mode {image.mode!r}, not 8-bit grayscale or RGB; convert it first")
     return np.asarray(image)
+
+
+def contents_of(path: Path | str, most: int, too_long: str) -> bytes:
+    """Read a regular file of at most so many bytes; a pipe or a device is refused at once, not waited for.
+
+    Args:
+        path: the file.
+        most: the most bytes that it may have.
+        too_long: the sentence about one that has more.
+
+    Raises:
+        DataError: if it has more, is no regular file, or cannot be read.
+        FileNotFoundError: if there is none.
+    """
+    try:
+        with open(path, "rb", opener=_open_at_once) as file:
+            state = os.fstat(file.fileno())
+            if not stat.S_ISREG(state.st_mode):
+                raise DataError(f"{path} is not a regular file; replace or remove it")
+            if state.st_size > most:
+                raise DataError(too_long)
+            return file.read()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if isinstance(error, IsADirectoryError) or error.errno == errno.ENXIO:  # a folder, a socket
+            raise DataError(f"{path} is not a regular file; replace or remove it") from None
+        remedy = "make it readable" if isinstance(error, PermissionError) else "replace or remove it"
+        raise DataError(f"cannot read {path}: {error.strerror}; {remedy}") from None
+
+
+def _open_at_once(path, flags):
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def remedy_of(error: OSError, name: str, room: str = "") -> str:
+    """What helps where a file cannot be written, a clause.
+
+    Args:
+        error: why it cannot be.
+        name: how another folder is named, as in "set CONVAC_DATA to".
+        room: how much is needed, as in " for 186 MB".
+    """
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"make room{room} there, or {name} another folder"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{name} a folder that can be written"
+    if error.errno in (errno.ENOTDIR, errno.EEXIST):
+        return f"a file is in the folder's place, so {name} another folder"
+    return f"{name} another folder"

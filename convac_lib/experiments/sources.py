@@ -3,11 +3,11 @@
 Taught in the chapter *The CIFAR-10 experiments*.
 """
 
-from pathlib import Path
+import os
 
 from convac_lib.errors import DataError
 from convac_lib.experiments.cifar10 import cifar10
-from convac_lib.experiments.data import Dataset, digits, folder
+from convac_lib.experiments.data import PUBLISHED, Dataset, digits, folder
 
 
 def load(source: str, *, progress: bool = True) -> Dataset:
@@ -31,10 +31,21 @@ def load(source: str, *, progress: bool = True) -> Dataset:
     Traceback (most recent call last):
     convac_lib.errors.DataError: there are no data named mnist; use digits, cifar10, or the path of a folder of images
     """
+    require_known(source)
     if source == "digits":
         return digits()
     if source == "cifar10":
         return cifar10(progress=progress)
-    if not Path(source).is_dir():
-        raise DataError(f"there are no data named {source}; use digits, cifar10, or the path of a folder of images")
     return folder(source, progress=progress)
+
+
+def require_known(source: str) -> None:
+    """Refuse a word that names no data set, before anything is read or fetched.
+
+    Raises:
+        DataError: if it does not.
+    """
+    if source not in PUBLISHED and not os.path.isdir(source):
+        raise DataError(
+            f"there are no data named {source or repr(source)}; use digits, cifar10, or the path of a folder of images"
+        )

@@ -7,9 +7,12 @@ import ctypes
 import math
 import platform
 import re
+import reprlib
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +25,16 @@ from tqdm import tqdm
 
 from convac_lib.errors import ConvacError, DataError
 from convac_lib.experiments.augment import AUGMENTATIONS
-from convac_lib.experiments.data import Dataset
+from convac_lib.experiments.data import Dataset, contents_of, remedy_of
 from convac_lib.experiments.records import Record
 from convac_lib.files import replace
 from convac_lib.networks.side_by_side import SideBySide
 
 PRECISIONS = ("float32", "bfloat16")
+INTO = "name a file of records in"  # whose checkpoints lie beside it
+LARGEST = 2**64 - 1  # seed that torch's generators take, and more than any size of a network
 CURVES = ("losses", "accuracies", "seconds")  # of a training so far
-_EVALUATION_BATCH = 1000
+EVALUATION_BATCH = 1000
 _KEEP = {-1: 2**31 - 1, -3: 2**25, -8: 1}  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD (the most there is), M_ARENA_MAX
 _PIECE = 2**21  # numbers in a layer's output that stay in a CPU's cache; there a step's batch goes in pieces of so many
 
@@ -48,7 +53,7 @@ def train(
 ) -> Record:
     """Train a network in place by Adam on the cross-entropy, and leave it ready to classify.
 
-    Pixels go in scaled from 0..255 to −1..1. The seed draws the order and the augmentation of the images; the first
+    Pixels go in scaled from 0..255 to −1..1. The seed draws the order and the augmentation of the images; the initial
     weights are drawn by the generator that the model was built with. With both given, a run repeats bit for bit on the
     same machine's CPU.
 
@@ -56,7 +61,7 @@ def train(
         model: maps images of shape (N, C, H, W) to (N, Y), on any device.
         dataset: the `Dataset`, with at most Y classes.
         epochs: how often each training image is seen.
-        batch_size: images a step.
+        batch_size: images per step.
         learning_rate: Adam's.
         augment: "none", "spatial" or "colour"; drawn anew for each image in each epoch.
         seed: of the order and the augmentation of the images.
@@ -133,7 +138,10 @@ class Training:
         seed: int,
         precision: str,
     ):
-        _require_sound(epochs, batch_size, learning_rate, augment, precision)
+        require_settings(
+            epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, augment=augment, precision=precision
+        )
+        require_integers(0, LARGEST, seed=seed)
         self.model = model.to(memory_format=torch.channels_last)
         self.networks = list(model.networks) if isinstance(model, SideBySide) else [model]
         self.dataset, self.epochs, self.batch_size, self.learning_rate = dataset, epochs, batch_size, learning_rate
@@ -164,8 +172,8 @@ class Training:
         order = torch.randperm(len(self.images), generator=generator, device=self.device)
         totals = torch.zeros(2, len(self.networks), device=self.device)
         self.model.train()
-        for batch in order.split(self.batch_size):
-            for piece in batch.split(self._piece()):
+        for batch in order.split(min(self.batch_size, len(order))):
+            for piece in batch.split(min(self._piece(), len(batch))):
                 images = AUGMENTATIONS[self.augment](self.images[piece], generator)
                 losses, right = self._losses(images, self.labels[piece])
                 (losses.sum() / len(batch)).backward()
@@ -177,7 +185,7 @@ class Training:
         for loss in losses:
             if not math.isfinite(loss):
                 raise ConvacError(
-                    f"the loss is {loss} in epoch {epoch} and can train no further; "
+                    f"the loss is {loss} in epoch {epoch} so that training cannot go on; "
                     f"use a learning rate below {self.learning_rate:g}, or fewer layers"
                 )
         self.losses.append(losses)
@@ -188,7 +196,7 @@ class Training:
         """Evaluate the networks as they are now; return a `Record` of each.
 
         Args:
-            weights_seeds: of each network's first weights, where the caller knows them.
+            weights_seeds: of each network's initial weights, where the caller knows them.
         """
         start = time.perf_counter()
         test = self.dataset.test_images.to(self.device), self.dataset.test_labels.to(self.device)
@@ -234,36 +242,50 @@ class Training:
         ]
 
     def save(self, path: Path) -> None:
-        """Write the weights, Adam's state and the curves so far; a kill leaves the file that was there before."""
+        """Write the weights, Adam's state and the curves so far; a kill leaves the file that was there before.
+
+        Raises:
+            DataError: if it cannot be written.
+        """
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         for number, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"adam.{number}.{name}": tensor for name, tensor in state.items()}
         for name in CURVES:
             tensors[f"curves.{name}"] = torch.tensor(getattr(self, name), dtype=torch.float64)
-        replace(path, save({name: tensor.contiguous() for name, tensor in tensors.items()}))
+        try:
+            replace(path, save({name: tensor.contiguous() for name, tensor in tensors.items()}))
+        except OSError as error:
+            raise DataError(f"cannot write the checkpoint {path}: {error.strerror}; {remedy_of(error, INTO)}") from None
 
     def load(self, path: Path) -> None:
         """Take up the training where `save` left it.
 
         Raises:
-            DataError: if the file is damaged, or was saved by another training.
+            DataError: if the file cannot be read, is damaged, or was saved by another training.
             FileNotFoundError: if there is none.
         """
+        wrong = f"{path} is no checkpoint of this training; remove it to start again"
+        most = 2**20 + 4 * sum(tensor.nbytes for tensor in self.model.state_dict().values())
+        content = contents_of(path, most, wrong)  # read once, as another sweep may put a newer file in its place
         try:
-            tensors = load(Path(path).read_bytes())  # read once, as another sweep may put a newer file in its place
+            tensors = load(content)
             of_model = {name.removeprefix("model."): tensors[name] for name in tensors if name.startswith("model.")}
             self.model.load_state_dict(of_model)
             states = {}
             for number, parameter in enumerate(self.model.parameters()):
                 state = {kind: tensors[f"adam.{number}.{kind}"] for kind in ("step", "exp_avg", "exp_avg_sq")}
                 for kind in ("exp_avg", "exp_avg_sq"):  # Adam goes through memory: laid out as the parameter is
-                    state[kind] = torch.empty_like(parameter).copy_(state[kind])
+                    state[kind] = torch.empty_like(parameter).copy_(state[kind].view(parameter.shape))
                 states[number] = state
             self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": states})
-            for name in CURVES:
-                setattr(self, name, tensors[f"curves.{name}"].tolist())
+            curves = [tensors[f"curves.{name}"] for name in CURVES]
         except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{path} is no checkpoint of this training; remove it to start again") from error
+            raise DataError(wrong) from error
+        losses, accuracies, seconds = (curve.shape for curve in curves)
+        if losses != accuracies or losses[1:] != (len(self.networks),) or losses[0] > self.epochs or seconds:
+            raise DataError(wrong)
+        for name, curve in zip(CURVES, curves):
+            setattr(self, name, curve.tolist())
 
     def _generator(self, epoch):
         """Of what is drawn in one epoch, and in no other."""
@@ -274,7 +296,7 @@ class Training:
         plan = getattr(self.networks[0], "architecture", None)
         if self.device.type != "cpu" or plan is None:
             return self.batch_size
-        return max(1, _PIECE // (len(self.networks) * max(plan.channels) * plan.size**2))
+        return piece_of(len(self.networks) * max(plan.channels) * plan.size**2)
 
     def _outputs(self, images):
         """(n, G, Y): what each network says of each image."""
@@ -294,7 +316,7 @@ class Training:
         """The fraction of the images, once changed, that each network classifies rightly."""
         self.model.eval()
         right = 0
-        for batch, truth in zip(images.split(_EVALUATION_BATCH), labels.split(_EVALUATION_BATCH)):
+        for batch, truth in zip(images.split(EVALUATION_BATCH), labels.split(EVALUATION_BATCH)):
             right = right + self._losses(change(batch), truth)[1]
         return (right / len(images)).tolist()
 
@@ -304,9 +326,14 @@ class Training:
         outputs, classes = self._outputs(self.images[:1]).shape[2], len(self.dataset.classes)
         if outputs < classes:
             raise ConvacError(
-                f"{self.dataset.source} has {classes} classes and the network {outputs} outputs; "
+                f"{self.dataset.source} has {classes} classes, and the network has {outputs} outputs; "
                 f"build it with classes={classes}"
             )
+
+
+def piece_of(numbers: int) -> int:
+    """How many images of a batch go through a CPU at once, where a layer's output holds so many numbers per image."""
+    return max(1, _PIECE // numbers)
 
 
 def keep_freed_memory() -> None:
@@ -330,12 +357,34 @@ def processor() -> str:
     return model[1] if model else platform.processor() or platform.machine()
 
 
-def _require_sound(epochs, batch_size, learning_rate, augment, precision):
-    for name, value in (("epochs", epochs), ("batch_size", batch_size)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ConvacError(f"{name} must be a whole number of at least 1, not {value!r}")
-    if not 0 < learning_rate < math.inf:
-        raise ConvacError(f"learning_rate must be a finite number above 0, not {learning_rate!r}; 0.001 is usual")
+def require_settings(*, epochs: int, batch_size: int, learning_rate: float, augment: str, precision: str) -> None:
+    """Refuse settings with which nothing can be trained.
+
+    Raises:
+        ConvacError: if a number or a word is out of range.
+    """
+    require_integers(1, epochs=epochs, batch_size=batch_size)
+    number = isinstance(learning_rate, Real) and not isinstance(learning_rate, bool)
+    if not number or not 0 < learning_rate <= sys.float_info.max:
+        raise ConvacError(f"learning_rate must be a finite number above 0, not {_shown(learning_rate)}; 0.001 is usual")
     for name, value, known in (("augment", augment, AUGMENTATIONS), ("precision", precision, PRECISIONS)):
-        if value not in known:
-            raise ConvacError(f"unknown {name} {value!r}; use one of {', '.join(known)}")
+        if not isinstance(value, str) or value not in known:
+            raise ConvacError(f"unknown {name} {_shown(value)}; use one of {', '.join(known)}")
+
+
+def require_integers(least: int, most: float = math.inf, **values: int) -> None:
+    """Refuse values that are not integers from `least` to `most`, and name the first.
+
+    Raises:
+        ConvacError: if one is not.
+    """
+    for name, value in values.items():
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            range_ = f"of at least {least}" if most == math.inf else f"from {least} to {most}"
+            raise ConvacError(f"{name} must be an integer {range_}, not {_shown(value)}")
+
+
+def _shown(value):
+    """As Python writes it, unless that takes a page, or is refused: it writes no integer of over 4,300 digits."""
+    long = isinstance(value, int) and value.bit_length() > 128
+    return f"one of {value.bit_length():,} bits" if long else reprlib.repr(value)

@@ -3,19 +3,27 @@
 `tracing` makes an architecture of what is found. Taught in the chapter *The overlap theorem*.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import chain
+from math import isqrt, prod
 
+import psutil
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakIdKeyDictionary
 
 from convac_lib.architecture import Layer
-from convac_lib.errors import ArchitectureError
+from convac_lib.budget import require_memory
+from convac_lib.errors import ArchitectureError, BudgetError
 from convac_lib.networks.layers import GeneralizedConv2d, Representation, Templates
 from convac_lib.networks.models import ConvAC
 from convac_lib.networks.operations import JOINS, WHY_NOT, Effect, Map, NotMapped, effect_of, name_of
 
+_LARGE = 2**24  # numbers in an image from which on memory is looked at
 REPRESENTATIONS = (Representation, Templates)
 LEAVES = (GeneralizedConv2d, ConvAC, *REPRESENTATIONS)  # read from what they are, not from the functions that they call
 
@@ -70,6 +78,7 @@ class Follower(TorchFunctionMode):
     def run(self, model, shape):
         """The widest reach of the model's outputs."""
         parameter = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
+        _require_room(model, shape, parameter)
         image = torch.zeros(shape, dtype=parameter.dtype, device=parameter.device)
         self.reaches[image] = Reach(Map(shape[-1], (2, 3)), start=(shape[-1], shape[1]))
         training = {module: module.training for module in self.names}
@@ -77,10 +86,20 @@ class Follower(TorchFunctionMode):
         hooks += [module.register_forward_hook(self.leave, with_kwargs=True) for module in self.names]
         try:
             model.eval()
-            with torch.no_grad(), self:
+            with torch.random.fork_rng(_gpus(model)), torch.no_grad(), self:  # a lazy module draws its weights
                 outputs = _tensors(model(image))
         except Exception as error:
             reason = str(error).partition("\n")[0] or type(error).__name__
+            too_much = "allocate memory" in reason or "size calculation overflowed" in reason
+            if too_much or isinstance(error, MemoryError | torch.OutOfMemoryError):
+                raise BudgetError(
+                    f"the model needs more memory than is free on a batch of shape {shape}; give a smaller input size"
+                ) from error
+            if lazy := _first_lazy(model):
+                raise ArchitectureError(
+                    f"the model does not run on a batch of shape {shape}, with {lazy} not initialized: {reason}; "
+                    "give the input size as (channels, height, width), or run the model once on a batch, and then give it"
+                ) from error
             raise ArchitectureError(
                 f"the model does not run on a batch of shape {shape}: {reason}; give the input size that it is made for"
             ) from error
@@ -90,7 +109,9 @@ class Follower(TorchFunctionMode):
             for module, mode in training.items():
                 module.training = mode
         if not outputs:
-            raise ArchitectureError(f"{type(model).__name__} returns no tensor, and only tensors can be followed")
+            raise ArchitectureError(
+                f"{type(model).__name__} returns no tensor, and only tensors can be followed; return one"
+            )
         return max((self.reaches[tensor] for tensor in outputs), key=lambda reach: reach.field)
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
@@ -213,6 +234,46 @@ class Follower(TorchFunctionMode):
         words = f"{type(module).__name__}, {channels} functions of every patch; from here on, patches are counted"
         self.step(words, "representation", in_circuit=True)
         return replace(reach, map=Map(size, (2, 3)), start=(size, channels))
+
+
+def _first_lazy(model):
+    """The name of the first parameter or buffer that has no size yet."""
+    named = chain(model.named_parameters(), model.named_buffers())
+    return next((name for name, tensor in named if is_lazy(tensor)), None)
+
+
+def _gpus(model):
+    return {p.device.index for p in model.parameters() if p.device.type == "cuda"}
+
+
+def _require_room(model, shape, parameter):
+    """Refuse an image with which the model needs more memory than is free: half as much again as its largest operation."""
+    if parameter.device.type != "cpu" or prod(shape) < _LARGE:
+        return
+    most = prod(shape)
+    if not _first_lazy(model):
+        meta = {name: tensor.to("meta") for name, tensor in chain(model.named_parameters(), model.named_buffers())}
+        for side in {shape[2], min(shape[2], 4096)}:  # one may be more than torch counts, or less than the model reads
+            sizes = _Sizes()
+            with suppress(Exception), torch.no_grad(), sizes:  # nor do models run so that look at values
+                functional_call(model, meta, torch.empty(1, shape[1], side, side, dtype=parameter.dtype, device="meta"))
+            most = max(most, sizes.most * shape[2] ** 2 // side**2)
+    needed = most * parameter.dtype.itemsize * 3 // 2
+    side = isqrt(shape[2] ** 2 * psutil.virtual_memory().available // needed)
+    what = f"{type(model).__name__} on an image of {shape[2]:,}×{shape[3]:,} pixels"
+    require_memory(needed, what, f"give an input size of at most {side:,}")
+
+
+class _Sizes(TorchFunctionMode):
+    """Finds how many numbers the arguments and the outputs of one function have at most."""
+
+    most = 0
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        output = function(*args, **kwargs)
+        self.most = max(self.most, sum(tensor.numel() for tensor in _tensors((args, kwargs, output))))
+        return output
 
 
 def _not_followed():

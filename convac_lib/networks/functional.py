@@ -76,7 +76,7 @@ def scaled_generalized_conv2d(
 
     Args:
         x: mantissas of shape (N, C_in, H, W).
-        exponent: whole numbers of shape (N, H, W), returned by this function along with x; None if x is the value.
+        exponent: integers of shape (N, H, W), returned by this function along with x; None if x is the value.
         weight: a linear map for each window offset, of shape (C_out, C_in, R, R).
         bias: a constant for each offset, of shape (C_out, R, R), or None.
         stride: S, the step between windows, 1 ≤ S ≤ R.
@@ -84,7 +84,7 @@ def scaled_generalized_conv2d(
 
     Returns:
         y of shape (N, C_out, H', W'), the largest channel of a pixel in [½, 1) unless all are 0; and exponents of shape
-        (N, H', W'), 64-bit whole numbers.
+        (N, H', W'), 64-bit integers.
 
     Raises:
         ArchitectureError: if R < S, a border is unknown, the image is empty, or a "valid" window does not fit.
@@ -151,13 +151,15 @@ def _output_size(x, weight, bias, stride, border):
     if x.ndim != 4:
         raise DataError(f"the input needs shape (N, C_in, H, W), not {tuple(x.shape)}; give it four axes")
     if weight.ndim != 4 or weight.shape[2] != weight.shape[3]:
-        raise WeightError(f"the weight needs shape (C_out, C_in, R, R), not {tuple(weight.shape)}; make it square")
+        raise WeightError(f"the weight needs shape (C_out, C_in, R, R), not {tuple(weight.shape)}; reshape it")
     out_channels, in_channels, receptive_field, _ = weight.shape
     if in_channels != x.shape[1]:
-        raise WeightError(f"the weight is for {in_channels} input channels and x has {x.shape[1]}; they must agree")
+        raise WeightError(
+            f"the weight is for {in_channels} input channels and x has {x.shape[1]}; give both the same number"
+        )
     window = (out_channels, receptive_field, receptive_field)
     if bias is not None and bias.shape != window:
-        raise WeightError(f"the bias needs shape {window}, not {tuple(bias.shape)}")
+        raise WeightError(f"the bias needs shape {window}, not {tuple(bias.shape)}; reshape it")
     if type(stride) is int and 1 <= stride <= receptive_field and border in BORDERS:
         last = receptive_field if border == "valid" else 1  # pixels of the last window that lie inside
         sizes = [(size - last) // stride + 1 for size in x.shape[2:]]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, one_hot, pad
 
 from convac_lib.architecture import Architecture, Layer, require_positive_integers
+from convac_lib.budget import require_memory
 from convac_lib.errors import ConvacError, DataError
 from convac_lib.networks.functional import generalized_conv2d, scaled_generalized_conv2d
 
@@ -43,7 +44,8 @@ class GeneralizedConv2d(nn.Module):
         bias: of shape (C_out, R, R), or None.
 
     Raises:
-        ArchitectureError: if a number is not a whole one of at least 1, R < S, or a border is unknown.
+        ArchitectureError: if a number is not an integer of at least 1, R < S, or a border is unknown.
+        BudgetError: if the weights need more memory than is free.
 
     Source: talk, slides "Generalized Convolutional Arithmetic Circuits". Chapter: *Overlaps*.
 
@@ -72,6 +74,7 @@ class GeneralizedConv2d(nn.Module):
         self.in_channels, self.out_channels = in_channels, out_channels
         self.receptive_field, self.stride, self.border = receptive_field, stride, border
         window = (receptive_field, receptive_field)
+        require_room("GeneralizedConv2d", out_channels * (in_channels + bool(bias)) * receptive_field**2, device, dtype)
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels, *window, device=device, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(out_channels, *window, device=device, dtype=dtype)) if bias else None
         self.reset_parameters(generator)
@@ -129,7 +132,8 @@ class Representation(nn.Sequential):
         - Output: (N, M, H, W)
 
     Raises:
-        ArchitectureError: if a number is not a whole one of at least 1.
+        ArchitectureError: if a number is not an integer of at least 1.
+        BudgetError: if the weights need more memory than is free.
         DataError: if the input has other channels.
 
     Source: talk, slide "Baseline Architecture" (the first conv). Chapter: *Convolutional arithmetic circuits*.
@@ -140,6 +144,7 @@ class Representation(nn.Sequential):
 
     def __init__(self, in_channels: int, M: int, patch: int = 1, *, generator: torch.Generator | None = None):
         require_positive_integers(in_channels=in_channels, M=M, patch=patch)
+        require_room("Representation", M * (in_channels * patch**2 + 1))
         neurons = drawn(
             nn.Conv2d, in_channels, M, patch, padding=(patch - 1) // 2, nonlinearity="relu", generator=generator
         )
@@ -191,9 +196,10 @@ class Templates(nn.Module):
     def __init__(self, templates: Tensor, width: float | None = None):
         super().__init__()
         if templates.ndim != 4 or 0 in templates.shape or templates.shape[2] != templates.shape[3]:
-            raise DataError(f"templates need shape (M, C, P, P), square patches, not {tuple(templates.shape)}")
+            shape = tuple(templates.shape)
+            raise DataError(f"templates need shape (M, C, P, P), not {shape}; give at least one square patch")
         if not templates.isfinite().all():
-            raise DataError("the templates hold NaN or infinity; every number must be finite")
+            raise DataError("the templates hold NaN or infinity, and every number must be finite; replace those")
         if len(templates.unique(dim=0)) < len(templates):
             raise DataError("two templates are equal, and nothing could tell them apart; give different ones")
         if width is not None and not 0 < width < inf:
@@ -225,6 +231,26 @@ def _require_channels(x, channels):
             f"the representation layer reads images of shape (N, {channels}, H, W), "
             f"not {tuple(x.shape)}; give it {channels} channels"
         )
+
+
+def require_room(
+    what: str, weights: int, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+) -> None:
+    """Refuse a module whose weights need more memory than is free, before they are made.
+
+    Args:
+        what: the module's class.
+        weights: how many it has.
+        device, dtype: where they are to live, and their type; torch's defaults if left out.
+
+    Raises:
+        BudgetError: if they need more; memory other than the processor's is left to torch.
+    """
+    sample = torch.empty(0, device=device, dtype=dtype)
+    if sample.device.type == "cpu":
+        smaller = "use fewer channels or a smaller receptive field"
+        count = f"{weights:,}" if weights < 2**64 else "more than 2^64"
+        require_memory(weights * sample.element_size(), f"a {what} with {count} weights", smaller)
 
 
 def drawn(kind: type[nn.Module], *sizes: int, nonlinearity: str, generator: torch.Generator | None, **options):

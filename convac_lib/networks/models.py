@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from convac_lib.architecture import Architecture, require_positive_integers
 from convac_lib.errors import ArchitectureError, ConvacError, DataError
-from convac_lib.networks.layers import GeneralizedConv2d, Representation, drawn
+from convac_lib.networks.layers import GeneralizedConv2d, Representation, drawn, require_room
 from convac_lib.networks.windows import power_of_two, renormalization
 from convac_lib.theory.circuits import Circuit, warn_of_zeros
 from convac_lib.theory.tensors import grid_tensor
@@ -36,6 +36,7 @@ class ConvAC(nn.Module):
 
     Raises:
         ArchitectureError: if the network does not end in 1×1, is unshared, or has a layer that is weight-free or R < S.
+        BudgetError: if the weights need more memory than is free.
         DataError: if the represented input has not the architecture's M and H.
 
     Warns:
@@ -68,6 +69,7 @@ class ConvAC(nn.Module):
             )
         self.architecture = architecture.require_patches_read().require_single_output()
         self.normalized = normalized
+        require_room("ConvAC", architecture.parameters + (classes - 1) * architecture.channels[-1])
         warn_of_zeros(architecture, stacklevel=2)
         self.representation = nn.Identity() if representation is None else representation
         self.layers = nn.Sequential(
@@ -125,7 +127,7 @@ class ConvAC(nn.Module):
             x: the images, as `forward` takes them.
 
         Returns:
-            scores of shape (N, Y), the largest of an image in [½, 1) unless all are 0; and whole exponents of shape (N,).
+            scores of shape (N, Y), the largest of an image in [½, 1) unless all are 0; and integer exponents of shape (N,).
 
         >>> from convac_lib import common_case
         >>> network = ConvAC(common_case(B=3, M=2, size=32), classes=2, generator=torch.Generator().manual_seed(0))
@@ -217,6 +219,7 @@ class ConvNet(nn.Module):
     Raises:
         ArchitectureError: if the network does not end in 1×1, a layer has R < S, a pooling layer changes the number of
             channels, or the border is not "neutral".
+        BudgetError: if the weights need more memory than is free.
         DataError: if the images have another shape.
 
     Source: talk, slides "Experiments on Standard ConvNets". Chapter: *The CIFAR-10 experiments*.
@@ -244,6 +247,13 @@ class ConvNet(nn.Module):
             )
         self.architecture = architecture.require_patches_read().require_single_output()
         self.in_channels = in_channels
+        below = (in_channels, *architecture.channels[1:])
+        convolutions = [
+            layer.channels * (channels * layer.receptive_field**2 + 1)
+            for layer, channels in zip(architecture.layers, below)
+            if layer.stride == 1
+        ]
+        require_room("ConvNet", sum(convolutions) + classes * (below[-1] + 1))
         modules, channels = [], in_channels
         for number, layer in enumerate(architecture.layers, start=1):
             if layer.stride == 1:  # a convolution and its ReLU are what a representation layer is made of

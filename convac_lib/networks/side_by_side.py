@@ -38,7 +38,9 @@ class SideBySide(nn.Module):
     def __init__(self, networks: Sequence[ConvNet]):
         super().__init__()
         shapes = {(network.architecture, *network.dense.weight.shape, network.in_channels) for network in networks}
-        if len(shapes) != 1:
+        if not shapes:
+            raise ArchitectureError("no network was given to set side by side; give at least one")
+        if len(shapes) > 1:
             raise ArchitectureError(
                 f"networks side by side need one shape, and these have {len(shapes)}; "
                 "give them one architecture, one number of classes and one of image channels"

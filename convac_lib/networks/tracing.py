@@ -3,11 +3,15 @@
 Taught in the chapter *The overlap theorem*.
 """
 
+import reprlib
 from collections import Counter
+from copy import deepcopy
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedBuffer, is_lazy
 
 from convac_lib.architecture import Architecture, require_positive_integers
 from convac_lib.errors import ArchitectureError
@@ -68,7 +72,7 @@ class TracedNetwork:
 def from_torch(model: nn.Module, input_size: int | tuple[int, int, int]) -> TracedNetwork:
     """Read the receptive fields and strides of a torch model, by following the image through one run of it.
 
-    The model runs once on zeros, in evaluation mode. Convolutions and poolings become layers; a dilated window of k×k
+    The model runs once on zeros, in evaluation mode; if it is lazy, a copy of it does. Convolutions and poolings become layers; a dilated window of k×k
     counts as (k−1)·dilation + 1; a global pooling, or a linear map of a whole map, is one window of all of it. Where
     branches meet, the path goes on along the one with the largest total receptive field at equal stride. What acts on
     every pixel alike changes nothing. Attention, transposed convolutions, resampling, windows that are not square, and
@@ -81,7 +85,8 @@ def from_torch(model: nn.Module, input_size: int | tuple[int, int, int]) -> Trac
 
     Args:
         model: any module that maps a batch of square images to a tensor.
-        input_size: the image's side in pixels, or (channels, height, width).
+        input_size: the image's side in pixels, or (channels, height, width); with the side alone, the channels are those
+            that the first convolution reads, or 3 where it is lazy or there is none.
 
     Returns:
         The `TracedNetwork`.
@@ -106,12 +111,17 @@ def from_torch(model: nn.Module, input_size: int | tuple[int, int, int]) -> Trac
     layer | 3: convolution 3×3, dilation 2, padding 2
     """
     if not isinstance(model, nn.Module):
-        raise ArchitectureError(f"from_torch reads a torch.nn.Module, and this is {model!r}; give it a network")
+        raise ArchitectureError(
+            f"from_torch reads a torch.nn.Module, and this is {reprlib.repr(model)}; give it a network"
+        )
     if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
         raise ArchitectureError("a scripted module hides what it does; give the module that it was scripted from")
     model = getattr(model, "_orig_mod", model)  # within what torch.compile returns
+    shape = _shape(model, input_size)
+    if any(map(is_lazy, chain(model.parameters(), model.buffers()))):
+        model = _copied(model)  # the run gives it its sizes, and the given one stays as it is
     follower = Follower(model)
-    reached = follower.run(model, _shape(model, input_size))
+    reached = follower.run(model, shape)
     account = tuple(
         replace(step, role="off the path") if step.role == "layer" and number not in reached.layers else step
         for number, step in enumerate(follower.steps)
@@ -120,19 +130,33 @@ def from_torch(model: nn.Module, input_size: int | tuple[int, int, int]) -> Trac
     if not traced:
         lost = "".join(f"; {step}" for step in account if step.role == "not mapped")
         raise ArchitectureError(
-            f"{type(model).__name__} has no layer of windows from the image on, and so no architecture{lost}"
+            f"{type(model).__name__} has no layer of windows from the image on, and so no architecture{lost}; "
+            "give a model of convolutions or poolings"
         )
     return TracedNetwork(_architecture(reached.start, traced, follower.borders), account)
 
 
+def _copied(model):
+    lazy = [buffer for buffer in model.buffers() if is_lazy(buffer)]  # torch copies a lazy parameter, not a buffer
+    try:
+        return deepcopy(model, {id(b): UninitializedBuffer(device=b.device, dtype=b.dtype) for b in lazy})
+    except Exception as error:  # whatever the model's own parts raise
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ArchitectureError(
+            f"{type(model).__name__} has lazy modules, and cannot be copied to find their sizes: {reason}; "
+            "run it once on a batch, and then give it"
+        ) from error
+
+
 def _shape(model, input_size):
-    """(1, C, H, H); an image's channels are those that the first layer asks for."""
+    """(1, C, H, H); an image's channels are those that the first convolution asks for, unless it is lazy and has 0."""
     if isinstance(input_size, int):
-        channels = next((m.in_channels for m in model.modules() if hasattr(m, "in_channels")), 3)
-        input_size = (channels, input_size, input_size)
+        asked = next((m.in_channels for m in model.modules() if hasattr(m, "in_channels")), 0)
+        input_size = (asked if isinstance(asked, int) and asked > 0 else 3, input_size, input_size)
     if not isinstance(input_size, (tuple, list)) or len(input_size) != 3:
         raise ArchitectureError(
-            f"an input size is a side, as in 224, or (channels, height, width), as in (3, 224, 224), not {input_size!r}"
+            f"an input size is a side, as in 224, or (channels, height, width), as in (3, 224, 224), "
+            f"not {reprlib.repr(input_size)}"
         )
     channels, height, width = input_size
     require_positive_integers(channels=channels, height=height, width=width)

@@ -33,7 +33,7 @@ def window_product(
         every: after how many factors to renormalize by a power of two; 0 for never, and then every exponent is 0.
 
     Returns:
-        y of shape (N, H', W', C_out), and its exponents of shape (N, H', W'), 32-bit whole numbers.
+        y of shape (N, H', W', C_out), and its exponents of shape (N, H', W'), 32-bit integers.
     """
     form = _multiply_whole if torch.compiler.is_compiling() else _WindowProduct.apply
     return form(x, weight, stride, height, width, every)

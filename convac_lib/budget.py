@@ -1,8 +1,12 @@
 """Budgets: what a question needs is compared with what this machine has, before any work begins."""
 
+from collections.abc import Callable
+
 import psutil
 
-from convac_lib.errors import BudgetError
+from convac_lib.errors import BudgetError, shown
+
+LONGEST = 6 * 3600  # seconds that one question may take by its estimate
 
 
 def require_memory(needed: float, what: str, smaller: str) -> None:
@@ -21,12 +25,56 @@ def require_memory(needed: float, what: str, smaller: str) -> None:
     convac_lib.errors.BudgetError: a table of 10^17 numbers needs about 931,322,575 GiB of memory, and ... GiB are free; \
 use a smaller M
     """
-    free = psutil.virtual_memory().available
+    free = free_memory()
     if needed > free:
-        raise BudgetError(f"{what} needs about {_gibibytes(needed)} of memory, and {_gibibytes(free)} are free; {smaller}")
+        raise BudgetError(
+            f"{what} needs about {_gibibytes(needed)} of memory, and {_gibibytes(free)} are free; {smaller}"
+        )
+
+
+def require_time(seconds: float, what: str, smaller: str) -> None:
+    """Refuse a question that would take more than 6 hours.
+
+    Args:
+        seconds: an estimate.
+        what: what takes them, the subject of the sentence.
+        smaller: the remedy, a clause that names a smaller question.
+
+    Raises:
+        BudgetError: if the estimate is longer.
+
+    >>> require_time(3e6, "a sum of 10^15 numbers", "use a smaller M")
+    Traceback (most recent call last):
+    convac_lib.errors.BudgetError: a sum of 10^15 numbers would take about 833 hours, and the limit is 6; use a smaller M
+    """
+    if seconds > LONGEST:
+        raise BudgetError(
+            f"{what} would take about {_written(int(seconds // 3600))} hours, and the limit is {LONGEST // 3600}; {smaller}"
+        )
+
+
+def free_memory() -> int:
+    """The bytes of memory that this machine could give now."""
+    return psutil.virtual_memory().available
+
+
+def largest(fits: Callable[[int], bool], limit: int) -> int:
+    """Find the largest number up to a limit that fits, where all smaller ones fit too; 0 if none does.
+
+    >>> largest(lambda number: number**2 < 50, 1000)
+    7
+    """
+    low, high = 0, limit + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
 
 
 def _gibibytes(count: float) -> str:
     """Bytes in GiB: one decimal below 10, none above."""
-    size = count / 2**30
-    return f"{size:,.1f} GiB" if size < 10 else f"{size:,.0f} GiB"
+    return f"{count / 2**30:,.1f} GiB" if count < 10 * 2**30 else f"{_written(int(count) + 2**29 >> 30)} GiB"
+
+
+def _written(number: int) -> str:
+    return f"{number:,}" if number < 10**12 else shown(number) if number >= 10**30 else f"{number:.2e}"

@@ -49,7 +49,7 @@ def require_time(seconds: float, what: str, smaller: str) -> None:
     """
     if seconds > LONGEST:
         raise BudgetError(
-            f"{what} would take about {_written(int(seconds // 3600))} hours, and the limit is {LONGEST // 3600}; {smaller}"
+            f"{what} would take about {written(int(seconds // 3600))} hours, and the limit is {LONGEST // 3600}; {smaller}"
         )
 
 
@@ -73,8 +73,13 @@ def largest(fits: Callable[[int], bool], limit: int) -> int:
 
 def _gibibytes(count: float) -> str:
     """Bytes in GiB: one decimal below 10, none above."""
-    return f"{count / 2**30:,.1f} GiB" if count < 10 * 2**30 else f"{_written(int(count) + 2**29 >> 30)} GiB"
+    return f"{count / 2**30:,.1f} GiB" if count < 10 * 2**30 else f"{written(int(count) + 2**29 >> 30)} GiB"
 
 
-def _written(number: int) -> str:
+def written(number: int) -> str:
+    """A count in a sentence: 1,024 in full, 1.10e+12 beyond.
+
+    >>> written(1024), written(2**40)
+    ('1,024', '1.10e+12')
+    """
     return f"{number:,}" if number < 10**12 else shown(number) if number >= 10**30 else f"{number:.2e}"

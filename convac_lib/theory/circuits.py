@@ -1,6 +1,7 @@
 """Convolutional arithmetic circuits, evaluated exactly: short, plain, and the oracle of every test."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from math import prod
@@ -318,32 +319,46 @@ def require_room(architecture: Architecture, prime: int | None = None) -> None:
 use at most ... channels and templates
     """
 
-    def needed(channels=None, receptive_field=None):
+    def fits(smaller):
+        return weights_memory(smaller, prime) <= free
+
+    free = free_memory()
+    if not fits(architecture):
+        what, smaller = "drawing the weights of this network", "use fewer layers, or share their weights"
+        require_memory(weights_memory(architecture, prime), what, smaller_network(architecture, fits) or smaller)
+
+
+def weights_memory(architecture: Architecture, prime: int | None) -> int:
+    """Bytes at the peak that drawing a network's weights, and its template matrix, takes."""
+    sizes = [*map(prod, weight_shapes(architecture)), architecture.representation_channels**2]
+    return (8 if (prime or 0) <= 2**31 else 48) * (2 * sum(sizes) + 3 * max(sizes))
+
+
+def smaller_network(architecture: Architecture, fits: Callable[[Architecture], bool]) -> str | None:
+    """The remedy for a network that is too large: fewer channels, or smaller windows too; None if neither helps."""
+
+    def capped(channels, receptive_field):
         layers = [
             replace(
                 layer,
-                channels=min(layer.channels, channels or layer.channels),
-                receptive_field=max(layer.stride, min(layer.receptive_field, receptive_field or layer.receptive_field)),
+                channels=min(channels, layer.channels),
+                receptive_field=max(layer.stride, min(receptive_field, layer.receptive_field)),
             )
             for layer in architecture.layers
         ]
-        M = min(architecture.representation_channels, channels or architecture.representation_channels)
-        smaller = replace(architecture, representation_channels=M, layers=layers)
-        sizes, weights = [*map(prod, weight_shapes(smaller)), M**2], 8 if (prime or 0) <= 2**31 else 48
-        return weights * (2 * sum(sizes) + 2 * max(sizes))
+        M = min(channels, architecture.representation_channels)
+        return replace(architecture, representation_channels=M, layers=layers)
 
-    free = free_memory()
-    if needed() <= free:
-        return
-    if few := largest(lambda channels: needed(channels) <= free, max(architecture.channels)):
-        smaller = f"use at most {few:,} channels and templates"
-    elif few := largest(
-        lambda field: needed(1, field) <= free, max(layer.receptive_field for layer in architecture.layers)
-    ):
-        smaller = f"use receptive fields of at most {few:,}, and fewer channels"
-    else:
-        smaller = "use fewer layers, or share their weights"
-    require_memory(needed(), "drawing the weights of this network", smaller)
+    most = min(2**40, max(architecture.channels))  # beyond, nothing fits
+    widest = min(2**40, max(layer.receptive_field for layer in architecture.layers))
+    if few := largest(lambda channels: fits(capped(channels, widest)), most):
+        return f"use at most {few:,} channels and templates"
+    few = min(most, *architecture.channels)
+    if field := largest(lambda receptive_field: fits(capped(few, receptive_field)), widest):
+        return f"use receptive fields of at most {field:,}" + f", and at most {few:,} channels and templates" * (
+            few < most
+        )
+    return None
 
 
 def pooling_weight(layer: Layer) -> np.ndarray:

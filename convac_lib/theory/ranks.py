@@ -18,8 +18,8 @@ from convac_lib.theory.certificates import (
     require_statable,
     require_work,
 )
-from convac_lib.theory.circuits import Circuit, random_circuit, require_room
-from convac_lib.theory.costs import ELIMINATED, PYTHON, require_affordable
+from convac_lib.theory.circuits import Circuit, random_circuit
+from convac_lib.theory.costs import ELIMINATED, FLINT, require_affordable
 from convac_lib.theory.elimination import echelon
 from convac_lib.theory.fields import DEFAULT_PRIME, require_prime, require_seed
 from convac_lib.theory.filling import matricization
@@ -64,7 +64,7 @@ def rank_modulo(matrix: np.ndarray, prime: int = DEFAULT_PRIME) -> int:
         what, smaller = f"the rank of a {m:,}×{n:,} matrix", "take some of its rows and columns"
         if isinstance(matrix, np.ndarray):
             require_memory(m * n * (160 if python else 12), what, smaller)
-        require_time(m * n * min(m, n) / ELIMINATED * (PYTHON if python else 1), what, smaller)
+        require_time(m * n * min(m, n) / ELIMINATED * (FLINT if python else 1), what, smaller)
     return echelon(matrix, prime)[0]
 
 
@@ -204,7 +204,6 @@ def _find(network, cut, rows, seed, prime, progress):
     plan.require_patches_read().require_single_output()
     cut, M = make_cut(cut, plan.size), plan.representation_channels
     limit = rows or _rows(plan, cut)
-    require_room(plan, prime)
     require_affordable(plan, cut, *(_side(M, patches, limit) for patches in cut.sides), prime)
     if isinstance(network, Architecture):
         network = random_circuit(plan, seed=seed, prime=prime)
@@ -246,7 +245,6 @@ def require_draws(architecture: Architecture, cut: Cut, rows: int | None, seeds:
             check(value)
     architecture.require_patches_read().require_single_output()
     M, limit = architecture.representation_channels, rows or _rows(architecture, cut)
-    require_room(architecture, max(primes))
     sides = (_side(M, patches, limit) for patches in cut.sides)
     require_affordable(architecture, cut, *sides, max(primes), draws=len(seeds) * len(primes))
 

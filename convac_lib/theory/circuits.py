@@ -285,7 +285,7 @@ class Circuit:
         at_once = min(M**patches, IMAGES_AT_ONCE)
         require_memory(
             8 * (2 * M**patches + 4 * at_once * max(map(sum, pairwise(values)))),
-            f"a grid tensor of {M**patches:,} entries, {at_once:,} of them at once",
+            f"a grid tensor of {M**patches:,} entries, {at_once:,} at a time,",
             "use fewer channels or a smaller image",
         )
         numbers = np.arange(M)[:, None]  # of the templates: (M, 1)
@@ -315,7 +315,7 @@ def require_room(architecture: Architecture, prime: int | None = None) -> None:
     >>> from convac_lib import common_case
     >>> require_room(common_case(B=3, M=10**9, size=4))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    convac_lib.errors.BudgetError: drawing the weights of this network needs about ... GiB of memory, and ... GiB are free; \
+    convac_lib.errors.BudgetError: drawing this network's weights needs about ... GiB of memory, and ... GiB are free; \
 use at most ... channels and templates
     """
 
@@ -324,8 +324,9 @@ use at most ... channels and templates
 
     free = free_memory()
     if not fits(architecture):
-        what, smaller = "drawing the weights of this network", "use fewer layers, or share their weights"
-        require_memory(weights_memory(architecture, prime), what, smaller_network(architecture, fits) or smaller)
+        smaller = "use smaller strides and windows" if architecture.shared else "share the weights"
+        needed = weights_memory(architecture, prime)
+        require_memory(needed, "drawing this network's weights", smaller_network(architecture, fits) or smaller)
 
 
 def weights_memory(architecture: Architecture, prime: int | None) -> int:

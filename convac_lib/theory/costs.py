@@ -77,7 +77,8 @@ def require_affordable(
     Raises:
         BudgetError: with the numbers, and a smaller question.
     """
-    what = f"the rank of {written(rows)}×{written(columns)} entries of a {architecture.size}×{architecture.size} image"
+    size = architecture.size
+    what = f"the rank of {written(rows)}×{written(columns)} entries of an image of {size}×{size} patches"
     free, most = free_memory(), max(rows, columns)
 
     def fitting(fits):

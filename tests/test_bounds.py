@@ -345,16 +345,18 @@ def patches_or_names(size):
     return st.one_of(few, many, *([st.sampled_from(names)] * 2 if names else []))
 
 
-def test_nodes_of_one_kind_give_the_bound_of_all_nodes(record_property):
+@pytest.mark.parametrize("bits", [1024, 6])
+def test_nodes_of_one_kind_give_the_bound_of_all_nodes(bits, monkeypatch, record_property):
+    monkeypatch.setattr("convac_lib.theory.bounds.WRITTEN_BITS", bits)  # beyond, numbers are compared by logarithms
     written, rounded = set(), set()
 
-    @settings(max_examples=600)
+    @settings(max_examples=400)
     @given(trees(), st.data())
     def check(network, data):
         cut = data.draw(patches_or_names(network.size))
         bound, exact = non_overlapping_upper(network, cut), node_by_node(network, cut)
         case = network, make_cut(cut, network.size)
-        if exact.bit_length() <= 1000:
+        if exact.bit_length() <= bits:
             written.add(case)
             assert (bound.base, bound.exponent) == (exact, 1)
             assert f"rank ≤ {exact} across" in bound.statement
@@ -366,7 +368,7 @@ def test_nodes_of_one_kind_give_the_bound_of_all_nodes(record_property):
 
     check()
     record_property("trees whose nodes of one kind give the bound of all nodes", len(written | rounded))
-    assert len(written) > 300 and len(rounded) > 20
+    assert len(written) > 200 and len(rounded) > 20 * (bits == 6)
 
 
 @pytest.mark.parametrize("name", ["left-right", "top-bottom", "interleaved", "checkerboard"])

@@ -6,17 +6,31 @@ Taught in the chapters *Convolutional arithmetic circuits*, *Overlaps* and *The 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
+from itertools import islice
 
-from convac_lib.errors import ArchitectureError
+from convac_lib.errors import ArchitectureError, shown
 
 BORDERS = ("neutral", "ones", "zero", "valid")
+LARGEST_SIZE = 2**64  # a side, in patches
+LARGEST_LAYERS = 2**12
+LARGEST_BITS = 2**20  # of all layers' numbers together: beyond, total strides take seconds to multiply
 
 
 def require_positive_integers(**values: int) -> None:
     """Raise `ArchitectureError`, naming the value, unless all are whole numbers of at least 1."""
     for name, value in values.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ArchitectureError(f"{name.replace('_', ' ')} must be a whole number of at least 1, not {value!r}")
+            raise ArchitectureError(
+                f"{name.replace('_', ' ')} must be a whole number of at least 1, not {shown(value)}"
+            )
+
+
+def require_size(size: int) -> None:
+    """Raise `ArchitectureError` unless the side of an image is an integer from 1 to 2⁶⁴."""
+    require_positive_integers(size=size)
+    if size > LARGEST_SIZE:
+        raise ArchitectureError(f"size must be at most 2^64 patches a side, not {shown(size)}; use a smaller image")
 
 
 @dataclass(frozen=True)
@@ -84,7 +98,8 @@ class Architecture:
 
     Raises:
         ArchitectureError: if a number is not a whole one of at least 1, a border is unknown, there is no layer, a
-            "valid" window does not fit, or a weight-free layer changes the number of channels.
+            "valid" window does not fit, or a weight-free layer changes the number of channels; if the size is beyond
+            2⁶⁴, there are over 4,096 layers, or their numbers have over 2²⁰ bits together.
 
     Source: talk, slide "Degree of Overlapping". Chapter: *Overlaps*.
 
@@ -100,38 +115,47 @@ class Architecture:
     shared: bool = True
 
     def __post_init__(self):
-        require_positive_integers(size=self.size, representation_channels=self.representation_channels)
+        require_size(self.size)
+        require_positive_integers(representation_channels=self.representation_channels)
         if not isinstance(self.layers, Iterable):
-            raise ArchitectureError(f"layers must be a sequence of Layer, not {self.layers!r}")
-        object.__setattr__(self, "layers", tuple(self.layers))
+            raise ArchitectureError(f"layers must be a sequence of Layer, not {shown(self.layers)}")
+        object.__setattr__(self, "layers", tuple(islice(self.layers, LARGEST_LAYERS + 1)))
         if not self.layers:
             raise ArchitectureError("a network needs at least one layer; none was given")
         for layer in self.layers:
             if not isinstance(layer, Layer):
-                raise ArchitectureError(f"layers must be a sequence of Layer, but one is {layer!r}")
+                raise ArchitectureError(f"layers must be a sequence of Layer, but one is {shown(layer)}")
+        if len(self.layers) > LARGEST_LAYERS:
+            raise ArchitectureError(f"a network may have at most {LARGEST_LAYERS:,} layers; more were given")
+        numbers = ((layer.receptive_field, layer.stride, layer.channels) for layer in self.layers)
+        if (bits := sum(number.bit_length() for three in numbers for number in three)) > LARGEST_BITS:
+            raise ArchitectureError(
+                f"the layers' receptive fields, strides and channels may have {LARGEST_BITS:,} bits together, and these "
+                f"have {bits:,}; use smaller numbers or fewer layers"
+            )
         if self.border not in BORDERS:
-            raise ArchitectureError(f"unknown border {self.border!r}; use one of {', '.join(BORDERS)}")
+            raise ArchitectureError(f"unknown border {shown(self.border)}; use one of {', '.join(BORDERS)}")
         size = self.size
         for number, (layer, output_size) in enumerate(zip(self.layers, self.sizes), start=1):
             if output_size < 1:
                 raise ArchitectureError(
-                    f"layer {number} has receptive field {layer.receptive_field} on an input of size {size}: "
+                    f"layer {number} has receptive field {shown(layer.receptive_field)} on an input of size {size}: "
                     f"with border 'valid' no window fits; use a receptive field of at most {size}"
                 )
             size = output_size
             below = self.channels[number - 1]
             if layer.weight_free and layer.channels != below:
                 raise ArchitectureError(
-                    f"layer {number} is weight-free, so that it keeps the {below} channels of its input, and it was "
-                    f"given {layer.channels}; give it {below}"
+                    f"layer {number} is weight-free, so that it keeps the {shown(below)} channels of its input, and it "
+                    f"was given {shown(layer.channels)}; give it {shown(below)}"
                 )
 
-    @property
+    @cached_property
     def channels(self) -> tuple[int, ...]:
         """(M, C_1, …, C_L): the channels of the representation and of every layer."""
         return (self.representation_channels, *(layer.channels for layer in self.layers))
 
-    @property
+    @cached_property
     def sizes(self) -> tuple[int, ...]:
         """(H_1, …, H_L): the side of every layer's output; ⌈H/S⌉, or ⌊(H−R)/S⌋+1 with border "valid"."""
         sizes, size = [], self.size
@@ -143,7 +167,7 @@ class Architecture:
             sizes.append(size)
         return tuple(sizes)
 
-    @property
+    @cached_property
     def total_strides(self) -> tuple[int, ...]:
         """(T_S⁽¹⁾, …, T_S⁽ᴸ⁾): how far a step at each layer moves over the image, in patches."""
         total, totals = 1, []
@@ -152,7 +176,7 @@ class Architecture:
             totals.append(total)
         return tuple(totals)
 
-    @property
+    @cached_property
     def total_receptive_fields(self) -> tuple[int, ...]:
         """(T_R⁽¹⁾, …, T_R⁽ᴸ⁾): the side of the part of the image that each layer sees, in patches."""
         total, totals = 1, []
@@ -198,8 +222,8 @@ patches would be skipped; use a receptive field of at least 3
         for layer in self.layers:
             if layer.is_skipping:
                 raise ArchitectureError(
-                    f"receptive field {layer.receptive_field} is smaller than stride {layer.stride}: "
-                    f"patches would be skipped; use a receptive field of at least {layer.stride}"
+                    f"receptive field {shown(layer.receptive_field)} is smaller than stride {shown(layer.stride)}: "
+                    f"patches would be skipped; use a receptive field of at least {shown(layer.stride)}"
                 )
         return self
 
@@ -217,16 +241,18 @@ patches would be skipped; use a receptive field of at least 3
             "layer", "receptive field", "stride", "channels", "output",
             "total receptive field", "total stride", "overlap",
         )  # fmt: skip
-        rows = [("image", "", "", str(self.channels[0]), f"{self.size}×{self.size}", "1", "1", "1")]
-        columns = zip(self.layers, self.sizes, self.total_receptive_fields, self.total_strides, self.degrees_of_overlap)
-        for number, (layer, size, *totals) in enumerate(columns, start=1):
-            channels = f"{layer.channels}, weight-free" if layer.weight_free else layer.channels
-            row = (number, layer.receptive_field, layer.stride, channels, f"{size}×{size}", *totals)
-            rows.append(tuple(map(str, row)))
+        rows = [("image", "", "", shown(self.channels[0]), f"{self.size}×{self.size}", "1", "1", "1")]
+        columns = zip(self.layers, self.sizes, self.total_receptive_fields, self.total_strides)
+        for number, (layer, size, field, step) in enumerate(columns, start=1):
+            overlap = str(Fraction(field, step)) if field.bit_length() <= 64 else _ratio(field, step)
+            channels = shown(layer.channels) + ", weight-free" * layer.weight_free
+            window = map(shown, (layer.receptive_field, layer.stride))
+            rows.append((str(number), *window, channels, f"{size}×{size}", shown(field), shown(step), overlap))
         widths = [max(map(len, column)) for column in zip(header, *rows)]
         lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in (header, *rows)]
         unshared = "" if self.shared else ", unshared"
-        return "\n".join([*lines, f"{self.kind}, {self.parameters:,} parameters{unshared}, border {self.border!r}"])
+        parameters = f"{number:,}" if (number := self.parameters) < 10**30 else shown(number)
+        return "\n".join([*lines, f"{self.kind}, {parameters} parameters{unshared}, border {self.border!r}"])
 
 
 def common_case(B: int, M: int, size: int, channels: int | None = None) -> Architecture:
@@ -259,8 +285,7 @@ def common_case(B: int, M: int, size: int, channels: int | None = None) -> Archi
     """
     require_positive_integers(representation_channels=M)
     channels = M if channels is None else channels
-    blocks = _blocks(size)
-    return Architecture(size, M, (Layer(B, 1, channels), Layer(2, 2, channels)) * blocks)
+    return Architecture(size, M, (Layer(B, 1, channels), Layer(2, 2, channels)) * _blocks(size))
 
 
 def place_overlap(B1: int, B2: int, C: int, *, M: int = 2) -> Architecture:
@@ -311,7 +336,7 @@ def baseline(M: int, size: int, channels: int | None = None) -> Architecture:
 
 def _blocks(size):
     """log₂ of the size: how often a stride of 2 fits."""
-    require_positive_integers(size=size)
+    require_size(size)
     if size < 2 or size & (size - 1):
         lower = max(2, 1 << size.bit_length() - 1)
         raise ArchitectureError(
@@ -319,3 +344,8 @@ def _blocks(size):
             f"use {lower}" + (f" or {2 * lower}" if size > 2 else "")
         )
     return size.bit_length() - 1
+
+
+def _ratio(field, step):
+    """T_R/T_S in 3 digits, of numbers too long to write out."""
+    return shown(field // step) if field >= 1000 * step else f"{field / step:.3g}"

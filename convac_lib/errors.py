@@ -3,6 +3,8 @@
 Every message is one sentence that states the rule, the numbers that broke it, and the fix.
 """
 
+from math import log10
+
 
 class ConvacError(ValueError):
     """Bad input to this library; catch it to catch all the kinds below.
@@ -41,3 +43,20 @@ class DataError(ConvacError):
 
 class BudgetError(ConvacError):
     """A question that needs more memory or time than there is."""
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: an integer of over 30 digits by its magnitude, and a long text cut off.
+
+    >>> shown(12), shown(-(10**5000)), shown("wrap")
+    ('12', '-1.00e+5000', "'wrap'")
+    """
+    if isinstance(value, int) and abs(value) >= 10**30:
+        shift = value.bit_length() - 64
+        power, mantissa = divmod(log10(abs(value) >> shift) + shift * log10(2), 1)
+        return f"{'-' * (value < 0)}{10**mantissa:.2f}e+{power:.0f}"
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integer of over 4,300 digits, nor what holds one
+        return f"a {type(value).__name__} with an integer of over 4,300 digits"
+    return text if len(text) <= 120 else f"{text[:119]}…"

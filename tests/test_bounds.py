@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 from itertools import product
-from math import isclose, log2
+from math import isclose, log2, prod
 
 import networkx as nx
 import pytest
@@ -16,6 +16,7 @@ from convac_lib.theory.bounds import (
     Bound,
     common_case_exponents,
     minimal_total_receptive_field,
+    minimal_windows,
     non_overlapping_upper,
     saturation,
     talk_bound,
@@ -69,6 +70,26 @@ def test_the_minimal_total_receptive_field_is_the_least_over_all_windows(network
     K = data.draw(st.integers(1, len(network.layers)))
     fitting = [field for field in shrunk_fields(network, K) if field > alpha]
     assert minimal_total_receptive_field(network, K, alpha) == (min(fitting) if fitting else None)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 4), st.integers(0, 5)), min_size=1, max_size=6).map(
+        lambda layers: [Layer(stride + extra, stride, 1) for stride, extra in layers]
+    ),
+    st.data(),
+)
+def test_windows_shrunk_from_the_top_down_are_the_least_of_all(layers, data):
+    network = Architecture(1, 1, layers)
+    alpha, K = data.draw(st.integers(0, network.total_receptive_fields[-1] + 1)), len(layers)
+    totals = {1}
+    for layer, step in zip(layers, (1, *network.total_strides)):
+        totals = {total + (t - 1) * step for total in totals for t in range(layer.stride, layer.receptive_field + 1)}
+    windows, fitting = minimal_windows(network, K, alpha), [total for total in totals if total > alpha]
+    assert (windows is None) == (not fitting)
+    if fitting:
+        assert all(layer.stride <= t <= layer.receptive_field for t, layer in zip(windows, layers))
+        shrunk = Architecture(1, 1, [Layer(t, layer.stride, 1) for t, layer in zip(windows, layers)])
+        assert shrunk.total_receptive_fields[-1] == min(fitting) == minimal_total_receptive_field(network, K, alpha)
 
 
 def exponents_by_counting(network):
@@ -284,6 +305,97 @@ def test_across_halves_the_upper_bound_is_the_channels_at_the_top(M, size, chann
         assert bound.statement == (
             f"for all weights of this non-overlapping network, rank ≤ {bound.value} across the cut {cut}"
         )
+
+
+def node_by_node(network, cut):
+    """The bound as its definition says, over every node of the tree, in Python's integers."""
+    M, size, first = network.representation_channels, network.size, set(make_cut(cut, network.size).rows)
+    nodes = {divmod(patch, size): (M, 1, 1) if patch in first else (1, M, 1) for patch in range(size**2)}
+    for layer, outputs in zip(network.layers, network.sizes):
+        families = {place: [] for place in product(range(outputs), repeat=2)}
+        for (row, column), node in nodes.items():
+            if (place := (row // layer.stride, column // layer.stride)) in families:
+                families[place].append(node)
+        nodes = {}
+        for place, children in families.items():
+            a, b, s = map(prod, zip(*children))
+            a, b = min(a, layer.channels * s), min(b, layer.channels * s)
+            nodes[place] = a, b, s if len(children) == 1 else min(a, b)
+    return nodes[0, 0][2]
+
+
+@st.composite
+def trees(draw):
+    """A network without overlap on up to 40×40 patches, of a few layers of any strides and of like or unlike channels."""
+    size, border = draw(st.integers(2, 40)), draw(st.sampled_from(["neutral", "ones", "zero", "valid"]))
+    numbers = draw(st.sampled_from([st.integers(1, 9), st.sampled_from([2, 4, 8]), st.integers(10**30, 10**32)]))
+    strides, side = [1] * draw(st.booleans()), size
+    while side > 1:
+        most = max(2, min(side, draw(st.sampled_from([3, 40]))))
+        stride = draw(st.integers(2, most))
+        strides += [stride] + [1] * draw(st.booleans())
+        side = side // stride if border == "valid" else -(-side // stride)
+    return Architecture(size, draw(numbers), [Layer(S, S, draw(numbers)) for S in strides], border)
+
+
+def patches_or_names(size):
+    names = [] if size % 2 else ["left-right", "top-bottom", "interleaved", "checkerboard"]
+    few = st.sets(st.integers(0, size**2 - 1), min_size=1, max_size=6).filter(lambda patches: len(patches) < size**2)
+    many = cuts(size) if size <= 12 else few
+    return st.one_of(few, many, *([st.sampled_from(names)] * 2 if names else []))
+
+
+@pytest.mark.parametrize("bits", [1024, 6])
+def test_nodes_of_one_kind_give_the_bound_of_all_nodes(bits, monkeypatch, record_property):
+    monkeypatch.setattr("convac_lib.theory.bounds.WRITTEN_BITS", bits)  # beyond, numbers are compared by logarithms
+    written, rounded = set(), set()
+
+    @settings(max_examples=400)
+    @given(trees(), st.data())
+    def check(network, data):
+        cut = data.draw(patches_or_names(network.size))
+        bound, exact = non_overlapping_upper(network, cut), node_by_node(network, cut)
+        case = network, make_cut(cut, network.size)
+        if exact.bit_length() <= bits:
+            written.add(case)
+            assert (bound.base, bound.exponent) == (exact, 1)
+            assert f"rank ≤ {exact} across" in bound.statement
+        elif bound.value == exact:
+            written.add(case)
+        else:  # a product of powers of several numbers: the next power of 2
+            rounded.add(case)
+            assert bound.base == 2 and 2 ** (bound.exponent - 1) < exact <= 2**bound.exponent
+
+    check()
+    record_property("trees whose nodes of one kind give the bound of all nodes", len(written | rounded))
+    assert len(written) > 200 and len(rounded) >= 10 * (bits == 6)
+
+
+@pytest.mark.parametrize("name", ["left-right", "top-bottom", "interleaved", "checkerboard"])
+def test_a_named_cut_gives_what_its_patches_give(name):
+    for size in range(2, 14, 2):
+        listed = make_cut(name, size).rows
+        assert make_cut(name, size).sides == make_cut(listed, size).sides
+        for network in (Architecture(size, 3, [Layer(3, 3, 4), Layer(size, size, 2)]), common_case(1, 3, 8, 4)):
+            if network.size == size:
+                by_name, by_list = bounds_of(network, name), bounds_of(network, listed)
+                assert [getattr(bound, "exponent", None) for bound in by_name.values()] == [
+                    getattr(bound, "exponent", None) for bound in by_list.values()
+                ]
+
+
+def test_bounds_of_a_million_patches_a_side_follow_the_small_ones():
+    size = 2**20
+    bounds = bounds_of(common_case(B=1, M=2, size=size), "interleaved")
+    assert (bounds["saturation"].base, bounds["saturation"].exponent) == (2, size**2 // 2)
+    for exponent in (1, 2, 3):  # 2^(4^(k-1)) at size 2^k
+        small = non_overlapping_upper(common_case(B=1, M=2, size=2**exponent), "interleaved")
+        assert small.value == 2**4 ** (exponent - 1)
+    upper = bounds["non_overlapping_upper"]
+    assert (upper.base, upper.exponent, str(upper)) == (2, 4**19, "2^274877906944")
+    assert upper.statement.endswith("rank ≤ 2^274877906944 across the cut interleaved")
+    e, claimed = common_case_exponents(B=10**30, size=size)
+    assert (e, claimed) == (size**2 // 2, Fraction((2 * 10**30 - 1) ** 2, 4))
 
 
 # --- saturation, and all together ---

@@ -290,8 +290,14 @@ def test_a_certificate_states_only_what_it_can():
         (Circuit(network, circuit.weights, 0 * circuit.dense, 7),
          "the rank is 0, which leaves nothing to certify; use another border, or a larger prime"),
         (Architecture(2, 65, [Layer(2, 2, 2)]),
-         ("a certificate holds at most 64 representation channels, size 64 and rank 8,192, and this one would need 65, "
-          "2 and 2; certify fewer rows")),
+         ("a certificate holds at most 64 representation channels and size 64, and this network has 65 and 2; use a "
+          "smaller network, or certify without a certificate")),
+        (Architecture(2, 2, [Layer(2, 2, 5000)]),
+         ("a certificate holds receptive fields and channels of at most 4,096, and this network has 5000; use a smaller "
+          "network, or certify without a certificate")),
+        (Architecture(64, 64, [Layer(64, 64, 4000)]),
+         ("a certificate holds all 1,048,576,000 weights in at most 16,777,216 bytes; use a smaller network, or certify "
+          "without a certificate")),
     ]:  # fmt: skip
         with pytest.raises(ConvacError) as error:
             issue(other, [0], rows=10)

@@ -1,18 +1,22 @@
 """The commands about architectures: describe, certify, atlas, verify."""
 
 import os
+import re
 import sys
 from dataclasses import asdict
 from importlib import import_module
 from itertools import product
 
 from convac_lib.architecture import Architecture, Layer, common_case
-from convac_lib.errors import ArchitectureError, ConvacError, CutError
+from convac_lib.errors import ArchitectureError, BudgetError, ConvacError, CutError, shown
 from convac_lib.experiments.atlas import chart, read_atlas
 from convac_lib.theory.bounds import BOUNDS, Bound, bounds_of
 from convac_lib.theory.checker import verify as verify_certificate
-from convac_lib.theory.ranks import certify_rank, issue
+from convac_lib.theory.ranks import certify_rank, issue, require_draws
+from convac_lib.theory.tensors import make_cut
 
+LARGEST_DRAWS = 10_000
+LARGEST_DIGITS = 40  # of a patch's number
 LARGEST_LOG2 = 1024  # beyond lies more than a float holds, which is what most readers of JSON take numbers for
 RELATIONS = {"theorem": "≥", "common_case": "≥", "non_overlapping_upper": "≤", "saturation": "≤"}
 
@@ -76,7 +80,8 @@ def _geometry(architecture, cut):
             raise
         bounds = dict.fromkeys(BOUNDS, error)
     layers = [
-        asdict(layer) | {"total_receptive_field": field, "total_stride": stride, "output_size": size}
+        {key: _number(value) for key, value in asdict(layer).items()}
+        | {"total_receptive_field": _number(field), "total_stride": _number(stride), "output_size": size}
         for layer, field, stride, size in zip(
             architecture.layers, architecture.total_receptive_fields, architecture.total_strides, architecture.sizes
         )
@@ -84,7 +89,7 @@ def _geometry(architecture, cut):
     report = {
         "layers": layers,
         "overlapping": architecture.is_overlapping,
-        "parameters": architecture.parameters,
+        "parameters": _number(architecture.parameters),
         "bounds": _bounds_report(bounds),
     }
     return report, _bounds_table(bounds)
@@ -92,8 +97,13 @@ def _geometry(architecture, cut):
 
 def certify(arguments):
     """Compute an exact rank of the network's matricization across a cut, with weights drawn in GF(p)."""
-    architecture, cut = _architecture(arguments), _cut(arguments.cut or "left-right")
-    draws = []
+    architecture = _architecture(arguments)
+    cut, draws = make_cut(_cut(arguments.cut or "left-right"), architecture.size), []
+    if (count := len(arguments.seed) * len(arguments.prime)) > LARGEST_DRAWS:
+        raise BudgetError(
+            f"at most {LARGEST_DRAWS:,} draws may be asked for at once, not {count:,}; give fewer seeds or primes"
+        )
+    require_draws(architecture, cut, arguments.rows, arguments.seed, arguments.prime)
     for seed, prime in product(arguments.seed, arguments.prime):
         options = {"rows": arguments.rows, "seed": seed, "prime": prime, "progress": sys.stderr.isatty()}
         draw = (
@@ -170,14 +180,20 @@ def _layer(word, below):
         if isinstance(error, ConvacError):
             raise
         raise ArchitectureError(
-            f"{word!r} is not a layer; write receptive field/stride/channels, as in 3/1/2, "
+            f"{shown(word)} is not a layer; write receptive field/stride/channels, as in 3/1/2, "
             "or receptive field/stride/pool for product pooling without weights"
         ) from None
 
 
 def _cut(word):
     """A cut's name, or patch numbers as in 0,1,4,5."""
-    return [int(number) for number in word.split(",")] if word.replace(",", "").isdigit() else word
+    if not re.fullmatch("[0-9]+(,[0-9]+)*", word):
+        return word
+    if (longest := max(map(len, word.split(",")))) > LARGEST_DIGITS:
+        raise CutError(
+            f"a patch's number may have {LARGEST_DIGITS} digits, and one here has {longest:,}; use smaller ones"
+        )
+    return [int(number) for number in word.split(",")]
 
 
 def _bounds_report(bounds):
@@ -192,8 +208,13 @@ def _bounds_report(bounds):
         if bound.log2 < LARGEST_LOG2:
             report[name] = bound.value
         else:
-            report["why"][name] = f"{bound.base}^{bound.exponent} is too large to write out; its log2 is given"
+            report["why"][name] = f"{bound.power} is too large to write out; its log2 is given"
     return report
+
+
+def _number(value):
+    """An integer for JSON, or null beyond what most readers of JSON take."""
+    return value if value.bit_length() <= LARGEST_LOG2 else None
 
 
 def _bounds_table(bounds):

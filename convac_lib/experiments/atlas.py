@@ -6,22 +6,25 @@ One line a cell, appended and synced, so that a run that was stopped goes on whe
 import csv
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from convac_lib.architecture import common_case
-from convac_lib.errors import DataError
+from convac_lib.errors import BudgetError, ConvacError, DataError
 from convac_lib.files import append, drop_torn_line
 from convac_lib.theory.bounds import Bound, bounds_of, saturation, talk_formula
-from convac_lib.theory.certificates import LARGEST_HELD, LARGEST_WORK, cost_of
-from convac_lib.theory.ranks import LARGEST_SAMPLE, SAMPLED, issue
+from convac_lib.theory.certificates import LARGEST_HELD, LARGEST_WORK, cost_of, require_statable, require_work
+from convac_lib.theory.fields import DEFAULT_PRIME
+from convac_lib.theory.ranks import LARGEST_SAMPLE, SAMPLED, issue, require_draws
 from convac_lib.theory.tensors import make_cut
 
 HALVES = "left-right"  # the cut of which the talk claims something
 CUTS = (HALVES, "interleaved")
+LARGEST_CELLS = 10_000
+LARGEST_BITS = 2**13  # of a number in a line
 
 
 @dataclass(frozen=True)
@@ -117,20 +120,39 @@ def chart(
 
     Raises:
         ArchitectureError: if a number makes no common case.
+        ConvacError: if no certificate can state a network, or there are over 10,000 cells.
+        BudgetError: if a cell takes more memory than is free, or too much time, before any is certified.
         DataError: if the file is no atlas, cannot be written, or another run is writing it.
 
     Chapter: *The overlap theorem*.
     """
     path = Path(path)
-    places = [(H, m, b, C, cut) for H, m, b in product(sizes, M, B) for C in (m, 2 * m) for cut in CUTS]
+    sizes, M, B = (list(islice(numbers, LARGEST_CELLS + 1)) for numbers in (sizes, M, B))
+    if (count := 4 * len(sizes) * len(M) * len(B)) > LARGEST_CELLS:
+        raise ConvacError(
+            f"an atlas may chart {LARGEST_CELLS:,} cells at once, and this grid has {count:,}; chart parts of it"
+        )
+    plans = {
+        (H, m, b, C, cut): common_case(b, m, H, C)
+        for H, m, b in product(sizes, M, B)
+        for C in (m, 2 * m)
+        for cut in CUTS
+    }
+    for plan in plans.values():
+        require_statable(plan, DEFAULT_PRIME)
+    done = {cell.place for cell in read_atlas(path)} if path.is_file() else set()
+    for place, plan in plans.items():
+        if place not in done:
+            _require_affordable(plan, place)
     try:
         (path.parent / "certificates").mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock", timeout=0), open(path, "a+b") as file:
             done = {cell.place for cell in read_atlas(path)}
+            missing = [place for place in plans if place not in done]
             if not drop_torn_line(file):
                 append(file, _line(HEADER))
-            for place in tqdm([place for place in places if place not in done], desc="atlas", disable=not progress):
-                append(file, _line(astuple(_certify(place, path, progress))))
+            for place in tqdm(missing, desc="atlas", disable=not progress):
+                append(file, _line(astuple(_certify(plans[place], place, path, progress))))
     except Timeout:
         raise DataError(f"another run is writing {path}; wait until it has ended") from None
     except OSError as error:
@@ -142,13 +164,31 @@ def certificate_path(atlas: str | Path, cell: Cell) -> Path:
     return Path(atlas).parent / "certificates" / f"{cell.certificate[:16]}.json"
 
 
-def _certify(place, atlas, progress):
-    """Certify one cell, and leave its certificate beside the atlas."""
-    size, M, B, channels, cut = place
-    architecture = common_case(B, M, size, channels)
+def _require_affordable(architecture, place):
+    """Refuse a cell that its certificate could not hold, or that takes too much."""
+    _, M, B, _, cut = place
+    rows = _asked(architecture, B, M, cut)[-1]
+    cut = make_cut(cut, architecture.size)
+    require_work(architecture, cut.rows, 1, "use smaller windows or a smaller image")
+    require_draws(architecture, cut, rows, [0], [DEFAULT_PRIME])
+
+
+def _asked(architecture, B, M, cut):
+    """The bounds' values, the talk's formula, what the theorem proves, and how many rows to take."""
     bounds = {name: bound.value for name, bound in bounds_of(architecture, cut).items() if isinstance(bound, Bound)}
-    formula, proved = talk_formula(B, M).value if cut == HALVES else None, bounds.get("theorem", 0)
-    rows = _rows(architecture, cut, formula, proved)
+    formula, proved = talk_formula(B, M) if cut == HALVES else None, bounds.get("theorem", 0)
+    if formula and formula.log2 > LARGEST_BITS:
+        raise BudgetError(
+            f"an atlas writes the talk's formula out, and {formula.power} is too long; use a smaller B or M"
+        )
+    formula = formula and formula.value
+    return bounds, formula, proved, _rows(architecture, cut, formula, proved)
+
+
+def _certify(architecture, place, atlas, progress):
+    """Certify one cell, and leave its certificate beside the atlas."""
+    _, M, B, channels, cut = place
+    bounds, formula, proved, rows = _asked(architecture, B, M, cut)
     certified, certificate = issue(architecture, cut, rows=rows, progress=progress)
     upper = min(bounds["saturation"], bounds.get("non_overlapping_upper", bounds["saturation"]))
     cell = Cell(

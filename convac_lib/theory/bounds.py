@@ -1,13 +1,19 @@
 """Every bound on the rank across a cut, as exact powers, each naming its statement and checking its hypotheses."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
+from decimal import ROUND_CEILING, Decimal, localcontext
 from fractions import Fraction
+from functools import cache
 from itertools import product
-from math import isqrt, log2, prod
+from math import inf, isqrt, log2, prod
 
-from convac_lib.architecture import Architecture, Layer, common_case, require_positive_integers
-from convac_lib.errors import ArchitectureError, HypothesisError
-from convac_lib.theory.tensors import Cut, make_cut
+from convac_lib.architecture import Architecture, Layer, common_case, require_size
+from convac_lib.errors import ArchitectureError, BudgetError, HypothesisError, shown
+from convac_lib.theory.tensors import CUTS, Cut, make_cut
+
+LARGEST_BITS = 2**20  # of a power that is written out; its roots take under a second
+WRITTEN_BITS = 2**10  # of a number that is printed, or written as a bound's base, in full
 
 
 @dataclass(frozen=True)
@@ -33,55 +39,84 @@ class Bound:
 
     @property
     def value(self) -> int:
-        """⌈base^exponent⌉ exactly: a rank is a whole number, so a lower bound rounds up."""
-        power = self.base**self.exponent.numerator
-        root = isqrt(power) if self.exponent.denominator == 2 else power
-        root = isqrt(isqrt(power)) if self.exponent.denominator == 4 else root
-        return root + (root**self.exponent.denominator < power)
+        """⌈base^exponent⌉ exactly: a rank is a whole number, so a lower bound rounds up.
+
+        Raises:
+            BudgetError: if base^(the exponent's numerator) has over 2²⁰ bits; `log2` says how large it is.
+        """
+        exponent, root = self.exponent.numerator, self.exponent.denominator
+        if self.base > 1 and exponent * log2(self.base) > LARGEST_BITS:
+            raise BudgetError(f"{self.power} is too large to write out; its log2 is {self.log2:.3g}")
+        power = self.base**exponent if self.base > 1 else 1
+        lower = isqrt(power) if root == 2 else isqrt(isqrt(power)) if root == 4 else power
+        return lower + (lower**root < power)
 
     @property
     def log2(self) -> float:
-        """log₂ of the bound, for when it is huge."""
-        return float(self.exponent) * log2(self.base)
+        """log₂ of the bound, for when it is huge; infinite where that passes the largest float too."""
+        try:
+            return float(self.exponent) * log2(self.base)
+        except OverflowError:
+            return inf if self.base > 1 else 0.0
+
+    @property
+    def power(self) -> str:
+        """The bound as a power, in a few characters however large it is."""
+        if self.exponent.denominator == 1:
+            return f"{shown(self.base)}^{shown(self.exponent.numerator)}"
+        return f"⌈{shown(self.base)}^({shown(self.exponent.numerator)}/{self.exponent.denominator})⌉"
 
     def __str__(self):
         if self.base == 1 or self.exponent == 1:
-            return f"{self.value:,}"
-        whole = self.exponent.denominator == 1
-        power = f"{self.base}^{self.exponent}" if whole else f"⌈{self.base}^({self.exponent})⌉"
-        return f"{power} = {self.value:,}" if self.log2 < 64 else power
+            return f"{self.value:,}" if self.base.bit_length() <= WRITTEN_BITS else shown(self.base)
+        return f"{self.power} = {self.value:,}" if self.log2 < 64 else self.power
 
 
-def shrunk_windows(architecture: Architecture, K: int) -> dict[int, tuple[int, ...]]:
-    """Shrink windows as far as their strides: every total receptive field that layer K can have, and windows for it.
+def minimal_windows(architecture: Architecture, K: int, alpha: int) -> tuple[int, ...] | None:
+    """Shrink windows as far as their strides to make the total receptive field at layer K just larger than α.
 
-        T = 1 + Σ_l (t_l − 1)·T_S⁽ˡ⁻¹⁾,   S_l ≤ t_l ≤ R_l
+        min { T = 1 + Σ_l (t_l − 1)·T_S⁽ˡ⁻¹⁾ :  S_l ≤ t_l ≤ R_l,  T > α }
+
+    Each total stride divides the next, so windows that grow in lower layers by one step of a higher layer or more can
+    give exactly that step back. From the top down, a layer therefore grows as often as fits below the least T, and once
+    more only if the layers below cannot make up the rest.
 
     Args:
         architecture: the network.
         K: a layer, 1..L.
+        alpha: α, in patches.
 
     Returns:
-        {T: (t_1, …, t_K)}, in patches and in pixels of each layer's input.
+        (t_1, …, t_K), in pixels of each layer's input, or None if T_R⁽ᴷ⁾ ≤ α.
 
     Raises:
         HypothesisError: if R < S in a layer.
 
     Source: Sharir & Shashua 2017, "α-minimal total receptive field". Chapter: *The overlap theorem*.
 
-    >>> shrunk_windows(common_case(B=2, M=2, size=4), K=2)
-    {2: (1, 2), 3: (2, 2)}
+    >>> minimal_windows(common_case(B=3, M=2, size=8), K=3, alpha=4)
+    (2, 2, 2)
     """
     _require_patches_read(architecture)
-    reachable = {1: ()}
-    for layer, step in zip(architecture.layers[:K], (1, *architecture.total_strides)):
-        windows = range(layer.stride, layer.receptive_field + 1)
-        reachable = {total + (t - 1) * step: (*sides, t) for total, sides in reachable.items() for t in windows}
-    return reachable
+    if architecture.total_receptive_fields[K - 1] <= alpha:
+        return None
+    layers, steps = architecture.layers[:K], (1, *architecture.total_strides)
+    missing = alpha + 1 - steps[K]  # with t_l = S_l in every layer, T is T_S
+    below = architecture.total_receptive_fields[K - 1] - steps[K]  # what the layers still to come can add
+    windows = []
+    for layer, step in zip(layers[::-1], steps[K - 1 :: -1]):
+        most = layer.receptive_field - layer.stride
+        below -= most * step
+        grown = min(most, max(0, missing) // step)
+        if missing - grown * step > below:
+            grown += 1
+        missing -= grown * step
+        windows.append(layer.stride + grown)
+    return tuple(windows[::-1])
 
 
 def minimal_total_receptive_field(architecture: Architecture, K: int, alpha: int) -> int | None:
-    """Shrink windows as far as their strides to make the total receptive field at layer K just larger than α.
+    """Find the least total receptive field larger than α that layer K can have, as `minimal_windows` shrinks it.
 
         T_R⁽ᴷ'ᵅ⁾ = min { 1 + Σ_l (t_l − 1)·T_S⁽ˡ⁻¹⁾ :  S_l ≤ t_l ≤ R_l,  the sum is > α }
 
@@ -101,7 +136,10 @@ def minimal_total_receptive_field(architecture: Architecture, K: int, alpha: int
     >>> minimal_total_receptive_field(common_case(B=3, M=2, size=8), K=3, alpha=4)
     5
     """
-    return min((total for total in shrunk_windows(architecture, K) if total > alpha), default=None)
+    windows = minimal_windows(architecture, K, alpha)
+    if windows is None:
+        return None
+    return 1 + sum((t - 1) * step for t, step in zip(windows, (1, *architecture.total_strides)))
 
 
 def theorem(architecture: Architecture, cut: "str | Cut" = "left-right") -> Bound:
@@ -150,7 +188,7 @@ def theorem(architecture: Architecture, cut: "str | Cut" = "left-right") -> Boun
             f"shrunk to at most {H}, and has at least 2 channels in every layer below; this network has none"
         )
     exponent = ((H - T) // step + 1) * -(-H // step)
-    statement = f"for almost all weights, rank ≥ D^e with K = {K}, T = {T}, D = {D}, e = {exponent}"
+    statement = f"for almost all weights, rank ≥ D^e with K = {K}, T = {T}, D = {shown(D)}, e = {exponent}"
     return Bound(statement, "proved", D, Fraction(exponent), K)
 
 
@@ -162,7 +200,7 @@ def talk_formula(B: int, M: int) -> Bound:
     >>> print(talk_formula(B=3, M=4))
     ⌈4^(25/4)⌉ = 5,793
     """
-    statement = f"for almost all weights, rank ≥ M^((2B−1)²/4) with M = {M}, B = {B}"
+    statement = f"for almost all weights, rank ≥ M^((2B−1)²/4) with M = {shown(M)}, B = {shown(B)}"
     return Bound(statement, "claimed in the talk", M, Fraction((2 * B - 1) ** 2, 4))
 
 
@@ -201,12 +239,15 @@ def talk_bound(architecture: Architecture, cut: "str | Cut" = "left-right") -> B
             "2, down to 1×1, all with weights, the same channels and the border 'neutral'"
         )
     if C < M:
-        raise HypothesisError(f"the talk's formula needs at least M = {M} channels in every layer, and they have {C}")
+        raise HypothesisError(
+            f"the talk's formula needs at least M = {shown(M)} channels in every layer, and they have {shown(C)}"
+        )
     bound = talk_formula(B, M)
     if bound.exponent > H**2 // 2:
+        exponent = f"{float(bound.exponent):g}" if bound.exponent < 10**30 else shown(int(bound.exponent))
         raise HypothesisError(
-            f"the talk's formula asks for {M}^{float(bound.exponent):g}, more than the matricization's side "
-            f"{M}^{H**2 // 2}: at size {H} and B = {B} it is false; use a larger size"
+            f"the talk's formula asks for {shown(M)}^{exponent}, more than the matricization's side "
+            f"{shown(M)}^{H**2 // 2}: at size {H} and B = {shown(B)} it is false; use a larger size"
         )
     return bound
 
@@ -234,7 +275,7 @@ def common_case_exponents(B: int, size: int) -> tuple[Fraction, Fraction]:
     >>> [tuple(map(str, common_case_exponents(B=3, size=size))) for size in (4, 6)]
     [('8', '25/4'), ('6', '25/4')]
     """
-    require_positive_integers(size=size)
+    require_size(size)
     layers = (Layer(B, 1, 2), Layer(2, 2, 2)) * max(1, (size - 1).bit_length())
     return theorem(Architecture(size, 1, layers)).exponent, talk_formula(B, M=1).exponent
 
@@ -249,7 +290,8 @@ def non_overlapping_upper(architecture: Architecture, cut: "str | Cut" = "left-r
 
     A patch has a = M and b = 1, or the reverse; a node with a single child combines only that child's channels, so its
     s is the child's. This is the min cut of the tree, a node's C_l terms being one bond. For halves aligned with the
-    windows it is C_L: a rank r needs r channels.
+    windows it is C_L: a rank r needs r channels. Nodes that see the same are computed once, whatever the image's size. A
+    product of powers of several numbers that is beyond 2^1024 is rounded up to a power of 2.
 
     Args:
         architecture: the network; R_l = S_l in every layer.
@@ -274,22 +316,12 @@ def non_overlapping_upper(architecture: Architecture, cut: "str | Cut" = "left-r
         if layer.is_overlapping:
             raise HypothesisError(
                 f"the bound is for non-overlapping networks, and layer {number} has receptive field "
-                f"{layer.receptive_field} over stride {layer.stride}"
+                f"{shown(layer.receptive_field)} over stride {shown(layer.stride)}"
             )
-    M, size = architecture.representation_channels, architecture.size
-    cut = make_cut(cut, size)
-    first = set(cut.rows)
-    nodes = {divmod(patch, size): (M, 1, 1) if patch in first else (1, M, 1) for patch in range(size**2)}
-    for layer, output_size in zip(architecture.layers, architecture.sizes):
-        families = {position: [] for position in product(range(output_size), repeat=2)}
-        for (row, column), node in nodes.items():
-            position = row // layer.stride, column // layer.stride
-            if position in families:  # a "valid" border may leave pixels to no window
-                families[position].append(node)
-        nodes = {position: _node(children, layer.channels) for position, children in families.items()}
-    _, _, bound = nodes[0, 0]
-    statement = f"for all weights of this non-overlapping network, rank ≤ {bound} across the cut {cut.name}"
-    return Bound(statement, "proved", bound, Fraction(1))
+    cut = make_cut(cut, architecture.size)
+    words, base, exponent = _written(_root(architecture, cut))
+    statement = f"for all weights of this non-overlapping network, rank ≤ {words} across the cut {cut.name}"
+    return Bound(statement, "proved", base, Fraction(exponent))
 
 
 def saturation(architecture: Architecture, cut: "str | Cut" = "left-right") -> Bound:
@@ -313,8 +345,8 @@ def saturation(architecture: Architecture, cut: "str | Cut" = "left-right") -> B
     256
     """
     cut = make_cut(cut, architecture.size)
-    M, patches = architecture.representation_channels, min(len(cut.rows), len(cut.columns))
-    return Bound(f"no network's rank passes M^{patches} with M = {M}", "proved", M, Fraction(patches))
+    M, patches = architecture.representation_channels, min(cut.sides)
+    return Bound(f"no network's rank passes M^{patches} with M = {shown(M)}", "proved", M, Fraction(patches))
 
 
 BOUNDS = {
@@ -355,9 +387,8 @@ def bounds_of(architecture: Architecture, cut: "str | Cut" = "left-right") -> "d
 
 def _require_half_cut(architecture, cut, what):
     _require_single_output(architecture, what)
-    cut, size = make_cut(cut, architecture.size), architecture.size
-    halves = [] if size % 2 else [make_cut(name, size) for name in ("left-right", "top-bottom")]
-    if {cut.rows, cut.columns} not in [{half.rows, half.columns} for half in halves]:
+    cut = make_cut(cut, architecture.size)
+    if not any(cut.is_like(name) for name in ("left-right", "top-bottom")):
         raise HypothesisError(f"{what} is for the cuts 'left-right' and 'top-bottom', and this one is {cut.name!r}")
 
 
@@ -375,9 +406,122 @@ def _require_single_output(architecture, what):
                               f"{architecture.sizes[-1]}")  # fmt: skip
 
 
+def _root(architecture, cut):
+    """s of the tree's root: see `non_overlapping_upper`.
+
+    Nodes of a layer that see like patches are computed once. Along either axis they are of few kinds: the last, which
+    the image's border may cut short, the one that holds the middle, and on either side of it by turns the even and the
+    odd ones. Nodes above patches that a cut lists are told apart one by one.
+
+    A bound is a product of powers, ((q, e), …) for Π q^e, since the number itself may have more digits than there is
+    memory.
+    """
+    size, M, listed = architecture.size, _power(architecture.representation_channels), cut.listed or ()
+    first, second = (M, (), ()), ((), M, ())
+    rule = (lambda *patch: False) if cut.listed else CUTS[cut.name]
+    marked, kinds = dict.fromkeys((divmod(patch, size) for patch in listed), first), _kinds(size, size, 1)
+    numbered = list(product(enumerate(kinds), repeat=2))
+    alike = {(i, j): first if rule(size, row.start, column.start) else second for (i, row), (j, column) in numbered}
+    for layer, below, outputs, step in zip(
+        architecture.layers, (size, *architecture.sizes), architecture.sizes, architecture.total_strides
+    ):
+        known, families = {}, {}
+        for row, column in marked:
+            families.setdefault((row // layer.stride, column // layer.stride), []).append((row, column))
+
+        @cache
+        def along(place, kinds=kinds, stride=layer.stride, below=below):
+            """How many children of each kind a place along an axis has."""
+            stop = min(place * stride + stride, below)
+            counts = ((kind, _count(members, place * stride, stop)) for kind, members in enumerate(kinds))
+            return [(kind, count) for kind, count in counts if count]
+
+        def node(row, column, own=(), kinds=kinds, alike=alike, marked=marked, known=known, layer=layer, along=along):
+            counts = Counter()
+            for (i, rows), (j, columns) in product(along(row), along(column)):
+                counts[alike[i, j]] += rows * columns
+            for child in own:
+                counts[alike[_kind(child[0], kinds), _kind(child[1], kinds)]] -= 1
+                counts[marked[child]] += 1
+            children = frozenset((value, count) for value, count in counts.items() if count)
+            if children not in known:
+                known[children] = _node(children, layer.channels)
+            return known[children]
+
+        marked = {  # a "valid" border may leave patches to no window
+            place: node(*place, own) for place, own in families.items() if max(place) < outputs
+        }
+        kinds = _kinds(size, outputs, step)
+        numbered = product(enumerate(kinds), repeat=2)
+        alike = {(i, j): node(row.start, column.start) for (i, row), (j, column) in numbered}
+    return marked.get((0, 0), alike[0, 0])[2]
+
+
+def _kinds(size, outputs, step):
+    """Which of an axis's places see alike, up to where the image ends, its middle lies and the even patches are."""
+    last, middle = outputs - 1, min(size // 2 // step, outputs - 1)
+    between = [(0, middle), (1, middle), (middle + 1, last), (middle + 2, last)]
+    kinds = [range(last, outputs), range(middle, min(middle + 1, last)), *(range(*ends, 2) for ends in between)]
+    return [kind for kind in kinds if kind]
+
+
+def _kind(place, kinds):
+    return next(number for number, kind in enumerate(kinds) if place in kind)
+
+
+def _count(kind, start, stop):
+    """How many places from start to stop are of a kind."""
+    start = max(kind.start, start + (kind.start - start) % kind.step)
+    return max(0, -(-(min(kind.stop, stop) - start) // kind.step))
+
+
 def _node(children, channels):
-    """(a, b, s) of the node over these children: see `non_overlapping_upper`."""
-    a, b, s = map(prod, zip(*children))
-    limit = channels * s
-    a, b = min(a, limit), min(b, limit)
-    return a, b, min(a, b) if len(children) > 1 else s
+    """(a, b, s) of the node over these children, given with how many of each: see `non_overlapping_upper`."""
+    a, b, s = (_product((value[side], count) for value, count in children) for side in range(3))
+    limit = _product([(_power(channels), 1), (s, 1)])
+    a, b = _smaller(a, limit), _smaller(b, limit)
+    return a, b, s if sum(count for _, count in children) == 1 else _smaller(a, b)
+
+
+def _power(number):
+    return ((number, 1),) if number > 1 else ()
+
+
+def _product(factors):
+    """Π of products of powers, each so many times."""
+    total = Counter()
+    for powers, count in factors:
+        for base, exponent in powers:
+            total[base] += exponent * count
+    return tuple(sorted(total.items()))
+
+
+def _smaller(x, y):
+    """The smaller of two products of powers; of two that agree in over 50 digits of their logarithms, either."""
+    ratio = Counter(dict(x))
+    ratio.subtract(dict(y))
+    if sum(abs(exponent) * base.bit_length() for base, exponent in ratio.items()) <= WRITTEN_BITS:
+        above, below = (prod(base ** max(0, sign * e) for base, e in ratio.items()) for sign in (1, -1))
+        return x if above <= below else y
+    return x if _logarithm(ratio.items()) <= 0 else y
+
+
+def _logarithm(powers):
+    """log₂ of a product of powers, to 50 digits behind the point; that of a power of 2 is exact."""
+    with localcontext(prec=50 + sum(len(str(exponent)) for _, exponent in powers)):
+        total = Decimal(0)
+        for base, exponent in powers:
+            twos = (base & -base).bit_length() - 1
+            total += exponent * (twos + Decimal(base >> twos).ln() / Decimal(2).ln())
+        return total
+
+
+def _written(powers):
+    """A product of powers in words, and as base^exponent; one of several bases that is too long is rounded up."""
+    if sum(exponent * log2(base) for base, exponent in powers) <= WRITTEN_BITS:
+        value = prod(base**exponent for base, exponent in powers)
+        return str(value), value, 1
+    if len(powers) > 1:
+        powers = ((2, int(_logarithm(powers).to_integral_value(ROUND_CEILING))),)
+    ((base, exponent),) = powers
+    return (shown(base) if exponent == 1 else f"{shown(base)}^{exponent}"), base, exponent

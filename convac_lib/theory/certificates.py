@@ -6,16 +6,18 @@ import re
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from functools import reduce
-from itertools import product
 from math import prod
 from pathlib import Path
 
 import numpy as np
 
-from convac_lib.architecture import BORDERS, Architecture, Layer
-from convac_lib.errors import CertificateError, ConvacError, DataError
+from convac_lib.architecture import BORDERS, LARGEST_LAYERS, Architecture, Layer
+from convac_lib.budget import require_memory
+from convac_lib.errors import CertificateError, ConvacError, DataError, shown
 from convac_lib.files import replace
 from convac_lib.theory.circuits import Circuit, weight_shapes
+from convac_lib.theory.costs import levels
+from convac_lib.theory.fields import require_prime
 from convac_lib.theory.tensors import Cut, make_cut
 
 FORMAT = "convac rank certificate 1"
@@ -96,10 +98,16 @@ class RankCertificate:
         """Write the certificate, whole or not at all.
 
         Raises:
-            ConvacError: if the file cannot be written.
+            ConvacError: if the file cannot be written, or is larger than `load` reads.
         """
+        text = json.dumps(self.document(), separators=(",", ":")).encode() + b"\n"
+        if len(text) > LARGEST_FILE:
+            raise ConvacError(
+                f"a certificate may have {LARGEST_FILE:,} bytes, and this one has {len(text):,}; certify fewer rows, or a "
+                "smaller network"
+            )
         try:
-            replace(path, json.dumps(self.document(), separators=(",", ":")).encode() + b"\n")
+            replace(path, text)
         except OSError as error:
             raise ConvacError(
                 f"cannot write {path}: {error.strerror}; name a file in a folder that can be written"
@@ -164,6 +172,9 @@ def load(path: str | Path) -> RankCertificate:
     _require(_whole(rank, 1, LARGEST_RANK), f"its rank must be a whole number from 1 to {LARGEST_RANK}")
     layers = document["layers"]
     _require(
+        not isinstance(layers, list) or len(layers) <= LARGEST_LAYERS, f"it may have at most {LARGEST_LAYERS:,} layers"
+    )
+    _require(
         isinstance(layers, list)
         and all(isinstance(layer, list) and len(layer) == 4 and type(layer[3]) is bool for layer in layers)
         and all(_wholes(layer[:3], 1, LARGEST_NUMBER) for layer in layers),
@@ -214,15 +225,47 @@ def load(path: str | Path) -> RankCertificate:
     )
 
 
+def require_statable(network: Architecture | Circuit, prime: int) -> None:
+    """Raise `ConvacError` if no certificate can state a network, whatever its rank: before any work on one."""
+    plan = network if isinstance(network, Architecture) else network.architecture
+    M, size = plan.representation_channels, plan.size
+    if M > LARGEST_M or size > LARGEST_SIZE:
+        raise ConvacError(
+            f"a certificate holds at most {LARGEST_M} representation channels and size {LARGEST_SIZE}, and this network "
+            f"has {shown(M)} and {shown(size)}; use a smaller network, or certify without a certificate"
+        )
+    largest = max(max(layer.receptive_field, layer.channels) for layer in plan.layers)
+    if largest > LARGEST_NUMBER:
+        raise ConvacError(
+            f"a certificate holds receptive fields and channels of at most {LARGEST_NUMBER:,}, and this network has "
+            f"{shown(largest)}; use a smaller network, or certify without a certificate"
+        )
+    one_hot = isinstance(network, Architecture) or (network.templates == np.eye(M, dtype=int)).all()
+    if require_prime(getattr(network, "prime", None) or prime) > LARGEST_PRIME or not one_hot:
+        raise ConvacError("a certificate states one-hot templates and a prime of at most 2^31; use those")
+    numbers = sum(map(prod, weight_shapes(plan)))
+    if 2 * numbers > LARGEST_FILE:  # each is a digit and a comma at least
+        raise ConvacError(
+            f"a certificate holds all {numbers:,} weights in at most {LARGEST_FILE:,} bytes; use a smaller network, or "
+            "certify without a certificate"
+        )
+
+
 def require_checkable(certificate: RankCertificate) -> RankCertificate:
     """Return a certificate; raise `DataError` if checking it would take more than an hour or so, or too much memory."""
-    work, held = cost_of(certificate.architecture, certificate.cut, certificate.rank)
+    require_work(certificate.architecture, certificate.cut, certificate.rank, "certify fewer rows")
+    return certificate
+
+
+def require_work(architecture: Architecture, cut: tuple[int, ...], k: int, smaller: str) -> None:
+    """Refuse a k×k minor whose check would take more than an hour or so, or too much memory."""
+    work, held = cost_of(architecture, cut, k)
     if work > LARGEST_WORK or held > LARGEST_HELD:
         raise DataError(
             f"checking this certificate would take {work:.1e} products and {held:.1e} numbers at once; "
-            f"the limits are {LARGEST_WORK:.1e} and {LARGEST_HELD:.1e}, so certify fewer rows"
+            f"the limits are {LARGEST_WORK:.1e} and {LARGEST_HELD:.1e}, so {smaller}"
         )
-    return certificate
+    require_memory(8 * held, "checking this certificate", "check it on a machine with more memory")
 
 
 def cost_of(architecture: Architecture, cut: tuple[int, ...], k: int) -> tuple[float, int]:
@@ -230,23 +273,15 @@ def cost_of(architecture: Architecture, cut: tuple[int, ...], k: int) -> tuple[f
 
     What varies over rows and columns is found once a pair; what varies over either, once a tile.
     """
-    reads = [(layer.receptive_field * size) ** 2 for layer, size in zip(architecture.layers, architecture.sizes)]
-    if sum(reads) * CALL > LARGEST_WORK:  # before each is looked at
-        return float(sum(reads) * CALL), k**2
-    first, tiles = frozenset(cut), prod(-(-k // side) for side in TILE)
-    below = {divmod(patch, architecture.size): {patch in first} for patch in range(architecture.size**2)}
-    work, most = k**3 / 3, 0
-    for layer, d, size in zip(architecture.layers, architecture.channels, architecture.sizes):
-        above, offsets = {}, list(product(range(layer.receptive_field), repeat=2))
-        for u, v in product(range(size), repeat=2):
-            window = [below.get((u * layer.stride + i, v * layer.stride + j), set()) for i, j in offsets]
-            above[u, v] = set().union(*window)
-            straddling = sum(len(sides) == 2 for sides in window)
-            work += k**2 * layer.channels * (straddling * (d + 1) + 2 * (len(above[u, v]) == 2))
-            work += tiles * d * len(offsets) * (CALL + layer.channels * max(TILE))
-        straddling = sum(len(sides) == 2 for sides in above.values())
-        most = max(most, layer.channels * (straddling * prod(TILE) + size**2 * max(TILE)))
-        below = above
+    reads = sum((layer.receptive_field * size) ** 2 for layer, size in zip(architecture.layers, architecture.sizes))
+    if reads * CALL > LARGEST_WORK:  # before each is looked at
+        return float(reads * CALL), k**2
+    tiles, work, most = prod(-(-k // side) for side in TILE), k**3 / 3, 0
+    counted = levels(architecture, make_cut(cut, architecture.size))
+    for level, C, d in zip(counted, architecture.channels[1:], architecture.channels):
+        work += k**2 * C * (level.straddling_reads * (d + 1) + 2 * level.straddling)
+        work += tiles * d * level.reads * (CALL + C * max(TILE))
+        most = max(most, C * (level.straddling * prod(TILE) + level.positions * max(TILE)))
     return work, k**2 + 3 * THREADS * most  # the layer below, its products and this one
 
 

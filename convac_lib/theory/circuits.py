@@ -1,15 +1,18 @@
 """Convolutional arithmetic circuits, evaluated exactly: short, plain, and the oracle of every test."""
 
 import warnings
-from dataclasses import dataclass
-from itertools import product
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise, product
+from math import prod
 
 import numpy as np
 
 from convac_lib.architecture import Architecture, Layer
-from convac_lib.errors import ConvacError, DataError, WeightError
+from convac_lib.budget import free_memory, largest, require_memory
+from convac_lib.errors import ConvacError, DataError, WeightError, shown
 from convac_lib.theory.fields import dyadic_elements, elements, reduce, require_prime, require_seed
-from convac_lib.theory.tensors import IMAGES_AT_ONCE, Cut, grid_tensor
+from convac_lib.theory.tensors import IMAGES_AT_ONCE, Cut, grid_tensor, require_composable
 
 _OUTSIDE = {"ones": 1, "zero": 0}
 
@@ -159,6 +162,10 @@ class Circuit:
             require_prime(self.prime)
         warn_of_zeros(self.architecture, stacklevel=3)
         M = self.architecture.representation_channels
+        if self.templates is None:
+            require_memory(
+                24 * M**2, f"a template matrix of {shown(M)}×{shown(M)}", "use fewer representation channels"
+            )
         templates = np.eye(M, dtype=int) if self.templates is None else self.templates
         weights = [
             elements(weight, self.prime, f"layer {number}'s weight")
@@ -268,8 +275,19 @@ class Circuit:
         return Circuit(self.architecture, tuple(weights), dense, prime, templates)
 
     def grid_tensor(self, class_index: int = 0) -> np.ndarray:
-        """A(f), of shape (M,)*N, for one class; `ConvacError` beyond 2²⁶ entries."""
+        """A(f), of shape (M,)*N, for one class; `ConvacError` beyond 2²⁶ entries, or where memory is short."""
         M, patches = self.architecture.representation_channels, self.architecture.size**2
+        require_composable(M, patches)
+        values = [
+            C * size**2
+            for C, size in zip(self.architecture.channels, (self.architecture.size, *self.architecture.sizes))
+        ]
+        at_once = min(M**patches, IMAGES_AT_ONCE)
+        require_memory(
+            8 * (2 * M**patches + 4 * at_once * max(map(sum, pairwise(values)))),
+            f"a grid tensor of {M**patches:,} entries, {at_once:,} at a time,",
+            "use fewer channels or a smaller image",
+        )
         numbers = np.arange(M)[:, None]  # of the templates: (M, 1)
         return grid_tensor(lambda digits: self.at_templates(digits[..., 0])[class_index], numbers, patches)
 
@@ -289,6 +307,59 @@ def weight_shapes(architecture: Architecture) -> list[tuple[int, ...]]:
         + (layer.channels, channels, layer.receptive_field, layer.receptive_field)
         for layer, channels, size in zip(architecture.layers, architecture.channels, architecture.sizes)
     ]
+
+
+def require_room(architecture: Architecture, prime: int | None = None) -> None:
+    """Raise `BudgetError` if a network's weights and its template matrix take more memory than is free.
+
+    >>> from convac_lib import common_case
+    >>> require_room(common_case(B=3, M=10**9, size=4))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    convac_lib.errors.BudgetError: drawing this network's weights needs about ... GiB of memory, and ... GiB are free; \
+use at most ... channels and templates
+    """
+
+    def fits(smaller):
+        return weights_memory(smaller, prime) <= free
+
+    free = free_memory()
+    if not fits(architecture):
+        smaller = "use smaller strides and windows" if architecture.shared else "share the weights"
+        needed = weights_memory(architecture, prime)
+        require_memory(needed, "drawing this network's weights", smaller_network(architecture, fits) or smaller)
+
+
+def weights_memory(architecture: Architecture, prime: int | None) -> int:
+    """Bytes at the peak that drawing a network's weights, and its template matrix, takes."""
+    sizes = [*map(prod, weight_shapes(architecture)), architecture.representation_channels**2]
+    return (8 if (prime or 0) <= 2**31 else 48) * (2 * sum(sizes) + 3 * max(sizes))
+
+
+def smaller_network(architecture: Architecture, fits: Callable[[Architecture], bool]) -> str | None:
+    """The remedy for a network that is too large: fewer channels, or smaller windows too; None if neither helps."""
+
+    def capped(channels, receptive_field):
+        layers = [
+            replace(
+                layer,
+                channels=min(channels, layer.channels),
+                receptive_field=max(layer.stride, min(receptive_field, layer.receptive_field)),
+            )
+            for layer in architecture.layers
+        ]
+        M = min(channels, architecture.representation_channels)
+        return replace(architecture, representation_channels=M, layers=layers)
+
+    most = min(2**40, max(architecture.channels))  # beyond, nothing fits
+    widest = min(2**40, max(layer.receptive_field for layer in architecture.layers))
+    if few := largest(lambda channels: fits(capped(channels, widest)), most):
+        return f"use at most {few:,} channels and templates"
+    few = min(most, *architecture.channels)
+    if field := largest(lambda receptive_field: fits(capped(few, receptive_field)), widest):
+        return f"use receptive fields of at most {field:,}" + f", and at most {few:,} channels and templates" * (
+            few < most
+        )
+    return None
 
 
 def pooling_weight(layer: Layer) -> np.ndarray:
@@ -312,6 +383,7 @@ def random_circuit(architecture: Architecture, *, seed: int, prime: int | None =
     Raises:
         ArchitectureError: if the network does not end in 1×1, or R < S in a layer.
         ConvacError: if the seed is not a whole number of at least 0.
+        BudgetError: if the weights take more memory than is free.
 
     Chapter: *The overlap theorem*.
 
@@ -320,6 +392,7 @@ def random_circuit(architecture: Architecture, *, seed: int, prime: int | None =
     (1, 2)
     """
     generator = np.random.default_rng(require_seed(seed))
+    require_room(architecture, prime)
 
     def draw(shape):
         return generator.standard_normal(shape) if prime is None else generator.integers(0, prime, shape)

@@ -7,7 +7,7 @@ Wherever an argument is called `prime`, None stands for the real numbers.
 import numpy as np
 from flint import fmpz
 
-from convac_lib.errors import ConvacError, WeightError
+from convac_lib.errors import ConvacError, WeightError, shown
 
 DEFAULT_PRIME = 2**31 - 1
 
@@ -19,14 +19,14 @@ def require_prime(prime: int) -> int:
     2147483647
     """
     if not isinstance(prime, int) or not 2 <= prime < 2**63 or not fmpz(prime).is_prime():
-        raise ConvacError(f"{prime!r} is not a prime below 2**63; use for example {DEFAULT_PRIME}")
+        raise ConvacError(f"{shown(prime)} is not a prime below 2**63; use for example {DEFAULT_PRIME}")
     return prime
 
 
 def require_seed(seed: int) -> int:
     """Return a seed if it is a whole number of at least 0; raise `ConvacError` otherwise."""
     if not isinstance(seed, int) or seed < 0:
-        raise ConvacError(f"seed must be a whole number of at least 0, not {seed!r}")
+        raise ConvacError(f"seed must be a whole number of at least 0, not {shown(seed)}")
     return seed
 
 

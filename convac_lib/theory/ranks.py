@@ -7,18 +7,19 @@ from typing import Protocol
 import numpy as np
 
 from convac_lib.architecture import Architecture
-from convac_lib.errors import ConvacError
+from convac_lib.budget import require_memory, require_time
+from convac_lib.errors import ConvacError, shown
 from convac_lib.theory.bounds import Bound, bounds_of
 from convac_lib.theory.certificates import (
-    LARGEST_M,
-    LARGEST_PRIME,
     LARGEST_RANK,
-    LARGEST_SIZE,
     RankCertificate,
     packed,
     require_checkable,
+    require_statable,
+    require_work,
 )
 from convac_lib.theory.circuits import Circuit, random_circuit
+from convac_lib.theory.costs import ELIMINATED, FLINT, require_affordable
 from convac_lib.theory.elimination import echelon
 from convac_lib.theory.fields import DEFAULT_PRIME, require_prime, require_seed
 from convac_lib.theory.filling import matricization
@@ -50,12 +51,20 @@ def rank_modulo(matrix: np.ndarray, prime: int = DEFAULT_PRIME) -> int:
 
     Raises:
         ConvacError: if p is no prime, or the matrix is not two-dimensional or not of integers.
+        BudgetError: if that takes more memory than is free, or too much time.
 
     Source: talk, "almost all functions": every minor is a polynomial in the weights. Chapter: *The overlap theorem*.
 
     >>> rank_modulo(np.array([[1, 2], [3, 6]])), rank_modulo(np.array([[1, 0], [0, 7]]), prime=7)
     (1, 1)
     """
+    require_prime(prime)
+    if getattr(matrix, "ndim", None) == 2:
+        (m, n), python = matrix.shape, prime > 2**31
+        what, smaller = f"the rank of a {m:,}×{n:,} matrix", "take some of its rows and columns"
+        if isinstance(matrix, np.ndarray):
+            require_memory(m * n * (160 if python else 12), what, smaller)
+        require_time(m * n * min(m, n) / ELIMINATED * (FLINT if python else 1), what, smaller)
     return echelon(matrix, prime)[0]
 
 
@@ -117,6 +126,7 @@ def certify_rank(
         CutError: if the cut does not fit the image.
         ConvacError: if p is no prime, rows is not a whole number of at least 1, the seed is none of at least 0, or the
             real weights are to be taken modulo 2.
+        BudgetError: if that takes more memory than is free, or by an estimate more than 6 hours.
 
     Source: talk, slides "Overlapping Efficiency". Chapter: *The overlap theorem*.
 
@@ -156,20 +166,21 @@ def issue(
     >>> certified.rank, certificate.rows, len(certificate.columns)
     (2, ('00', '01'), 2)
     """
-    certified, circuit, cut, *pivots = _find(network, cut, rows, seed, prime, progress)
-    architecture = circuit.architecture
-    M = architecture.representation_channels
-    if M > LARGEST_M or architecture.size > LARGEST_SIZE or certified.rank > LARGEST_RANK:
+    circuit = network if isinstance(network, Architecture | Circuit) else network.to_circuit()
+    plan = circuit if isinstance(circuit, Architecture) else circuit.architecture
+    cut = make_cut(cut, plan.require_patches_read().require_single_output().size)
+    require_statable(circuit, prime)
+    require_work(plan, cut.rows, 1, "use smaller windows or a smaller image")
+    certified, circuit, cut, *pivots = _find(circuit, cut, rows, seed, prime, progress)
+    M = circuit.architecture.representation_channels
+    if certified.rank > LARGEST_RANK:
         raise ConvacError(
-            f"a certificate holds at most {LARGEST_M} representation channels, size {LARGEST_SIZE} and rank "
-            f"{LARGEST_RANK:,}, and this one would need {M}, {architecture.size} and {certified.rank:,}; certify fewer rows"
+            f"a certificate holds a rank of at most {LARGEST_RANK:,}, and this one is {certified.rank:,}; certify fewer rows"
         )
-    if circuit.prime > LARGEST_PRIME or (circuit.templates != np.eye(M, dtype=int)).any():
-        raise ConvacError("a certificate states one-hot templates and a prime of at most 2^31; use those")
     if not certified.rank:
         raise ConvacError("the rank is 0, which leaves nothing to certify; use another border, or a larger prime")
     certificate = RankCertificate(
-        architecture=architecture,
+        architecture=circuit.architecture,
         cut=cut.rows,
         prime=circuit.prime,
         weights=tuple(tuple(weight.ravel().tolist()) for weight in circuit.weights),
@@ -184,21 +195,21 @@ def issue(
 
 def _find(network, cut, rows, seed, prime, progress):
     """The `CertifiedRank`, its circuit and cut, and the assignments of the pivots: (rank, |P|) and (rank, |Q|)."""
-    if rows is not None and (not isinstance(rows, int) or rows < 1):
-        raise ConvacError(f"rows must be a whole number of at least 1, not {rows!r}")
-    if isinstance(network, Architecture):
-        network.require_patches_read().require_single_output()  # before weights are drawn
-        network = random_circuit(network, seed=seed, prime=require_prime(prime))
-    elif not isinstance(network, Circuit):
+    require_seed(seed)
+    require_rows(rows)
+    if not isinstance(network, Architecture | Circuit):
         network = network.to_circuit()
-    if network.prime is None:
+    plan = network if isinstance(network, Architecture) else network.architecture
+    prime = require_prime(getattr(network, "prime", None) or prime)
+    plan.require_patches_read().require_single_output()
+    cut, M = make_cut(cut, plan.size), plan.representation_channels
+    limit = rows or _rows(plan, cut)
+    require_affordable(plan, cut, *(_side(M, patches, limit) for patches in cut.sides), prime)
+    if isinstance(network, Architecture):
+        network = random_circuit(plan, seed=seed, prime=prime)
+    elif network.prime is None:
         network = network.modulo(prime)
-    architecture = network.architecture
-    M = architecture.representation_channels
-    cut = make_cut(cut, architecture.size)
-    sides = [M ** len(cut.rows), M ** len(cut.columns)]
-    limit = rows or (LARGEST_WHOLE if max(sides) <= LARGEST_WHOLE else _enough(architecture, cut))
-    generator = np.random.default_rng([require_seed(seed), 1])
+    generator = np.random.default_rng([seed, 1])
     chosen = [_sample(M, len(part), limit, generator) for part in (cut.rows, cut.columns)]
     matrix = matricization(network, cut, *chosen, progress=progress)
     rank, *pivots = echelon(matrix, network.prime, progress=progress)
@@ -207,26 +218,56 @@ def _find(network, cut, rows, seed, prime, progress):
         rows=matrix.shape[0],
         columns=matrix.shape[1],
         saturated=rank == min(matrix.shape),
-        full=list(matrix.shape) == sides,
+        full=all(_side(M, patches, limit + 1) <= limit for patches in cut.sides),
         prime=network.prime,
         seed=seed,
         cut=cut.name,
-        border=architecture.border,
+        border=plan.border,
     )
     return certified, network, cut, *(digits[pivot] for digits, pivot in zip(chosen, pivots))
 
 
-def _enough(architecture, cut):
-    """As many rows as it takes to attain every lower bound that is within reach."""
+def require_rows(rows: int | None) -> None:
+    """Raise `ConvacError` unless a number of rows is left out, or an integer of at least 1."""
+    if rows is not None and (not isinstance(rows, int) or rows < 1):
+        raise ConvacError(f"rows must be a whole number of at least 1, not {shown(rows)}")
+
+
+def require_draws(architecture: Architecture, cut: Cut, rows: int | None, seeds: list[int], primes: list[int]) -> None:
+    """Refuse what `certify_rank` would refuse of any of these draws, or all of them together, before the first.
+
+    Raises:
+        ConvacError: as `certify_rank` does.
+        BudgetError: if all draws would take more than 6 hours, by an estimate.
+    """
+    for check, values in ((require_seed, seeds), (require_prime, primes), (require_rows, [rows])):
+        for value in values:
+            check(value)
+    architecture.require_patches_read().require_single_output()
+    M, limit = architecture.representation_channels, rows or _rows(architecture, cut)
+    sides = (_side(M, patches, limit) for patches in cut.sides)
+    require_affordable(architecture, cut, *sides, max(primes), draws=len(seeds) * len(primes))
+
+
+def _rows(architecture, cut):
+    """All up to 4,096; beyond, as many as it takes to attain every lower bound that is within reach."""
+    M = architecture.representation_channels
+    if max(_side(M, patches, LARGEST_WHOLE + 1) for patches in cut.sides) <= LARGEST_WHOLE:
+        return LARGEST_WHOLE
     bounds = bounds_of(architecture, cut)
     lower = (bounds[name] for name in ("theorem", "common_case"))
     claims = (bound.value for bound in lower if isinstance(bound, Bound) and bound.log2 <= log2(LARGEST_SAMPLE))
     return max([SAMPLED, *claims])
 
 
+def _side(base, length, limit):
+    """min(Mⁿ, limit), of which Mⁿ may be astronomically large."""
+    return limit if base > 1 and length > limit.bit_length() else min(base**length, limit)
+
+
 def _sample(base, length, limit, generator):
     """All Mⁿ assignments if they are at most the limit; else that many distinct ones."""
-    if base**length <= limit:
+    if _side(base, length, limit + 1) <= limit:
         return assignments(base, length)
     drawn = np.empty((0, length), int)
     while len(drawn) < limit:

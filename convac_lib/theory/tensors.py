@@ -5,32 +5,22 @@ Taught in the chapters *Tensors and function spaces* and *Convolutional arithmet
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property, singledispatch
 from functools import reduce as fold
-from functools import singledispatch
-from itertools import product
+from itertools import islice, product
 
 import numpy as np
 
-from convac_lib.errors import ConvacError, CutError
+from convac_lib.architecture import require_size
+from convac_lib.budget import require_memory
+from convac_lib.errors import ConvacError, CutError, shown
 from convac_lib.theory.fields import elements, reduce
 
 LARGEST_TENSOR = 2**26
+LARGEST_AXES = 64  # of a NumPy array
+LARGEST_LIST, NAMED = 2**20, 128  # patches that a cut may list, and that its name spells out
+LISTED = 80  # bytes that a patch takes in a list while it is made
 IMAGES_AT_ONCE = 2**16  # evaluated in one batch: what stays near the cache
-
-
-@dataclass(frozen=True)
-class Cut:
-    """A partition P | Q of the N = H² patches, numbered row by row from 0; made by `make_cut`.
-
-    Args:
-        name: what to call it.
-        rows: P, the patches that index the rows of a matricization, increasing.
-        columns: Q, the other patches, increasing.
-    """
-
-    name: str
-    rows: tuple[int, ...]
-    columns: tuple[int, ...]
 
 
 CUTS = {
@@ -39,6 +29,63 @@ CUTS = {
     "interleaved": lambda size, row, column: column % 2 == 0,
     "checkerboard": lambda size, row, column: (row + column) % 2 == 0,
 }
+
+
+@dataclass(frozen=True, repr=False)
+class Cut:
+    """A partition P | Q of the N = H² patches, numbered row by row from 0; made by `make_cut`.
+
+    Args:
+        name: of the rule in `CUTS` that says which patches are in P; or, of a list of patches, what to call it.
+        size: H, the side of the image in patches.
+        listed: the patches of P, increasing; None for a rule.
+
+    >>> make_cut("checkerboard", 2**20).sides
+    (549755813888, 549755813888)
+    """
+
+    name: str
+    size: int
+    listed: tuple[int, ...] | None = None
+
+    @cached_property
+    def rows(self) -> tuple[int, ...]:
+        """P, the patches that index the rows of a matricization, increasing."""
+        return self._patches(True) if self.listed is None else self.listed
+
+    @cached_property
+    def columns(self) -> tuple[int, ...]:
+        """Q, the other patches, increasing."""
+        return self._patches(False)
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """(|P|, |Q|), counted without a list: every rule makes two equal halves."""
+        first = self.size**2 // 2 if self.listed is None else len(self.listed)
+        return first, self.size**2 - first
+
+    def is_like(self, name: str) -> bool:
+        """Whether this cut parts the patches as the rule of this name does, whichever part comes first."""
+        if self.listed is None and self.size > 2:
+            return self.name == name
+        first, second = self.sides
+        return first == second and len({CUTS[name](self.size, *divmod(patch, self.size)) for patch in self.rows}) == 1
+
+    def _patches(self, in_rows):
+        require_memory(
+            LISTED * self.size**2,
+            f"a list of the {self.size}×{self.size} patches of an image",
+            "use a smaller size, or a bound, which needs no list",
+        )
+        patches = range(self.size**2)
+        if self.listed is None:
+            return tuple(patch for patch in patches if CUTS[self.name](self.size, *divmod(patch, self.size)) == in_rows)
+        return tuple(sorted(set(patches).difference(self.listed)))
+
+    def __repr__(self):
+        if self.size > 64:
+            return f"<Cut {self.name!r} of {self.size}×{self.size} patches>"
+        return f"Cut(name={self.name!r}, rows={self.rows}, columns={self.columns})"
 
 
 def make_cut(cut: "str | Iterable[int] | Cut", size: int) -> Cut:
@@ -53,8 +100,9 @@ def make_cut(cut: "str | Iterable[int] | Cut", size: int) -> Cut:
         The `Cut`.
 
     Raises:
-        CutError: if the name is unknown, a named cut meets an odd size, a patch is not in the image, a part is empty,
-            or a `Cut` is of another image.
+        ArchitectureError: if the size is no integer from 1 to 2⁶⁴.
+        CutError: if the name is unknown, a named cut meets an odd size, a patch is not in the image, over 2²⁰ patches
+            are listed, a part is empty, or a `Cut` is of another image.
 
     Source: Cohen & Shashua, ICLR 2017 (partitions as pooling geometry). Chapter: *The overlap theorem*.
 
@@ -63,35 +111,34 @@ def make_cut(cut: "str | Iterable[int] | Cut", size: int) -> Cut:
     >>> make_cut([0, 3], 2).columns
     (1, 2)
     """
-    patches = range(size**2)
+    require_size(size)
     if isinstance(cut, Cut):
-        if sorted(cut.rows + cut.columns) != list(patches):
+        if cut.size != size:
             raise CutError(
-                f"the cut {cut.name!r} is of {len(cut.rows + cut.columns)} patches and a {size}×{size} image has "
-                f"{size**2}; make a cut of this size"
+                f"the cut {cut.name!r} is of {cut.size**2} patches and a {size}×{size} image has {size**2}; "
+                "make a cut of this size"
             )
         return cut
     if isinstance(cut, str) or not isinstance(cut, Iterable):
-        name = cut
-        if name not in CUTS:
-            raise CutError(f"unknown cut {name!r}; use one of {', '.join(CUTS)}, or list the patches of one side")
+        if not isinstance(cut, str) or cut not in CUTS:
+            raise CutError(f"unknown cut {shown(cut)}; use one of {', '.join(CUTS)}, or list the patches of one side")
         if size % 2:
             raise CutError(
-                f"the cut {name!r} needs an even size to make two equal halves, and the size is {size}; "
+                f"the cut {cut!r} needs an even size to make two equal halves, and the size is {size}; "
                 f"use {size + 1}, or list the patches of one side"
             )
-        rows = tuple(patch for patch in patches if CUTS[name](size, *divmod(patch, size)))
-    else:
-        listed = set(cut)
-        for patch in listed:
-            if patch not in patches:
-                raise CutError(f"patch {patch!r} is not in a {size}×{size} image; use numbers from 0 to {size**2 - 1}")
-        rows = tuple(sorted(map(int, listed)))
-        name = ",".join(map(str, rows))
-    columns = tuple(sorted(set(patches).difference(rows)))
-    if not rows or not columns:
+        return Cut(cut, size)
+    listed = list(islice(cut, LARGEST_LIST + 1))
+    if len(listed) > LARGEST_LIST:
+        raise CutError(f"a cut may list at most {LARGEST_LIST:,} patches, and more were given; list the other side")
+    for patch in listed:
+        if not isinstance(patch, int | np.integer) or not 0 <= patch < size**2:
+            raise CutError(f"patch {shown(patch)} is not in a {size}×{size} image; use numbers from 0 to {size**2 - 1}")
+    rows = tuple(sorted(set(map(int, listed))))
+    if len(rows) in (0, size**2):
         raise CutError(f"a cut needs patches on both sides, and this one has {len(rows)} of {size**2} on the first")
-    return Cut(name, rows, columns)
+    name = ",".join(map(str, rows[:NAMED])) + f",… ({len(rows):,} patches)" * (len(rows) > NAMED)
+    return Cut(name, size, rows)
 
 
 def assignments(base: int, length: int, start: int = 0, stop: int | None = None) -> np.ndarray:
@@ -149,11 +196,16 @@ def grid_tensor(function: Callable[[np.ndarray], np.ndarray], templates: np.ndar
 
 
 def require_composable(base: int, order: int) -> None:
-    """Raise `ConvacError` if a tensor of shape (M,)*N has more entries than it is sensible to hold, 2²⁶."""
-    if base**order > LARGEST_TENSOR:
+    """Raise `ConvacError` if a tensor of shape (M,)*N has over 2²⁶ entries, or more axes than NumPy's arrays."""
+    if base > 1 and (order > LARGEST_TENSOR.bit_length() or base**order > LARGEST_TENSOR):
         raise ConvacError(
             f"a tensor with {base}^{order} entries is too large to write out: the limit is {LARGEST_TENSOR:,}; "
             "use a smaller M or N, or sample its matricization with certify_rank"
+        )
+    if order > LARGEST_AXES:
+        raise ConvacError(
+            f"a tensor of {order:,} modes has more axes than NumPy's {LARGEST_AXES}; use a smaller N, or sample its "
+            "matricization with certify_rank"
         )
 
 

@@ -7,9 +7,10 @@ import numpy as np
 from flint import nmod_mat
 
 from convac_lib.architecture import Architecture, Layer
+from convac_lib.budget import require_memory
 from convac_lib.errors import HypothesisError
-from convac_lib.theory.bounds import minimal_total_receptive_field, shrunk_windows, theorem
-from convac_lib.theory.circuits import Circuit, weight_shapes
+from convac_lib.theory.bounds import minimal_windows, theorem
+from convac_lib.theory.circuits import Circuit, require_room, weight_shapes
 from convac_lib.theory.fields import DEFAULT_PRIME
 from convac_lib.theory.tensors import Cut, make_cut
 
@@ -76,6 +77,7 @@ def theorem_witness(architecture: Architecture, prime: int = DEFAULT_PRIME) -> W
 
     Raises:
         HypothesisError: if the theorem does not apply.
+        BudgetError: if its weights or its pairs take more memory than is free.
 
     Source: talk, slide "Overlapping Efficiency" (Theorem); the weights are ours. Chapter: *The overlap theorem*.
 
@@ -87,8 +89,12 @@ def theorem_witness(architecture: Architecture, prime: int = DEFAULT_PRIME) -> W
     bound = theorem(architecture)
     D, K = bound.base, bound.layer
     H, step = architecture.size, architecture.total_strides[K - 1]
-    T = minimal_total_receptive_field(architecture, K, H // 2)
-    windows = shrunk_windows(architecture, K)[T]  # t_1..t_K
+    windows = minimal_windows(architecture, K, H // 2)  # t_1..t_K
+    T = 1 + sum((t - 1) * step for t, step in zip(windows, (1, *architecture.total_strides)))
+    require_room(architecture)
+    require_memory(
+        400 * bound.exponent, f"a witness of {int(bound.exponent):,} pairs of patches", "use a smaller image"
+    )
     weights = [np.zeros(shape, int) for shape in weight_shapes(architecture)]
     M = architecture.representation_channels
     for number, weight in enumerate(weights, start=1):

@@ -23,6 +23,7 @@ from convac_lib.theory.costs import ELIMINATED, FLINT, require_affordable
 from convac_lib.theory.elimination import echelon
 from convac_lib.theory.fields import DEFAULT_PRIME, require_prime, require_seed
 from convac_lib.theory.filling import matricization
+from convac_lib.theory.progress import stage
 from convac_lib.theory.tensors import Cut, assignments, make_cut
 
 LARGEST_WHOLE = 4096  # rows taken whole when no number is asked for
@@ -206,7 +207,8 @@ def _find(network, cut, rows, seed, prime, progress):
     limit = rows or _rows(plan, cut)
     require_affordable(plan, cut, *(_side(M, patches, limit) for patches in cut.sides), prime)
     if isinstance(network, Architecture):
-        network = random_circuit(plan, seed=seed, prime=prime)
+        with stage("drawing weights", 1, "network", shown=progress):
+            network = random_circuit(plan, seed=seed, prime=prime)
     elif network.prime is None:
         network = network.modulo(prime)
     generator = np.random.default_rng([seed, 1])
@@ -272,5 +274,8 @@ def _sample(base, length, limit, generator):
     drawn = np.empty((0, length), int)
     while len(drawn) < limit:
         drawn = np.concatenate([drawn, generator.integers(0, base, (limit, length))])
-        drawn = drawn[np.sort(np.unique(drawn, axis=0, return_index=True)[1])]
+        first = {}
+        for place, row in enumerate(drawn):
+            first.setdefault(row.tobytes(), place)
+        drawn = drawn[list(first.values())]
     return drawn[:limit]

@@ -9,6 +9,7 @@ from itertools import product
 from convac_lib.architecture import Architecture, Layer, common_case
 from convac_lib.errors import ArchitectureError, ConvacError, CutError
 from convac_lib.experiments.atlas import chart, read_atlas
+from convac_lib.files import require_place
 from convac_lib.theory.bounds import BOUNDS, Bound, bounds_of
 from convac_lib.theory.checker import verify as verify_certificate
 from convac_lib.theory.ranks import certify_rank, issue
@@ -59,7 +60,7 @@ def _model(word):
     sys.path.insert(0, os.getcwd())
     try:
         return getattr(import_module(module), factory)()
-    except Exception as error:  # whatever the factory's own code raises
+    except (Exception, SystemExit) as error:  # whatever the factory's own code raises
         raise ArchitectureError(
             f"{word} gave no model ({type(error).__name__}: {error}); name a module that can be imported from here, "
             "and in it a function without arguments that returns a torch.nn.Module"
@@ -92,6 +93,8 @@ def _geometry(architecture, cut):
 def certify(arguments):
     """Compute an exact rank of the network's matricization across a cut, with weights drawn in GF(p)."""
     architecture, cut = _architecture(arguments), _cut(arguments.cut or "left-right")
+    if arguments.out:
+        require_place(arguments.out)  # before the work, which may be long
     draws = []
     for seed, prime in product(arguments.seed, arguments.prime):
         options = {"rows": arguments.rows, "seed": seed, "prime": prime, "progress": sys.stderr.isatty()}

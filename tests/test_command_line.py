@@ -1,5 +1,6 @@
 """The command line: what it prints, for people and for machines, and its exit statuses."""
 
+import contextlib
 import email
 import errno
 import json
@@ -307,6 +308,23 @@ def test_files_are_utf_8_in_any_locale(locale, tmp_path):
     append_records(tmp_path / "a.jsonl", [record(device="é ×")])
     status, out, err = shell(f"report {shlex.quote(str(tmp_path / 'a.jsonl'))}", **plain)
     assert (status, err) == (0, "") and ("é ×" if "UTF" in locale else "e x").encode() in out
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp437"])
+def test_progress_bars_are_drawn_on_any_terminal(encoding):
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    pytest.importorskip("termios").tcsetwinsize(theirs, (24, 80))
+    command = [*CONVAC, "certify", "--B", "3", "--M", "2", "--size", "4"]
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=theirs, env=environment, timeout=120)
+    os.close(theirs)
+    drawn = b""
+    with open(ours, "rb", buffering=0) as terminal, contextlib.suppress(OSError):  # Linux: EIO at the end
+        while part := terminal.read(2**16):
+            drawn += part
+    assert done.returncode == 0 and b"100%|" in drawn and b"Traceback" not in drawn
+    assert ("█" in drawn.decode(encoding)) == (encoding == "utf-8")
 
 
 # --- what cannot be printed ---

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import resource
 import socket
 import subprocess
 import sys
@@ -148,6 +147,7 @@ def test_a_failing_disk_leaves_what_was_there_and_is_one_sentence(number, remedy
 
 def test_a_limit_on_the_size_of_files_is_one_sentence(tmp_path):
     """The system's own refusal amid a write, as a full disk's."""
+    resource = pytest.importorskip("resource")
     path = tmp_path / "rank.json"
     command = [sys.executable, "-m", "convac_lib", "certify", "--B", "3", "--M", "2", "--size", "4", "--out", str(path)]
     done = subprocess.run(

@@ -3,7 +3,7 @@
 Exit status:
     0    done; the answer is yes
     1    the answer is no: a certificate that is false or was altered
-    2    bad input, or more memory, space or permission than there is; one sentence on stderr says which
+    2    bad input, or too little memory, space or permission; one sentence on stderr says which
     70   an unexpected error, which is our fault; --debug prints its traceback
     74   the answer, or a figure of it, could not be written
     130  interrupted by Ctrl-C
@@ -52,6 +52,7 @@ def _run(words):
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: say(f"convac: {message}")
             report, text, *unwritten = _finished(arguments)
+        written = answer(json.dumps(report, indent=2) if arguments.json else text)
     except ConvacError as error:
         say(f"convac: {error}")
         return NO if isinstance(error, CertificateError) else BAD_INPUT
@@ -61,7 +62,6 @@ def _run(words):
         status, sentence = _account_of(error, smaller)
         say(f"convac: {sentence}")
         return status
-    written = answer(json.dumps(report, indent=2) if arguments.json else text)
     for sentence in unwritten:
         say(f"convac: {sentence}")
     return YES if written and not unwritten else UNWRITTEN
@@ -82,6 +82,11 @@ def _account_of(error, smaller):
     message = str(error)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "allocate memory" in message:
         return BAD_INPUT, f"this needs more memory than there is; {smaller}"
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "convac_lib").startswith("convac_lib"):
+        return (
+            BAD_INPUT,
+            f"this installation lacks the module {error.name}; install convac-lib again, with all it needs",
+        )
     if isinstance(error, OSError) and error.errno in REMEDIES:
         place = f"cannot use {error.filename}: " if error.filename else ""
         return BAD_INPUT, f"{place}{error.strerror}; {REMEDIES[error.errno]}"

@@ -13,8 +13,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from filelock import FileLock, Timeout
-
 from convac_lib.errors import DataError
 
 _SPACE = "free some space there, or name a place on another disk"
@@ -130,6 +128,8 @@ def appending(path: str | Path, *, wait: bool) -> Iterator[BinaryIO]:
         OSError: if it cannot be written, or is no plain file.
         DataError: if another process holds it, and this one is not to wait.
     """
+    from filelock import FileLock, Timeout  # here, so that the command line can speak where a package is missing
+
     place = _place(path)
     try:
         lock = FileLock(f"{place}.lock").acquire(timeout=-1 if wait else 0)

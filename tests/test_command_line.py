@@ -462,6 +462,24 @@ def test_an_interrupt_amid_the_output_is_one_sentence(capsys, monkeypatch):
     assert capsys.readouterr().err == "convac: interrupted; every file that was written is whole\n"
 
 
+@pytest.mark.parametrize("module", ["numpy", "flint", "filelock", "tqdm"])
+def test_a_half_finished_installation_is_one_sentence(module):
+    program = f"import sys; sys.modules[{module!r}] = None; from convac_lib.__main__ import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, "atlas", "--sizes", "2", "--M", "2", "--B", "1", "--out", "a.csv"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(
+        rf"convac: this installation lacks the module {module}[.\w]*; install convac-lib again, with all it needs\n",
+        done.stderr,
+    )
+
+
+def test_an_answer_that_python_refuses_to_write_out_is_no_traceback(capsys, monkeypatch):
+    monkeypatch.setattr(architectures, "_geometry", lambda *_: ({"rank": 10**5000}, ""))
+    status, out, err = run(capsys, f"{DESCRIBE} --json")
+    assert (status, out) == (70, "") and "Exceeds the limit" in err and err.count("\n") == 1
+
+
 def test_a_model_that_exits_is_bad_input(capsys, tmp_path, monkeypatch):
     (tmp_path / "leaving.py").write_text("import sys\nsys.exit(1)\n")
     monkeypatch.chdir(tmp_path)

@@ -160,8 +160,10 @@ def test_a_limit_on_the_size_of_files_is_one_sentence(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (
         2,
         "",
-        f"convac: cannot write {path}: {os.strerror(errno.EFBIG)}; raise the limit on the size of a file with ulimit -f, "
-        "or name a place on another disk\n",
+        (
+            f"convac: cannot write {path}: {os.strerror(errno.EFBIG)}; raise the limit on the size of a file with "
+            "ulimit -f, or name a place on another disk\n"
+        ),
     )
     assert list(tmp_path.iterdir()) == []
 

@@ -14,7 +14,7 @@ STATUSES = """\
 exit status:
   0    done; the answer is yes
   1    the answer is no: a certificate that is false or was altered
-  2    bad input, or more memory, space or permission than there is; one sentence on stderr says which
+  2    bad input, or too little memory, space or permission; one sentence on stderr says which
   70   an unexpected error, which is our fault; --debug prints its traceback
   74   the answer, or a figure of it, could not be written
   130  interrupted by Ctrl-C

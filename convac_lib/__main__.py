@@ -1,135 +1,20 @@
 """The command line: `convac` and `python -m convac_lib` are one.
 
-Exit status 0; 1 if the answer is no; 2 for bad input, with one sentence on stderr.
+Exit status:
+    0    done; the answer is yes
+    1    the answer is no: a certificate that is false or was altered
+    2    bad input, or too little memory, space or permission; one sentence on stderr says which
+    70   an unexpected error, which is our fault; --debug prints its traceback
+    74   the answer, or a figure of it, could not be written
+    130  interrupted by Ctrl-C
 """
 
-import argparse
-import json
-import os
+import signal
 import sys
-import warnings
 
-from convac_lib.architecture import BORDERS
-from convac_lib.commands.architectures import atlas, certify, describe, verify
-from convac_lib.commands.experiments import check, fetch, report, sweep
 from convac_lib.errors import CertificateError, ConvacError
-from convac_lib.theory.fields import DEFAULT_PRIME
-from convac_lib.theory.tensors import CUTS
 
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
-def _parser():
-    output = _Parser(add_help=False)
-    output.add_argument("--json", action="store_true", help="print JSON for machines")
-    words = _Parser(add_help=False, parents=[output])
-    words.add_argument("--B", type=int, help="receptive field of the common case's B×B layers")
-    words.add_argument(
-        "--layers",
-        nargs="+",
-        metavar="R/S/C",
-        help="receptive field/stride/channels of each layer; R/S/pool for product pooling without weights",
-    )
-    words.add_argument("--channels", type=int, help="channels of every layer of the common case (default: M)")
-    words.add_argument(
-        "--border", default="neutral", metavar="RULE", help=f"one of {', '.join(BORDERS)} (default: neutral)"
-    )
-    words.add_argument("--unshared", action="store_true", help="weights of their own at every position")
-    words.add_argument("--cut", help=f"{', '.join(CUTS)}, or patches as in 0,1,4,5 (default: left-right)")
-
-    parser = _Parser(prog="convac", description="Exact ranks and bounds of overlapping architectures.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
-
-    def command(run, *examples, parents=(), group=commands):
-        """A subcommand of the function's name, with its docstring for help."""
-        one = group.add_parser(
-            run.__name__,
-            parents=parents,
-            help=run.__doc__,
-            description=run.__doc__,
-            epilog="\n  ".join(["example:", *examples]),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        one.set_defaults(run=run)
-        return one
-
-    one = command(
-        describe,
-        "convac describe --B 3 --M 2 --size 8",
-        "convac describe --layers 3/1/2 4/4/2 --M 2 --size 4 --json",
-        "convac describe --model package.module:factory --input-size 3 224 224",
-        parents=[words],
-    )
-    one.add_argument("--M", type=int, help="representation channels")
-    one.add_argument("--size", type=int, help="side of the image, in patches")
-    one.add_argument("--model", metavar="package.module:factory", help="a torch model instead")
-    one.add_argument(
-        "--input-size", type=int, nargs="+", default=[224], metavar="n", help="of its images: side, or C H W"
-    )
-
-    one = command(
-        certify,
-        "convac certify --B 2 --M 2 --size 4 --json",
-        "convac certify --B 3 --M 2 --size 8 --rows 256",
-        parents=[words],
-    )
-    one.add_argument("--M", type=int, required=True, help="representation channels")
-    one.add_argument("--size", type=int, required=True, help="side of the image, in patches")
-    one.add_argument(
-        "--rows",
-        type=int,
-        metavar="k",
-        help="sample k rows and columns (default: all up to 4,096; else 1,024, or what a bound asks for)",
-    )
-    one.add_argument("--seed", type=int, nargs="+", default=[0], help="draw the weights and the sample (default: 0)")
-    one.add_argument(
-        "--prime", type=int, nargs="+", default=[DEFAULT_PRIME], help=f"p of GF(p) (default: {DEFAULT_PRIME})"
-    )
-    one.add_argument("--out", metavar="FILE", help="write a certificate, which convac verify checks")
-
-    one = command(atlas, "convac atlas --sizes 4 8 --M 2 3 --B 1 2 3 --out atlas.csv", parents=[output])
-    one.add_argument("--sizes", type=int, nargs="+", required=True, metavar="H", help="sides of the image, in patches")
-    one.add_argument("--M", type=int, nargs="+", required=True, help="representation channels")
-    one.add_argument("--B", type=int, nargs="+", required=True, help="receptive fields; 1 is without overlap")
-    one.add_argument("--out", required=True, metavar="FILE", help="the atlas; a run again goes on where it was")
-
-    one = command(verify, "convac verify certificate.json", parents=[output])
-    one.add_argument("certificate", metavar="FILE", help="the certificate")
-
-    about = "Fetch published data sets into the folder that CONVAC_DATA names, and check what is there."
-    data = commands.add_parser("data", help=about, description=about)
-    group = data.add_subparsers(required=True, metavar="COMMAND", dest="data_command")
-    one = command(fetch, "convac data fetch cifar10", parents=[output], group=group)
-    one.add_argument("name", choices=["cifar10"], help="the data set: cifar10")
-    command(check, "convac data check", parents=[output], group=group)
-
-    one = command(
-        sweep,
-        "convac sweep --data digits --B 1 2 3 --channels 4 8 16 --epochs 12 --out results/digits.jsonl",
-        "convac sweep --data cifar10 --B 1 2 3 5 --channels 8 16 32 64 128 256 --augment spatial --epochs 300 "
-        "--seeds 0 1 2 --out results/cifar10.jsonl",
-        parents=[output],
-    )
-    one.add_argument("--data", required=True, help="digits, cifar10, or the path of a folder of images")
-    one.add_argument("--B", type=int, nargs="+", required=True, help="receptive fields; 1 is without overlap")
-    one.add_argument("--channels", type=int, nargs="+", required=True, metavar="C", help="channels of every layer")
-    one.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="s", help="of the first weights (default: 0)")
-    one.add_argument("--out", required=True, metavar="FILE", help="the records; a run again goes on where it was")
-    one.add_argument("--augment", default="spatial", help="none, spatial or colour (default: spatial)")
-    one.add_argument("--epochs", type=int, default=300, help="how often each image is seen (default: 300)")
-    one.add_argument("--batch-size", type=int, default=128, metavar="N", help="images a step (default: 128)")
-    one.add_argument("--learning-rate", type=float, default=1e-3, metavar="x", help="Adam's (default: 0.001)")
-    one.add_argument("--precision", default="float32", help="float32 or bfloat16 (default: float32)")
-    one.add_argument("--workers", type=int, help="processes on this machine (default: a core each; with a GPU, one)")
-    one.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="a Dask scheduler, whose workers train instead")
-    one.add_argument("--gpu", action="store_true", help="only workers that were started with --resources GPU=1")
-
-    one = command(report, "convac report results/cifar10.jsonl", parents=[output])
-    one.add_argument("records", metavar="FILE", help="the records that convac sweep wrote")
-    return parser
+YES, NO, BAD_INPUT, OUR_FAULT, UNWRITTEN, INTERRUPTED = 0, 1, 2, 70, 74, 130
 
 
 def main(words: list[str] | None = None) -> int:
@@ -138,22 +23,102 @@ def main(words: list[str] | None = None) -> int:
     Args:
         words: the command line's words; those of the process if left out.
     """
-    arguments = _parser().parse_args(words)
     try:
-        with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_: print(f"convac: {message}", file=sys.stderr)
-            report, text = arguments.run(arguments)
-    except ConvacError as error:
-        print(f"convac: {error}", file=sys.stderr)
-        return 1 if isinstance(error, CertificateError) else 2
+        return _run(words)
     except KeyboardInterrupt:
-        print("convac: interrupted; what is on the disk stands", file=sys.stderr)
-        return 130
+        from convac_lib.commands.terminal import discard, say
+
+        discard(sys.stdout)  # what a reader that has stopped reading would never take
+        say("convac: interrupted; every file that was written is whole")
+        return INTERRUPTED
+    finally:
+        if words is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # while Python ends: Ctrl-C has nothing more to interrupt
+
+
+def _run(words):
+    from convac_lib.commands.terminal import answer, prepare, say  # here, so that Ctrl-C finds `main` ready for it
+
+    prepare()
+    debug, smaller = "--debug" in (sys.argv if words is None else words), "close other programs"
     try:
-        print(json.dumps(report, indent=2) if arguments.json else text, flush=True)
-    except BrokenPipeError:  # the reader, `head` for one, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+        import json
+        import warnings
+
+        from convac_lib.commands.parser import parser
+
+        arguments = parser().parse_args(words)
+        debug, smaller = "debug" in arguments, arguments.smaller
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: say(f"convac: {message}")
+            report, text, *unwritten = _finished(arguments)
+        written = answer(json.dumps(report, indent=2) if arguments.json else text)
+    except ConvacError as error:
+        say(f"convac: {error}")
+        return NO if isinstance(error, CertificateError) else BAD_INPUT
+    except Exception as error:
+        if debug:
+            _print_traceback()
+        status, sentence = _account_of(error, smaller)
+        say(f"convac: {sentence}")
+        return status
+    for sentence in unwritten:
+        say(f"convac: {sentence}")
+    return YES if written and not unwritten else UNWRITTEN
+
+
+def _finished(arguments):
+    """What the command returns; it has no say over the exit status."""
+    try:
+        return arguments.run(arguments)
+    except SystemExit as error:
+        raise RuntimeError(f"{arguments.command} asked to exit with {error.code!r}") from error
+
+
+def _account_of(error, smaller):
+    """The exit status and the sentence for an error that no command foresaw."""
+    from convac_lib.files import REMEDIES
+
+    message = str(error)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "allocate memory" in message:
+        return BAD_INPUT, f"this needs more memory than there is; {smaller}"
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "convac_lib").startswith("convac_lib"):
+        return (
+            BAD_INPUT,
+            f"this installation lacks the module {error.name}; install convac-lib again, with all it needs",
+        )
+    if isinstance(error, OSError) and error.errno in REMEDIES:
+        place = f"cannot use {error.filename}: " if error.filename else ""
+        return BAD_INPUT, f"{place}{error.strerror}; {REMEDIES[error.errno]}"
+    what = f"{type(error).__name__}: {message}"[:300] if message else type(error).__name__
+    return OUR_FAULT, (
+        f"an unexpected error stopped this command, which is our fault ({what}); "
+        f"please report it {_where_to_report()}, with the command and what --debug prints"
+    )
+
+
+def _where_to_report():
+    """The page of issues of the repository that this package names, if it names one."""
+    from importlib.metadata import PackageNotFoundError, metadata
+
+    try:
+        entries = metadata("convac-lib").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        entries = []
+    addresses = dict(entry.split(", ", 1) for entry in entries)
+    if "Issues" in addresses:
+        return f"at {addresses['Issues']}"
+    if "Repository" in addresses:
+        return f"at {addresses['Repository'].removesuffix('/').removesuffix('.git')}/issues"
+    return "to whoever gave you this copy"
+
+
+def _print_traceback():
+    import traceback
+    from contextlib import suppress
+
+    with suppress(OSError, ValueError):
+        traceback.print_exc()
 
 
 if __name__ == "__main__":

@@ -131,7 +131,10 @@ def test_the_command_charts_and_counts(charted, tmp_path, capsys):
         ("size,M\n",
          ("{} is no atlas: its first line must be size,M,B,channels,cut,rank,status,rows,theorem,formula,claim,upper,"
           "prime,seed,certificate")),
-        ("{header}\n4,2,x\n", "line 2 of {} is no cell of an atlas: 4,2,x"),
+        ("{header}\n4,2,x\n", "line 2 of {} is no cell of an atlas: 4,2,x; restore the file, or remove the line"),
+        ("{header}\n\n", "line 2 of {} is no cell of an atlas: ; restore the file, or remove the line"),
+        ("\n", ("{} is no atlas: its first line must be size,M,B,channels,cut,rank,status,rows,theorem,formula,claim,upper,"
+                "prime,seed,certificate")),
     ],
 )  # fmt: skip
 def test_what_is_no_atlas_gets_one_sentence(text, sentence, charted, tmp_path):
@@ -146,6 +149,69 @@ def test_what_is_no_atlas_gets_one_sentence(text, sentence, charted, tmp_path):
     assert str(error.value) == (
         f"cannot read {tmp_path / 'none.csv'}: No such file or directory; write it with convac atlas"
     )
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("size", ["", "-4", "4.0", "x", " 4", "+4", "04", "\u0664", "1e3", "9" * 5000, "NaN"]),
+        ("rank", ["", "-1", "inf"]),
+        ("cut", ["", "diagonal", "left-right\x00", "Left-right"]),
+        ("status", ["", "certain"]),
+        ("claim", ["maybe"]),
+        ("theorem", ["x", "-1"]),
+        ("certificate", ["", "../../../../etc/passwd", "0" * 63, "g" * 64, "0" * 64 + "\u2028"]),
+    ],
+)
+def test_a_value_that_no_cell_has_is_one_sentence(field, values, charted, tmp_path):
+    header, line = charted.read_text("utf-8").splitlines()[:2]
+    for value in values:
+        words = dict(zip(header.split(","), line.split(","), strict=True)) | {field: value}
+        changed, path = ",".join(words.values()), tmp_path / "atlas.csv"
+        path.write_text(f"{header}\n{line}\n{changed}\n", "utf-8")
+        with pytest.raises(ConvacError) as error:
+            read_atlas(path)
+        assert str(error.value) == (
+            f"line 3 of {path} is no cell of an atlas: {changed.encode()[:100].decode(errors='replace')}; "
+            "restore the file, or remove the line"
+        )
+
+
+@pytest.mark.parametrize(
+    "line", [b"\xff\xfe", b"\x00" * 200, b'"' * 10**6, b'"4,2', b"4," * 10**6, "é".encode("utf-16")]
+)
+def test_a_hostile_line_is_one_sentence(line, charted, tmp_path):
+    path, header = tmp_path / "atlas.csv", charted.read_bytes().split(b"\n")[0]
+    path.write_bytes(header + b"\n" + line + b"\n")
+    with pytest.raises(ConvacError) as error:
+        read_atlas(path)
+    start = line.split(b"\n")[0][:100].decode(errors="replace")
+    assert str(error.value).startswith(f"line 2 of {path} is no cell of an atlas: {start}; restore the file")
+    path.write_bytes(line)
+    assert read_atlas(path) == []  # a line that was never finished
+
+
+def test_lines_that_windows_ends_are_read(charted, tmp_path):
+    path = tmp_path / "atlas.csv"
+    path.write_bytes(charted.read_bytes().replace(b"\n", b"\r\n"))
+    assert read_atlas(path) == read_atlas(charted)
+
+
+def test_an_atlas_that_cannot_be_read_or_written_is_one_sentence(charted, tmp_path, monkeypatch):
+    with pytest.raises(ConvacError) as error:
+        chart(charted / "atlas.csv", *GRID)
+    assert str(error.value) == (
+        f"cannot write {charted / 'atlas.csv'}: Not a directory; a part of this path is a file, not a folder, "
+        "so name another place"
+    )
+    for use, what in ((read_atlas, "read"), (lambda path: chart(path, *GRID), "write")):
+        with pytest.raises(ConvacError) as error:
+            use(tmp_path)
+        assert str(error.value) == f"cannot {what} {tmp_path}: Is a directory; name a file, not a folder"
+    monkeypatch.setattr("convac_lib.experiments.atlas.LARGEST_FILE", 100)
+    with pytest.raises(ConvacError) as error:
+        read_atlas(charted)
+    assert str(error.value) == f"cannot read {charted}: it is larger than 100 bytes; name another file"
 
 
 # --- the atlas that the book shows ---

@@ -4,7 +4,9 @@ A certificate whose digest was not recomputed is rejected whatever was changed. 
 claim: it is accepted if, and only if, its minor is not 0 modulo p, which another engine decides here.
 """
 
+import errno
 import json
+import os
 import random
 import subprocess
 import sys
@@ -233,6 +235,8 @@ def hostile():
     yield "nothing", ""
     yield "no object", "3"
     yield "no text", "\x00" * 1000
+    yield "another encoding", text.encode("utf-16")
+    yield "no encoding", b"\xff" + text.encode()
     yield "a large file", " " * (LARGEST_FILE + 1)
     for end in range(1, len(text), 997):
         yield f"cut off after {end}", text[:end]
@@ -241,7 +245,7 @@ def hostile():
 @pytest.mark.parametrize("name, text", list(hostile()), ids=lambda value: value if len(value) < 40 else "")
 def test_a_hostile_file_is_refused_in_one_sentence_and_little_memory(name, text, tmp_path):
     path = tmp_path / "hostile.json"
-    path.write_text(text)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
     del text
     tracemalloc.start()
     refusal(path)
@@ -277,7 +281,7 @@ def test_windows_that_skip_patches_are_refused(tmp_path):
 
 
 def test_what_is_no_file_is_refused(tmp_path):
-    assert refusal(tmp_path) == "this is not a certificate: it is no plain file"
+    assert refusal(tmp_path) == f"cannot read {tmp_path}: {os.strerror(errno.EISDIR)}; name a file, not a folder"
 
 
 def test_a_certificate_states_only_what_it_can():

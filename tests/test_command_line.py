@@ -1,13 +1,26 @@
 """The command line: what it prints, for people and for machines, and its exit statuses."""
 
+import contextlib
+import email
+import errno
 import json
+import os
+import re
+import shlex
+import signal
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
 import pytest
+from test_records import record
 
-from convac_lib import Architecture, Layer, certify_rank, common_case
+from convac_lib import Architecture, Layer, __main__, certify_rank, common_case
 from convac_lib.__main__ import main
+from convac_lib.commands import architectures, experiments
+from convac_lib.commands.parser import STATUSES
+from convac_lib.experiments.records import append_records
 
 NO_LAYER = (
     "; write receptive field/stride/channels, as in 3/1/2, or receptive field/stride/pool for product pooling "
@@ -15,9 +28,23 @@ NO_LAYER = (
 )
 
 
+CONVAC = [sys.executable, "-m", "convac_lib"]
+DESCRIBE = "describe --B 2 --M 2 --size 4"
+needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+
+
 def run(capsys, words):
     status = main(words.split())
     return status, *capsys.readouterr()
+
+
+def shell(words, redirected="", **environment):
+    """Run a command as a shell would; its status, and what came on its two streams, as bytes."""
+    command = f"{shlex.join(CONVAC)} {words} {redirected}"
+    done = subprocess.run(
+        ["bash", "-c", command], check=False, capture_output=True, env=os.environ | environment, timeout=120
+    )
+    return done.returncode, done.stdout, done.stderr.decode()
 
 
 def test_certify_finds_the_talks_table(capsys):
@@ -145,7 +172,7 @@ def test_verify_says_no_with_status_1_and_refuses_what_is_no_certificate_with_2(
     )  # fmt: skip
     path.unlink()
     assert run(capsys, f"verify {path}") == (
-        2, "", f"convac: cannot read {path}: No such file or directory; name a file that can be read\n",
+        2, "", f"convac: cannot read {path}: No such file or directory; write it with convac certify --out\n",
     )  # fmt: skip
 
 
@@ -181,10 +208,17 @@ def test_bad_input_gets_one_sentence_and_status_2(capsys, words, sentence):
     assert run(capsys, f"certify {words}") == (2, "", f"convac: {sentence}\n")
 
 
-def test_a_file_that_cannot_be_written_is_one_sentence(capsys, tmp_path):
-    path = tmp_path / "missing" / "rank.json"
-    assert run(capsys, f"certify --B 1 --M 2 --size 2 --out {path}") == (
-        2, "", f"convac: cannot write {path}: No such file or directory; name a file in a folder that can be written\n",
+def test_a_missing_folder_is_made_and_what_cannot_be_written_is_one_sentence_before_the_work(
+    capsys, tmp_path, monkeypatch
+):
+    words = "certify --B 1 --M 2 --size 2 --out"
+    assert run(capsys, f"{words} {tmp_path}/a/b/rank.json")[0] == 0
+    assert run(capsys, f"verify {tmp_path}/a/b/rank.json")[0] == 0
+    monkeypatch.setattr(architectures, "issue", lambda *_, **__: pytest.fail("work began"))
+    path = tmp_path / "a" / "b" / "rank.json" / "c.json"
+    assert run(capsys, f"{words} {path}") == (
+        2, "",
+        f"convac: cannot write {path}: Not a directory; a part of this path is a file, not a folder, so name another place\n",
     )  # fmt: skip
 
 
@@ -196,13 +230,13 @@ def test_a_file_that_cannot_be_written_is_one_sentence(capsys, tmp_path):
     ],
 )
 def test_missing_words_are_one_sentence_without_a_traceback(words, sentence):
-    done = subprocess.run([sys.executable, "-m", "convac_lib", *words], check=False, capture_output=True, text=True)
+    done = subprocess.run([*CONVAC, *words], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)
 
 
 def test_a_warning_is_one_sentence():
     words = ["certify", "--B", "2", "--M", "2", "--size", "2", "--border", "zero", "--json"]
-    done = subprocess.run([sys.executable, "-m", "convac_lib", *words], check=False, capture_output=True, text=True)
+    done = subprocess.run([*CONVAC, *words], check=False, capture_output=True, text=True)
     assert done.returncode == 0 and json.loads(done.stdout)["rank"] == 0
     assert done.stderr == (
         "convac: layer 1 has windows that leave the image, where border 'zero' makes their products 0, so this network "
@@ -210,14 +244,283 @@ def test_a_warning_is_one_sentence():
     )
 
 
-def test_a_reader_that_stops_reading_is_no_error():
-    command = f"{sys.executable} -m convac_lib describe --B 2 --M 2 --size 4 | true; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", command], check=False, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
+@pytest.mark.parametrize("words", [DESCRIBE, "--help", "certify --help"])
+def test_a_reader_that_stops_reading_is_no_error(words):
+    assert shell(words, "| true; exit ${PIPESTATUS[0]}") == (0, b"", "")
+
+
+# --- on any terminal ---
+
+
+def readable(text):
+    for character, word in {"×": "x", "≥": ">=", "≤": "<=", "⌈": "ceil(", "⌉": ")"}.items():
+        text = text.replace(character, word)
+    return text
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    ["utf-8", "utf-16", "ascii", "latin-1", "cp1252", "cp437", "ascii:nonsense", "idna", "undefined", "cp864"],
+)
+def test_every_encoding_shows_the_answer(encoding, capsys):
+    _, out, _ = run(capsys, DESCRIBE)
+    status, shown, err = shell(DESCRIBE, PYTHONIOENCODING=encoding)
+    assert (status, err) == (0, "")
+    if encoding.startswith("utf"):
+        assert shown.decode(encoding) == out
+    elif encoding in ("latin-1", "cp1252"):
+        assert shown.decode(encoding) == readable(out.replace("×", "$")).replace("$", "×")
+    elif encoding == "cp437":
+        assert shown.decode(encoding) == out.replace("⌈", "ceil(").replace("⌉", ")").replace("×", "x")
+    else:
+        assert shown.decode("ascii") == readable(out)
+
+
+def test_a_certificate_is_valid_on_any_terminal(tmp_path):
+    path = shlex.quote(str(tmp_path / "rank é.json"))
+    for encoding in ("ascii", "cp1252"):
+        certified = shell(f"certify --B 1 --M 2 --size 2 --out {path}", PYTHONIOENCODING=encoding)
+        assert certified[0] == 0 and certified[1].startswith(b"rank 2 of 4")
+        status, out, err = shell(f"verify {path}", PYTHONIOENCODING=encoding)
+        assert (status, err) == (0, "") and b"valid: rank >= 2 for almost all weights" in out
+
+
+def test_help_errors_and_strange_names_are_shown_on_any_terminal():
+    status, out, err = shell("certify --help", PYTHONIOENCODING="ascii")
+    assert (status, err) == (0, "") and b"BxB layers" in out
+    assert shell("describe --B é", PYTHONIOENCODING="ascii") == (
+        2, b"", "convac describe: argument --B: invalid int value: 'e'\n",
+    )  # fmt: skip
+    sentence = "cannot read {}: No such file or directory; write it with convac certify --out\n"
+    assert shell("verify $'x\\e[31m\\ny\\xff'", PYTHONIOENCODING="utf-8") == (
+        2, b"", "convac: " + sentence.format("x\\x1b[31m y\\udcff"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_files_are_utf_8_in_any_locale(locale, tmp_path):
+    """Python then takes ASCII for the encoding of files, unless it is told."""
+    plain = {"LC_ALL": locale, "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    path = shlex.quote(str(tmp_path / "rank.json"))
+    assert shell(f"certify --B 1 --M 2 --size 2 --out {path}", **plain)[0] == 0
+    assert shell(f"verify {path}", **plain)[0] == 0
+    assert shell(f"atlas --sizes 2 --M 2 --B 1 --out {path}.csv", **plain)[0] == 0
+    append_records(tmp_path / "a.jsonl", [record(device="é ×")])
+    status, out, err = shell(f"report {shlex.quote(str(tmp_path / 'a.jsonl'))}", **plain)
+    assert (status, err) == (0, "") and ("é ×" if "UTF" in locale else "e x").encode() in out
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp437"])
+def test_progress_bars_are_drawn_on_any_terminal(encoding):
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    pytest.importorskip("termios").tcsetwinsize(theirs, (24, 80))
+    command = [*CONVAC, "certify", "--B", "3", "--M", "2", "--size", "4"]
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=theirs, env=environment, timeout=120)
+    os.close(theirs)
+    drawn = b""
+    with open(ours, "rb", buffering=0) as terminal, contextlib.suppress(OSError):  # Linux: EIO at the end
+        while part := terminal.read(2**16):
+            drawn += part
+    assert done.returncode == 0 and b"100%|" in drawn and b"Traceback" not in drawn
+    assert ("█" in drawn.decode(encoding)) == (encoding == "utf-8")
+
+
+# --- what cannot be printed ---
+
+LOST = "convac: cannot print the answer: {}; {}\n"
+NO_SPACE = LOST.format(os.strerror(errno.ENOSPC), "free some space there, or name a place on another disk")
+SEND = "send it to a terminal, a file or a pipe"
+
+
+@needs_full
+@pytest.mark.parametrize(
+    ("words", "redirected", "status", "sentence"),
+    [
+        (DESCRIBE, ">/dev/full", 74, NO_SPACE),
+        (f"{DESCRIBE} --json", ">/dev/full", 74, NO_SPACE),
+        ("--help", ">/dev/full", 74, NO_SPACE),
+        ("data fetch --help", ">&-", 74, LOST.format("standard output is closed", SEND)),
+        (DESCRIBE, ">&-", 74, LOST.format("standard output is closed", SEND)),
+        (DESCRIBE, "<&- >&- 2>&-", 74, ""),
+        (DESCRIBE, ">/dev/full 2>/dev/full", 74, ""),
+        (DESCRIBE, "1</dev/null", 74, LOST.format(os.strerror(errno.EBADF), SEND)),
+        (DESCRIBE, "2>&- | cat >/dev/null; exit ${PIPESTATUS[0]}", 0, ""),
+        ("certify --B 2 --M 2 --size 2 --border zero", "2>/dev/full | cat >/dev/null; exit ${PIPESTATUS[0]}", 0, ""),
+        ("describe --B 0 --M 2 --size 4", "2>/dev/full", 2, ""),
+        ("describe --B 0 --M 2 --size 4", "2>&-", 2, ""),
+        ("bogus", "2>/dev/full", 2, ""),
+        ("bogus", ">&- 2>&-", 2, ""),
+    ],
+)
+def test_an_answer_that_cannot_be_printed_is_one_sentence_and_status_74(words, redirected, status, sentence):
+    assert shell(words, redirected) == (status, b"", sentence)
+
+
+@needs_full
+def test_no_stays_no_and_a_written_certificate_stays_written(tmp_path):
+    path = tmp_path / "rank.json"
+    quoted = shlex.quote(str(path))
+    assert shell(f"certify --B 1 --M 2 --size 2 --out {quoted}", ">/dev/full") == (74, b"", NO_SPACE)
+    assert shell(f"verify {quoted}", ">/dev/full") == (74, b"", NO_SPACE)
+    path.write_text(path.read_text().replace('"rank":2', '"rank":1'))
+    assert shell(f"verify {quoted}", ">/dev/full 2>&-") == (1, b"", "")
+    assert path.read_text().startswith('{"format"')  # no other file took the place of a closed stream
+
+
+# --- nothing escapes ---
+
+
+def issues(*entries):
+    message = email.message_from_string("".join(f"Project-URL: {entry}\n" for entry in entries))
+    return lambda name: message
+
+
+def absent(name):
+    raise PackageNotFoundError(name)
+
+
+FAULT = "an unexpected error stopped this command, which is our fault ({}); please report it {}, with the command and what --debug prints"
+REPOSITORY = issues("Homepage, https://a.example", "Repository, https://code.example/o/r.git")
+
+
+@pytest.mark.parametrize(
+    ("error", "package", "status", "sentence"),
+    [
+        (RuntimeError("two\nlines"), REPOSITORY, 70,
+         FAULT.format("RuntimeError: two lines", "at https://code.example/o/r/issues")),
+        (KeyError("x"), issues("Issues, https://b.example/bugs", "Repository, https://a.example"), 70,
+         FAULT.format("KeyError: 'x'", "at https://b.example/bugs")),
+        (RecursionError(), issues(), 70, FAULT.format("RecursionError", "to whoever gave you this copy")),
+        (SystemExit(1), absent, 70,
+         FAULT.format("RuntimeError: describe asked to exit with 1", "to whoever gave you this copy")),
+        (OSError("odd"), absent, 70, FAULT.format("OSError: odd", "to whoever gave you this copy")),
+        (ValueError("x" * 5000), absent, 70,
+         FAULT.format("ValueError: " + "x" * 288, "to whoever gave you this copy")),
+        (OSError(errno.ENOSPC, "No space left on device", "a/b"), absent, 2,
+         "cannot use a/b: No space left on device; free some space there, or name a place on another disk"),
+        (OSError(errno.EMFILE, "Too many open files"), absent, 2,
+         "Too many open files; close files in other programs, or raise the limit with ulimit -n"),
+        (MemoryError(), absent, 2, "this needs more memory than there is; use a smaller --size, --M or --B"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), absent, 2,
+         "this needs more memory than there is; use a smaller --size, --M or --B"),
+        (KeyboardInterrupt(), absent, 130, "interrupted; every file that was written is whole"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
+)  # fmt: skip
+def test_no_error_escapes(capsys, monkeypatch, error, package, status, sentence):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(architectures, "bounds_of", fail)
+    monkeypatch.setattr("importlib.metadata.metadata", package)
+    assert run(capsys, DESCRIBE) == (status, "", f"convac: {sentence}\n")
+    if status != 130:
+        for words in (f"--debug {DESCRIBE}", f"{DESCRIBE} --debug"):
+            given, out, err = run(capsys, words)
+            assert (
+                (given, out) == (status, "") and err.startswith("Traceback ") and err.endswith(f"convac: {sentence}\n")
+            )
+
+
+def test_every_command_takes_debug_before_and_after_its_name(capsys):
+    for words in ("--debug data check", "data --debug check", "data check --debug"):
+        assert run(capsys, words)[0] == 0
+    assert run(capsys, "--debug verify nowhere.json")[0] == 2
+
+
+@pytest.mark.parametrize("module", ["argparse", "numpy", "convac_lib.experiments.atlas"])
+def test_an_interrupt_amid_an_import_is_one_sentence(module):
+    program = f"""
+import signal, sys
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            signal.raise_signal(signal.SIGINT)
+sys.argv = ["convac", "describe", "--B", "2", "--M", "2", "--size", "4"]
+sys.modules.pop({module!r}, None)
+sys.meta_path.insert(0, Interrupt())
+from convac_lib.__main__ import main
+sys.exit(main())
+"""
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        130, "", "convac: interrupted; every file that was written is whole\n",
+    )  # fmt: skip
+
+
+def test_an_interrupt_amid_the_output_is_one_sentence(capsys, monkeypatch):
+    class Stuck:
+        """A pipe whose reader has stopped, and a user who has waited enough."""
+
+        def write(self, text):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(sys, "stdout", Stuck())
+    assert main(DESCRIBE.split()) == 130
+    assert capsys.readouterr().err == "convac: interrupted; every file that was written is whole\n"
+
+
+@pytest.mark.parametrize("module", ["numpy", "flint", "filelock", "tqdm"])
+def test_a_half_finished_installation_is_one_sentence(module):
+    program = f"import sys; sys.modules[{module!r}] = None; from convac_lib.__main__ import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, "atlas", "--sizes", "2", "--M", "2", "--B", "1", "--out", "a.csv"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(
+        rf"convac: this installation lacks the module {module}[.\w]*; install convac-lib again, with all it needs\n",
+        done.stderr,
+    )
+
+
+def test_an_answer_that_python_refuses_to_write_out_is_no_traceback(capsys, monkeypatch):
+    monkeypatch.setattr(architectures, "_geometry", lambda *_: ({"rank": 10**5000}, ""))
+    status, out, err = run(capsys, f"{DESCRIBE} --json")
+    assert (status, out) == (70, "") and "Exceeds the limit" in err and err.count("\n") == 1
+
+
+def test_a_model_that_exits_is_bad_input(capsys, tmp_path, monkeypatch):
+    (tmp_path / "leaving.py").write_text("import sys\nsys.exit(1)\n")
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run(capsys, "describe --model leaving:net")
+    assert (status, out) == (2, "") and err.startswith("convac: leaving:net gave no model (SystemExit: 1); ")
+
+
+def test_the_exit_statuses_are_documented_alike(capsys):
+    lines = [line.strip() for line in STATUSES.splitlines()[1:]]
+    documented = [line.strip() for line in __main__.__doc__.split("Exit status:\n")[1].splitlines()]
+    assert documented == lines
+    named = {
+        __main__.YES,
+        __main__.NO,
+        __main__.BAD_INPUT,
+        __main__.OUR_FAULT,
+        __main__.UNWRITTEN,
+        __main__.INTERRUPTED,
+    }
+    assert {int(re.match(r"\d+", line)[0]) for line in lines} == named
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert STATUSES in capsys.readouterr().out
+
+
+def test_every_command_keeps_its_help_without_docstrings(capsys):
+    done = subprocess.run([sys.executable, "-OO", *CONVAC[1:], "--help"], check=True, capture_output=True, text=True)
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert done.stdout.split() == capsys.readouterr().out.split()
+    commands = [getattr(architectures, name) for name in ("describe", "certify", "atlas", "verify")]
+    commands += [getattr(experiments, name) for name in ("fetch", "check", "sweep", "report")]
+    for command in commands:
+        group = ["data"] if command.__name__ in ("fetch", "check") else []
+        with pytest.raises(SystemExit):
+            main([*group, command.__name__, "--help"])
+        assert command.__doc__ in capsys.readouterr().out
 
 
 def test_every_command_has_help_with_an_example(capsys):
-    for command in ("describe", "certify", "verify", "data fetch", "data check"):
+    for command in ("describe", "certify", "atlas", "verify", "data fetch", "data check", "sweep", "report"):
         with pytest.raises(SystemExit) as exit:
             main([*command.split(), "--help"])
         assert exit.value.code == 0

@@ -1,6 +1,7 @@
 """Records in a file: what is written is read, what is torn is dropped, and what was altered is refused."""
 
 import dataclasses
+import hashlib
 import json
 import math
 import multiprocessing
@@ -37,14 +38,14 @@ numbers = st.floats(allow_nan=False, allow_infinity=False)
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    st.lists(st.tuples(numbers, st.text(), st.integers(1, 5)), max_size=4),
+    st.lists(st.tuples(numbers, st.floats(0, 1), st.text(), st.integers(1, 5)), max_size=4),
     st.sampled_from([None, common_case(2, M=1, size=4)]),
 )
 def test_what_is_written_is_read(tmp_path_factory, values, plan):
     path = tmp_path_factory.mktemp("records") / "folder" / "a.jsonl"
     records = [
-        record(seed, architecture=plan, losses=(number,) * many, accuracies=(number,), device=text)
-        for seed, (number, text, many) in enumerate(values)
+        record(seed, architecture=plan, losses=(number,) * many, accuracies=(fraction,), device=text)
+        for seed, (number, fraction, text, many) in enumerate(values)
     ]
     assert append_records(path, records) == records
     assert read_records(path) == records
@@ -103,15 +104,133 @@ def test_an_altered_number_and_a_strange_line_are_each_one_sentence(tmp_path):
         assert str(error.value) == f"line 1 of {path} is no record; restore the file, or remove the line"
 
 
+def signed(values):
+    """A line with the checksum of what it says, whatever it says."""
+    text = values if isinstance(values, str) else json.dumps(values, ensure_ascii=False)
+    return f'{{"sha256": "{hashlib.sha256(text.encode()).hexdigest()}", "record": {text}}}'.encode()
+
+
+PLAN = record().to_dict()["architecture"]
+LAYERS = json.loads(json.dumps(PLAN["layers"]))
+
+
+@pytest.mark.parametrize(
+    ("field", "values", "rule"),
+    [
+        ("model", [None, 3, ["ConvNet"]], "must be text"),
+        ("source", [7, None], "must be text"),
+        ("augment", [[], {}], "must be text"),
+        ("n", [0, -5, 1.5, True, "9", 10**30, None], "must be an integer of at least 1"),
+        ("epochs", [-1, 2.0], "must be an integer of at least 1"),
+        ("parameters", [[1], 10**400], "must be an integer of at least 1"),
+        ("seed", [0.5, None], "must be an integer"),
+        ("weights_seed", ["0", False], "must be an integer or null"),
+        ("seconds", [math.nan, math.inf, -1.0, 1e300, "1"], "must be a number of at least 0"),
+        ("learning_rate", [-1e-3, True], "must be a number of at least 0"),
+        ("test_accuracy", [1.5, -0.1, math.nan, None], "must be a number from 0 to 1"),
+        ("losses", ["abc", 3, [1.0, "x"], [math.nan], [math.inf], {"a": 1}, [[1.0]], [10**400]],
+         "must be a list of finite numbers"),
+        ("accuracies", ["abc", [2.0], [math.nan], None], "must be a list of numbers from 0 to 1"),
+        ("architecture",
+         [PLAN | {"layers": LAYERS * 1000}, PLAN | {"layers": "abc"}, PLAN | {"size": 10**30}, PLAN | {"size": "8"},
+          PLAN | {"shared": "yes"}, PLAN | {"layers": [LAYERS[0] | {"channels": 0}]},
+          PLAN | {"layers": [LAYERS[0] | {"receptive_field": 1e9}]}, PLAN | {"layers": [LAYERS[0] | {"weight_free": 1}]}],
+         "must be null, or a network of at most 1,024 layers"),
+    ],
+)  # fmt: skip
+def test_a_field_that_no_training_writes_is_one_sentence_whatever_the_checksum(field, values, rule, tmp_path):
+    path = tmp_path / "a.jsonl"
+    for value in values:
+        path.write_bytes(signed(record().to_dict() | {field: value}) + b"\n")
+        with pytest.raises(DataError) as error:
+            read_records(path)
+        assert str(error.value) == (
+            f"line 1 of {path} is no record: its {field} {rule}; restore the file, or remove the line"
+        )
+
+
+def hostile():
+    yield "an empty line", b""
+    yield "no object", signed("[]")
+    yield "a fieldless record", signed("{}")
+    yield "an unknown field", signed(record().to_dict() | {"more": 1})
+    yield "no fields of a layer", signed(record().to_dict() | {"architecture": PLAN | {"layers": [{}]}})
+    yield "an architecture without layers", signed(record().to_dict() | {"architecture": {}})
+    yield "layers that are lists", signed(record().to_dict() | {"architecture": PLAN | {"layers": [[1, 1, 1, False]]}})
+    yield "half a character", signed(record().to_dict()).replace(b"digits", b"\\ud800")
+    yield "another encoding", signed(record().to_dict()).decode().encode("utf-16")
+    yield "no encoding", b"\xff\xfe"
+    yield "NUL", b"\x00" * 1000
+    yield "deep lists", b"[" * 10**6
+    yield "deep lists inside", b'{"record": ' + b"[" * 10**5 + b"]" * 10**5 + b"}"
+    yield "deep objects", b'{"record":' * 10**5
+    yield "endless digits", signed(record().to_dict()).replace(b"1437", b"9" * 10**5)
+
+
+@pytest.mark.parametrize(("name", "line"), list(hostile()), ids=[name for name, _ in hostile()])
+def test_a_hostile_line_is_one_sentence(name, line, tmp_path):
+    path = tmp_path / "a.jsonl"
+    append_records(path, [record()])
+    path.write_bytes(path.read_bytes() + line + b"\n" + b"\n" * 1000)
+    for use in (read_records, lambda path: append_records(path, [record(1)])):
+        with pytest.raises(DataError) as error:
+            use(path)
+        assert str(error.value) == f"line 2 of {path} is no record; restore the file, or remove the line"
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_what_json_leaves_open_is_refused(constant, tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(signed(json.dumps(record().to_dict()).replace("[2.3,", f"[{constant},")) + b"\n")
+    with pytest.raises(DataError, match="its losses must be a list of finite numbers"):
+        read_records(path)
+
+
+def test_a_field_given_twice_is_an_alteration(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(signed(json.dumps(record().to_dict())[:-1] + ', "n": 1437}') + b"\n")
+    with pytest.raises(DataError, match="line 1 of .* was altered"):
+        read_records(path)
+
+
+def test_lines_that_windows_ends_are_read(tmp_path):
+    path = tmp_path / "a.jsonl"
+    append_records(path, [record(0), record(1)])
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert read_records(path) == [record(0), record(1)]
+
+
+def test_a_file_that_is_too_large_is_neither_read_nor_made(tmp_path, monkeypatch):
+    path = tmp_path / "a.jsonl"
+    append_records(path, [record(0)])
+    size = path.stat().st_size
+    monkeypatch.setattr("convac_lib.experiments.records.LARGEST_FILE", size + 10)
+    with pytest.raises(DataError) as error:
+        append_records(path, [record(1)])
+    assert str(error.value) == f"cannot write {path}: it would be larger than {size + 10:,} bytes; name another file"
+    assert read_records(path) == [record(0)]
+    monkeypatch.setattr("convac_lib.experiments.records.LARGEST_FILE", size - 1)
+    with pytest.raises(DataError) as error:
+        read_records(path)
+    assert str(error.value) == f"cannot read {path}: it is larger than {size - 1:,} bytes; name another file"
+
+
 def test_a_place_that_cannot_be_written_or_read_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
-    path = tmp_path / "file" / "a.jsonl"
+    path, in_the_way = (
+        tmp_path / "file" / "a.jsonl",
+        "a part of this path is a file, not a folder, so name another place",
+    )
     with pytest.raises(DataError) as error:
         append_records(path, [record()])
-    assert str(error.value) == f"cannot write {path}: File exists; name a file in a folder that can be written"
+    assert str(error.value) == f"cannot write {path}: Not a directory; {in_the_way}"
     with pytest.raises(DataError) as error:
-        read_records(tmp_path)
-    assert str(error.value) == f"cannot read {tmp_path}: Is a directory; write it with convac sweep"
+        read_records(path)
+    assert str(error.value) == f"cannot read {path}: Not a directory; {in_the_way}"
+    for use, what in ((read_records, "read"), (lambda path: append_records(path, [record()]), "write")):
+        with pytest.raises(DataError) as error:
+            use(tmp_path)
+        assert str(error.value) == f"cannot {what} {tmp_path}: Is a directory; name a file, not a folder"
 
 
 def write(path, seeds):

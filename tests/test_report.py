@@ -1,10 +1,17 @@
 """What records say together: rows, channels that reach an accuracy, tables and figures, and the commands that print them."""
 
+import errno
 import itertools
 import json
 import math
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
+import matplotlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,8 +23,16 @@ from convac_lib.architecture import common_case
 from convac_lib.errors import ConvacError
 from convac_lib.experiments.cluster import workers
 from convac_lib.experiments.records import append_records, read_records
-from convac_lib.experiments.report import Protocol, by_protocol, channels_to_reach, factors_to_match, rows_of
+from convac_lib.experiments.report import (
+    Protocol,
+    by_protocol,
+    channels_to_reach,
+    factors_to_match,
+    figure_names,
+    rows_of,
+)
 
+RESULTS, SVG = Path(__file__).resolve().parents[1] / "results", "{http://www.w3.org/2000/svg}"
 PLANS = {(B, C): common_case(B, M=1, size=8, channels=C) for B in (1, 2) for C in (4, 8)}
 
 
@@ -107,7 +122,7 @@ def test_the_report_prints_its_table_and_draws_both_figures(tmp_path, capsys):
     append_records(path, runs())
     assert main(["report", str(path)]) == 0
     out, err = capsys.readouterr()
-    stem = f"{tmp_path / 'a'}-digits-spatial-2"
+    stem = f"{tmp_path / 'a'}-digits-spatial-2"  # the records' own name does not tell the source
     assert err == "" and out.splitlines()[0] == "digits, n = 1,437, spatial augmentation, 2 epochs, on a processor"
     cells = [line.split() for line in out.splitlines()[2:-1]]
     assert [row[:4] for row in cells] == [
@@ -121,6 +136,105 @@ def test_the_report_prints_its_table_and_draws_both_figures(tmp_path, capsys):
     assert main(["report", str(path), "--json"]) == 0
     (protocol,) = json.loads(capsys.readouterr().out)["protocols"]
     assert [row["channels"] for row in protocol["networks"]] == [4, 8, 4, 8] and protocol["epochs"] == 2
+
+
+def test_a_figures_name_says_the_source_once_and_no_two_figures_share_one():
+    one, coloured, fewer = (
+        Protocol("cifar10-jpeg", 50_000, "spatial", 12),
+        Protocol("cifar10-jpeg", 50_000, "colour", 12),
+        Protocol("cifar10-jpeg", 1_000, "spatial", 12),
+    )
+    other, strange = Protocol("cifar10", 50_000, "spatial", 12), Protocol("../../x y/\0", 9, "a/b", 1)
+    assert figure_names([one, coloured], "r/cifar10-jpeg") == {
+        one: "r/cifar10-jpeg-spatial-12", coloured: "r/cifar10-jpeg-colour-12",
+    }  # fmt: skip
+    assert figure_names([one], "r/cifar10-jpeg-more") == {one: "r/cifar10-jpeg-more-spatial-12"}
+    assert figure_names([one], "r/cifar10-jpegs") == {one: "r/cifar10-jpegs-cifar10-jpeg-spatial-12"}
+    assert figure_names([one, other], "r/cifar10-jpeg") == {
+        one: "r/cifar10-jpeg-cifar10-jpeg-spatial-12", other: "r/cifar10-jpeg-cifar10-spatial-12",
+    }  # fmt: skip
+    assert figure_names([one, fewer], "cifar10-jpeg") == {
+        one: "cifar10-jpeg-spatial-12-n50000", fewer: "cifar10-jpeg-spatial-12-n1000",
+    }  # fmt: skip
+    assert figure_names([strange], "r/a") == {strange: "r/a-..-..-x-y--a-b-1"}
+
+
+def test_a_report_again_gives_the_same_bytes(tmp_path, capsys):
+    """Also in another process, whose hashes are drawn anew, and in another minute of the clock."""
+    path, written = tmp_path / "digits.jsonl", []
+    append_records(path, runs())
+    for seed, epoch in (("1", "0"), ("2", "1000000000")):
+        environment = os.environ | {"PYTHONHASHSEED": seed, "SOURCE_DATE_EPOCH": epoch}
+        command = [sys.executable, "-m", "convac_lib", "report", str(path)]
+        subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+        written.append([(tmp_path / f"digits-spatial-2.{ending}").read_bytes() for ending in ("png", "svg")])
+    assert written[0] == written[1]
+    assert sorted(file.suffix for file in tmp_path.iterdir()) == [".jsonl", ".lock", ".png", ".svg"]
+    assert b"Software" not in written[0][0] and b"<dc:date>" not in written[0][1]
+
+
+def test_the_committed_figures_are_those_of_the_committed_records(tmp_path, capsys):
+    """Their lines and markers, to half a point: last digits are of one machine, and layouts of one matplotlib."""
+    assert sorted(file.name for file in RESULTS.glob("*.[ps][nv]g")) == [
+        "cifar10-jpeg-spatial-12.png", "cifar10-jpeg-spatial-12.svg",
+    ]  # fmt: skip
+    pins = (RESULTS.parent / "requirements.txt").read_text("utf-8")
+    if f"matplotlib=={matplotlib.__version__} " not in pins:
+        pytest.skip("another matplotlib than the one that drew them")
+    path = tmp_path / "cifar10-jpeg.jsonl"
+    path.write_bytes((RESULTS / path.name).read_bytes())
+    assert main(["report", str(path)]) == 0
+    drawn, committed = (
+        [
+            (element.get("id"), [float(number) for number in re.findall(r"-?\d+\.?\d*", path.get("d", ""))])
+            for element in ElementTree.parse(folder / "cifar10-jpeg-spatial-12.svg").iter(f"{SVG}g")
+            if (element.get("id") or "").startswith("line2d")
+            for path in element.iter(f"{SVG}path")
+        ]
+        for folder in (tmp_path, RESULTS)
+    )
+    assert len(drawn) == len(committed) > 10
+    for one, other in zip(drawn, committed, strict=True):
+        assert one[0] == other[0] and one[1] == pytest.approx(other[1], abs=0.5)
+
+
+def test_a_table_is_printed_even_if_no_figure_can_be_written(tmp_path, capsys, monkeypatch):
+    path = tmp_path / "digits.jsonl"
+    append_records(path, runs())
+    assert main(["report", str(path)]) == 0
+    table = capsys.readouterr().out.splitlines()[:-1]
+    png, svg = (tmp_path / f"digits-spatial-2.{ending}" for ending in ("png", "svg"))
+    png.unlink()
+    png.mkdir()  # in the way
+    assert main(["report", str(path)]) == 74
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [*table, f"drawn in {svg}"]
+    assert err == f"convac: cannot write {png}: Is a directory; name a file, not a folder\n"
+
+    def fail(*_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    before = svg.read_bytes()
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", fail)
+    png.rmdir()
+    assert main(["report", str(path)]) == 74
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [*table, "not drawn"]
+    assert err == "".join(
+        f"convac: cannot write {file}: Permission denied; ask its owner for the permission, or name another place\n"
+        for file in (png, svg)
+    )
+    assert main(["report", str(path), "--json"]) == 74
+    (protocol,) = json.loads(capsys.readouterr().out)["protocols"]
+    assert protocol["figures"] == [] and len(protocol["networks"]) == 4
+    assert svg.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "/dev/null"])
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no such devices here")
+def test_records_that_are_no_plain_file_are_one_sentence(name, capsys):
+    assert main(["report", name]) == 2
+    assert capsys.readouterr() == ("", f"convac: cannot read {name}: it is no plain file; name another file\n")
 
 
 @pytest.mark.filterwarnings("ignore")  # of the cluster's own

@@ -10,6 +10,7 @@ from itertools import product
 from convac_lib.architecture import Architecture, Layer, common_case
 from convac_lib.errors import ArchitectureError, BudgetError, ConvacError, CutError, shown
 from convac_lib.experiments.atlas import chart, read_atlas
+from convac_lib.files import require_place
 from convac_lib.theory.bounds import BOUNDS, Bound, bounds_of
 from convac_lib.theory.checker import verify as verify_certificate
 from convac_lib.theory.ranks import certify_rank, issue, require_draws
@@ -104,6 +105,8 @@ def certify(arguments):
             f"at most {LARGEST_DRAWS:,} draws may be asked for at once, not {count:,}; give fewer seeds or primes"
         )
     require_draws(architecture, cut, arguments.rows, arguments.seed, arguments.prime)
+    if arguments.out:
+        require_place(arguments.out)  # before the work, which may be long
     for seed, prime in product(arguments.seed, arguments.prime):
         options = {"rows": arguments.rows, "seed": seed, "prime": prime, "progress": sys.stderr.isatty()}
         draw = (

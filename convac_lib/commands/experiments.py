@@ -82,27 +82,33 @@ def _duration(seconds):
 def report(arguments):
     """Print the table of a sweep's records, and draw accuracy against channels and parameters, as PNG and SVG."""
     from convac_lib.experiments.records import read_records
-    from convac_lib.experiments.report import by_protocol, rows_of
+    from convac_lib.experiments.report import by_protocol, figure_names, rows_of
+    from convac_lib.files import replace, telling
     from convac_lib.visuals import style
-    from convac_lib.visuals.figures import sweep_figure
+    from convac_lib.visuals.figures import encoded, sweep_figure
 
     records = read_records(arguments.records)
     if not records:
         raise DataError(f"{arguments.records} holds no record yet; write some with convac sweep")
     style.use()
-    parts, texts = [], []
-    for protocol, alike in by_protocol(records).items():
-        rows, stem = rows_of(alike), os.path.splitext(arguments.records)[0]
-        figures = [
-            f"{stem}-{protocol.source}-{protocol.augment}-{protocol.epochs}.{ending}" for ending in ("png", "svg")
-        ]
-        drawn = sweep_figure(alike)
-        for file in figures:
-            drawn.savefig(file, dpi=200)
+    parts, texts, unwritten = [], [], []
+    protocols, stem = by_protocol(records), os.path.splitext(arguments.records)[0]
+    for protocol, name in figure_names(protocols, stem).items():
+        alike, figures = protocols[protocol], []
+        rows, drawn = rows_of(alike), sweep_figure(alike)
+        for ending in ("png", "svg"):
+            file = f"{name}.{ending}"
+            try:
+                with telling("write", file):
+                    replace(file, encoded(drawn, ending))
+                figures.append(file)
+            except DataError as error:  # the table is worth printing without its figures
+                unwritten.append(str(error))
         parts.append(asdict(protocol) | {"networks": [asdict(row) for row in rows], "figures": figures})
         devices = ", ".join(sorted({record.device for record in alike}))
-        texts.append("\n".join([f"{protocol}, on {devices}", _sweep_table(rows), f"drawn in {' and '.join(figures)}"]))
-    return {"protocols": parts}, "\n\n".join(texts)
+        where = f"drawn in {' and '.join(figures)}" if figures else "not drawn"
+        texts.append("\n".join([f"{protocol}, on {devices}", _sweep_table(rows), where]))
+    return {"protocols": parts}, "\n\n".join(texts), *unwritten
 
 
 def _sweep_table(rows):

@@ -3,18 +3,17 @@
 One line a cell, appended and synced, so that a run that was stopped goes on where it was.
 """
 
-import csv
+import re
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from itertools import islice, product
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from convac_lib.architecture import common_case
 from convac_lib.errors import BudgetError, ConvacError, DataError
-from convac_lib.files import append, drop_torn_line
+from convac_lib.files import append, appending, drop_torn_line, read, telling
 from convac_lib.theory.bounds import Bound, bounds_of, saturation, talk_formula
 from convac_lib.theory.certificates import LARGEST_HELD, LARGEST_WORK, cost_of, require_statable, require_work
 from convac_lib.theory.fields import DEFAULT_PRIME
@@ -25,6 +24,7 @@ HALVES = "left-right"  # the cut of which the talk claims something
 CUTS = (HALVES, "interleaved")
 LARGEST_CELLS = 10_000
 LARGEST_BITS = 2**13  # of a number in a line
+LARGEST_FILE = 2**24  # bytes
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,13 @@ class Cell:
 
 
 HEADER = [field.name for field in fields(Cell)]
-KINDS = [str if field.type in (str, str | None) else int for field in fields(Cell)]
+OPTIONAL = ("theorem", "formula", "claim")
+WORDS = {
+    "cut": "|".join(CUTS),
+    "status": "exact|whole|at least",
+    "claim": "false|vacuous|proved|open",
+    "certificate": "[0-9a-f]{64}",  # a part of it names a file
+}
 
 
 def read_atlas(path: str | Path) -> list[Cell]:
@@ -88,14 +94,12 @@ def read_atlas(path: str | Path) -> list[Cell]:
 
     Chapter: *The overlap theorem*.
     """
-    try:
-        text = Path(path).read_text("utf-8")
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}; write it with convac atlas") from None
-    lines = text[: text.rfind("\n") + 1].splitlines()
-    if lines and lines[0].split(",") != HEADER:
-        raise DataError(f"{path} is no atlas: its first line must be {','.join(HEADER)}")
-    return [_cell(words, f"line {number} of {path}") for number, words in enumerate(csv.reader(lines[1:]), start=2)]
+    with telling("read", path, missing="write it with convac atlas"):
+        data = read(path, LARGEST_FILE)
+    lines = [line.rstrip(b"\r") for line in data.split(b"\n")[:-1]]
+    if lines and lines[0] != _line(HEADER).encode():
+        raise DataError(f"{path} is no atlas: its first line must be {_line(HEADER)}")
+    return [_cell(line, f"line {number} of {path}") for number, line in enumerate(lines[1:], start=2)]
 
 
 def chart(
@@ -144,19 +148,13 @@ def chart(
     for place, plan in plans.items():
         if place not in done:
             _require_affordable(plan, place)
-    try:
-        (path.parent / "certificates").mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{path}.lock", timeout=0), open(path, "a+b") as file:
-            done = {cell.place for cell in read_atlas(path)}
-            missing = [place for place in plans if place not in done]
-            if not drop_torn_line(file):
-                append(file, _line(HEADER))
-            for place in tqdm(missing, desc="atlas", disable=not progress):
-                append(file, _line(astuple(_certify(plans[place], place, path, progress))))
-    except Timeout:
-        raise DataError(f"another run is writing {path}; wait until it has ended") from None
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror}; name a file in a folder that can be written") from None
+    with telling("write", path), appending(path, wait=False) as file:
+        done = {cell.place for cell in read_atlas(path)}
+        missing = [place for place in plans if place not in done]
+        if not drop_torn_line(file):
+            append(file, _line(HEADER), LARGEST_FILE)
+        for place in tqdm(missing, desc="atlas", disable=not progress):
+            append(file, _line(astuple(_certify(plans[place], place, path, progress))), LARGEST_FILE)
 
 
 def certificate_path(atlas: str | Path, cell: Cell) -> Path:
@@ -240,9 +238,19 @@ def _line(words):
     return ",".join("" if word is None else str(word) for word in words)
 
 
-def _cell(words, where):
+def _cell(line, where):
     try:
-        values = [None if word == "" else kind(word) for kind, word in zip(KINDS, words, strict=True)]
+        words = zip(HEADER, line.decode().split(","), strict=True)
+        return Cell(**{name: _value(name, word) for name, word in words})
     except ValueError:
-        raise DataError(f"{where} is no cell of an atlas: {','.join(words)}"[:200]) from None
-    return Cell(*values)
+        start = line[:100].decode(errors="replace")
+        raise DataError(f"{where} is no cell of an atlas: {start}; restore the file, or remove the line") from None
+
+
+def _value(name, word):
+    """The value of a field; raises ValueError if it can have no such value."""
+    if word == "" and name in OPTIONAL:
+        return None
+    if not re.fullmatch(WORDS.get(name, "0|[1-9][0-9]*"), word):
+        raise ValueError
+    return word if name in WORDS else int(word)

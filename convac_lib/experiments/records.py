@@ -4,21 +4,23 @@ Taught in the chapter *The CIFAR-10 experiments*.
 """
 
 import hashlib
+import io
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
 from convac_lib.architecture import Architecture, Layer
-from convac_lib.errors import DataError
-from convac_lib.files import append, drop_torn_line
+from convac_lib.errors import ConvacError, DataError
+from convac_lib.files import append, appending, drop_torn_line, read, telling
 
 ASKED = (
     "model", "architecture", "digest", "augment", "epochs", "batch_size", "learning_rate", "seed", "weights_seed",
     "precision",
 )  # fmt: skip
+LARGEST_FILE = 2**25  # bytes
+LARGEST_NUMBER, MOST_LAYERS = 2**62, 1024
 
 
 @dataclass(frozen=True)
@@ -115,14 +117,13 @@ def read_records(path: str | Path) -> list[Record]:
     >>> read_records("none/yet.jsonl")
     []
     """
-    try:
-        data = Path(path).read_bytes()
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}; write it with convac sweep") from None
-    lines = data[: data.rfind(b"\n") + 1].splitlines()
-    return [_record(line, f"line {number} of {path}") for number, line in enumerate(lines, start=1)]
+    with telling("read", path):
+        try:
+            data = read(path, LARGEST_FILE)
+        except FileNotFoundError:
+            return []
+    lines = io.BytesIO(data[: data.rfind(b"\n") + 1])
+    return [_record(line.rstrip(b"\r\n"), f"line {number} of {path}") for number, line in enumerate(lines, start=1)]
 
 
 def append_records(path: str | Path, records: Iterable[Record]) -> list[Record]:
@@ -140,19 +141,15 @@ def append_records(path: str | Path, records: Iterable[Record]) -> list[Record]:
 
     Chapter: *The CIFAR-10 experiments*.
     """
-    path, written = Path(path), []
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{path}.lock"), open(path, "a+b") as file:
-            answered = {question_of(record) for record in read_records(path)}
-            drop_torn_line(file)
-            for record in records:
-                if question_of(record) not in answered:
-                    append(file, _line(record))
-                    answered.add(question_of(record))
-                    written.append(record)
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror}; name a file in a folder that can be written") from None
+    written = []
+    with telling("write", path), appending(path, wait=True) as file:
+        answered = {question_of(record) for record in read_records(path)}
+        drop_torn_line(file)
+        for record in records:
+            if question_of(record) not in answered:
+                append(file, _line(record), LARGEST_FILE)
+                answered.add(question_of(record))
+                written.append(record)
     return written
 
 
@@ -162,11 +159,79 @@ def _line(record):
 
 
 def _record(line, where):
+    remedy = "restore the file, or remove the line"
     try:
-        values = json.loads(line)
-        record = Record.from_dict(values["record"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{where} is no record; restore the file, or remove the line") from error
-    if line.decode() != _line(record):
+        values = json.loads(line.decode())["record"]
+        _require_sound(values)
+        record = Record.from_dict(values)
+        whole = _line(record).encode()
+    except ConvacError as error:
+        raise DataError(f"{where} is no record: {error}; {remedy}") from None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DataError(f"{where} is no record; {remedy}") from error
+    if line != whole:
         raise DataError(f"{where} was altered: its SHA-256 is not the one that it states; restore the file")
     return record
+
+
+def _require_sound(values):
+    """Raise `DataError` unless every field has a value that a training can have."""
+    rules = {
+        "must be text": (_is_text, "model", "source", "digest", "augment", "precision", "device", "versions"),
+        "must be an integer of at least 1": (_is_count, "parameters", "n", "epochs", "batch_size", "side_by_side"),
+        "must be an integer": (_is_integer, "seed"),
+        "must be an integer or null": (lambda value: value is None or _is_integer(value), "weights_seed"),
+        "must be a number of at least 0": (_is_amount, "learning_rate", "seconds"),
+        "must be a number from 0 to 1": (_is_fraction, "augmented_accuracy", "train_accuracy", "test_accuracy"),
+        "must be a list of finite numbers": (lambda value: _are(_is_finite, value), "losses"),
+        "must be a list of numbers from 0 to 1": (lambda value: _are(_is_fraction, value), "accuracies"),
+        "must be null, or a network of at most 1,024 layers": (_is_plan, "architecture"),
+    }
+    for rule, (holds, *names) in rules.items():
+        for name in names:
+            if not holds(values[name]):
+                raise DataError(f"its {name} {rule}")
+
+
+def _is_text(value):
+    return isinstance(value, str)
+
+
+def _is_integer(value):
+    return type(value) is int and abs(value) <= LARGEST_NUMBER  # True is an int too
+
+
+def _is_count(value):
+    return _is_integer(value) and value >= 1
+
+
+def _is_finite(value):
+    return _is_integer(value) or type(value) is float and math.isfinite(value)
+
+
+def _is_amount(value):
+    return _is_finite(value) and 0 <= value <= LARGEST_NUMBER
+
+
+def _is_fraction(value):
+    return _is_finite(value) and 0 <= value <= 1
+
+
+def _are(rule, values):
+    return isinstance(values, list) and all(map(rule, values))
+
+
+def _is_plan(plan):
+    """Whether it can be handed to `Architecture`, which checks the rest."""
+    if plan is None:
+        return True
+    layers = plan["layers"]
+    return (
+        isinstance(layers, list)
+        and len(layers) <= MOST_LAYERS
+        and all(_is_count(layer[name]) for layer in layers for name in ("receptive_field", "stride", "channels"))
+        and all(type(layer["weight_free"]) is bool for layer in layers)
+        and _is_count(plan["size"])
+        and _is_count(plan["representation_channels"])
+        and type(plan["shared"]) is bool
+    )

@@ -3,6 +3,8 @@
 Taught in the chapter *The CIFAR-10 experiments*.
 """
 
+import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -71,6 +73,34 @@ def by_protocol(records: Iterable[Record]) -> dict[Protocol, list[Record]]:
     for record in records:
         parts.setdefault(Protocol(record.source, record.n, record.augment, record.epochs), []).append(record)
     return parts
+
+
+def figure_names(protocols: Iterable[Protocol], stem: str) -> dict[Protocol, str]:
+    """Name the figure of each protocol, without its ending, beside the file of records.
+
+    Args:
+        protocols: those of one file of records.
+        stem: the file's path without its ending; where it names the only source, the figure does not say it again.
+
+    Chapter: *The CIFAR-10 experiments*.
+
+    >>> list(figure_names([Protocol("digits", 1437, "spatial", 12)], "results/digits").values())
+    ['results/digits-spatial-12']
+    >>> list(figure_names([Protocol("digits", 1437, "spatial", 12)], "results/mine").values())
+    ['results/mine-digits-spatial-12']
+    """
+    protocols = list(protocols)
+    named = len({one.source for one in protocols}) == 1 and f"{os.path.basename(stem)}-".startswith(
+        f"{protocols[0].source}-"
+    )
+    names = {}
+    for one in protocols:
+        words = [] if named else [one.source]
+        words += [one.augment, str(one.epochs)]
+        if any((one.source, one.augment, one.epochs) == (s.source, s.augment, s.epochs) for s in protocols if s != one):
+            words.append(f"n{one.n}")
+        names[one] = "-".join([stem, *(re.sub(r"[^\w.]+", "-", word) for word in words)])  # a record may say anything
+    return names
 
 
 def rows_of(records: Iterable[Record]) -> list[Row]:

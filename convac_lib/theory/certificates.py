@@ -14,7 +14,7 @@ import numpy as np
 from convac_lib.architecture import BORDERS, LARGEST_LAYERS, Architecture, Layer
 from convac_lib.budget import require_memory
 from convac_lib.errors import CertificateError, ConvacError, DataError, shown
-from convac_lib.files import replace
+from convac_lib.files import read, replace, telling
 from convac_lib.theory.circuits import Circuit, weight_shapes
 from convac_lib.theory.costs import levels
 from convac_lib.theory.fields import require_prime
@@ -95,10 +95,11 @@ class RankCertificate:
         return cut, *(np.array([unpacked(word, M, len(side)) for word in some]) for some, side in words)
 
     def save(self, path: str | Path) -> None:
-        """Write the certificate, whole or not at all.
+        """Write the certificate, whole or not at all; its folder is made if it is missing.
 
         Raises:
-            ConvacError: if the file cannot be written, or is larger than `load` reads.
+            DataError: if the file cannot be written.
+            ConvacError: if it would be larger than `load` reads.
         """
         text = json.dumps(self.document(), separators=(",", ":")).encode() + b"\n"
         if len(text) > LARGEST_FILE:
@@ -106,12 +107,8 @@ class RankCertificate:
                 f"a certificate may have {LARGEST_FILE:,} bytes, and this one has {len(text):,}; certify fewer rows, or a "
                 "smaller network"
             )
-        try:
+        with telling("write", path):
             replace(path, text)
-        except OSError as error:
-            raise ConvacError(
-                f"cannot write {path}: {error.strerror}; name a file in a folder that can be written"
-            ) from None
 
 
 def packed(templates: Iterable[int], M: int) -> str:
@@ -287,14 +284,10 @@ def cost_of(architecture: Architecture, cut: tuple[int, ...], k: int) -> tuple[f
 
 def _read(path):
     """The JSON of a file, without what JSON leaves open: two values a key, fractions, NaN, endless numbers or depth."""
+    with telling("read", path, missing="write it with convac certify --out"):
+        data = read(path, LARGEST_FILE)
     try:
-        _require(not Path(path).exists() or Path(path).is_file(), "it is no plain file")
-        with open(path, "rb") as file:
-            text = file.read(LARGEST_FILE + 1)
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}; name a file that can be read") from None
-    _require(len(text) <= LARGEST_FILE, f"it is larger than {LARGEST_FILE:,} bytes")
-    try:
+        text = data.decode("utf-8-sig")  # an editor's byte order mark changes nothing
         return json.loads(text, object_pairs_hook=_distinct, parse_float=_no_number, parse_constant=_no_number)
     except DataError:
         raise

@@ -13,7 +13,7 @@ book: $(INSTALLED) ## execute every chapter and build the book in _build/html; n
 	$(BIN)/jupyter-book build . --all -W -n --keep-going
 
 test: $(INSTALLED) ## run the tests, the docstrings' examples and the chapters
-	$(BIN)/python -m pytest --nbval --numprocesses auto --maxprocesses 4 --dist loadscope
+	$(BIN)/python -m pytest --nbval --numprocesses auto --maxprocesses 4
 
 read: $(INSTALLED) ## serve the book on http://localhost:8000 (PORT=... for another port)
 	@test -f _build/html/index.html || $(MAKE) book

@@ -23,6 +23,9 @@ read: $(INSTALLED) ## serve the book on http://localhost:8000 (PORT=... for anot
 lab: $(INSTALLED) ## open the chapters in JupyterLab
 	$(BIN)/python -m jupyterlab book/intro.ipynb
 
+address: ## write where the book is published into every file: URL=https://github.com/owner/name, or none; TAG=...
+	@$(PYTHON) tools/address.py "$$URL" "$$TAG"
+
 notebooks: $(INSTALLED) ## execute every chapter in place and store its outputs
 	$(BIN)/python tools/execute_notebooks.py
 
@@ -47,4 +50,4 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/python -c "import matplotlib.font_manager"
 	@touch $(INSTALLED)
 
-.PHONY: help book test read lab notebooks bench clean
+.PHONY: help book test read lab address notebooks bench clean

@@ -30,7 +30,11 @@ PLACES = [
         "\n[tool.setuptools]\n",
         '\n[project.urls]\nRepository = "{url}"\nIssues = "{url}/issues"\n\n[tool.setuptools]\n',
     ),
-    ("README.md", "\nThe first run downloads", "\nIt is published at <{url}>; this is {tag}.\n\nThe first run downloads"),
+    (
+        "README.md",
+        "\nThe first run downloads",
+        "\nIt is published at <{url}>; this is {tag}.\n\nThe first run downloads",
+    ),
 ]
 # Colab opens notebooks on GitHub, and the theme's buttons know it.
 ON_GITHUB = [
@@ -93,9 +97,10 @@ def normalise(address: str) -> str:
         url, host, port = urlsplit(""), "", None
     path = url.path.strip("/").removesuffix(".git")
     parts = path.split("/")
-    whole = re.fullmatch(r"[\w-]+(\.[\w-]+)+", host, re.ASCII) and not url.query and not url.fragment
-    named = len(parts) >= 2 and all(re.fullmatch(r"\w[\w.-]*", part, re.ASCII) for part in parts)
-    if url.scheme not in ("https", "ssh") or not whole or not named or (host == "github.com" and len(parts) > 2):
+    clean = url.scheme in ("https", "ssh") and not re.search(r"[\s?#]", text)
+    known = re.fullmatch(r"[\w-]+(\.[\w-]+)+", host, re.ASCII)
+    named = len(parts) == 2 or (len(parts) > 2 and host != "github.com")
+    if not (clean and known and named and all(re.fullmatch(r"\w[\w.-]*", part, re.ASCII) for part in parts)):
         raise AddressError(
             f"{address!r} is no address of a repository; give one like https://github.com/owner/name, or none"
         )
@@ -116,7 +121,7 @@ def written(url: str | None, tag: str) -> dict[Path, str]:
     """
     texts = {name: (ROOT / name).read_text("utf-8") for name, *_ in PLACES + ON_GITHUB}
     for name, unpublished, published in reversed(PLACES + ON_GITHUB):
-        texts[name] = pattern(published).sub(lambda _: unpublished, texts[name], count=1)
+        texts[name] = pattern(published).sub(lambda _, text=unpublished: text, texts[name], count=1)
     words = {"url": url, "tag": tag, "name": (url or "").removeprefix(GITHUB)}
     for name, unpublished, published in PLACES + (ON_GITHUB if (url or "").startswith(GITHUB) else []):
         if texts[name].count(unpublished) != 1:

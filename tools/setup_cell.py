@@ -1,24 +1,23 @@
 # Make convac_lib importable: it is installed, or in the checkout around this page, or Colab installs what is PUBLISHED.
-import importlib.util
 import subprocess
 import sys
+from importlib import invalidate_caches
+from importlib.util import find_spec
 from pathlib import Path
 
 PUBLISHED = None  # `make address` writes here what pip installs
 
 
 def obstacle():
-    """The error with which the library, or a package that it needs, fails to import; None if there is none."""
+    """Why the library, with all that it needs, cannot be imported; None if it can."""
     try:
         import convac_lib.__main__
-
-        for name in "distributed ipywidgets matplotlib PIL pooch requests safetensors sklearn torch".split():
-            if not importlib.util.find_spec(name):
-                raise ModuleNotFoundError(f"No module named {name!r}")
     except Exception as error:
         for name in [name for name in sys.modules if name.split(".")[0] == "convac_lib"]:
             del sys.modules[name]  # half a library would hide a whole one
         return error
+    later = "distributed ipywidgets matplotlib PIL pooch requests safetensors sklearn torch".split()
+    return next((f"No module named {name!r}" for name in later if not find_spec(name)), None)
 
 
 if obstacle():
@@ -26,9 +25,8 @@ if obstacle():
 if PUBLISHED and "google.colab" in sys.modules and obstacle():
     pip = subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", PUBLISHED], capture_output=True, text=True)
     print(pip.stderr if pip.returncode else "", end="")
-    importlib.invalidate_caches()
+    invalidate_caches()
 if why := obstacle():
     remedy = "this copy of the book is not published yet, so run `make lab` in its folder on your own computer"
-    if PUBLISHED:
-        remedy = f"run %pip install '{PUBLISHED}' and then this cell again"
+    remedy = f"run %pip install '{PUBLISHED}' and then this cell again" if PUBLISHED else remedy
     raise ImportError(f"convac_lib cannot be imported ({why}): {remedy}")

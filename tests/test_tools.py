@@ -20,7 +20,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 ROOT = Path(__file__).resolve().parents[1]
 SETUP = (ROOT / "tools/setup_cell.py").read_text("utf-8")
 UNSET = re.sub(r"PUBLISHED = .*?  #", "PUBLISHED = None  #", SETUP)
-ADDRESS = "convac-lib @ git+https://host.example/owner/name@v1"
+ADDRESS = "convac-lib @ git+https://forge.example/owner/name@v1"
 PIP = ["-m", "pip", "install", "--quiet", ADDRESS]
 UNPUBLISHED = "this copy of the book is not published yet, so run `make lab` in its folder on your own computer"
 BY_HAND = f"run %pip install '{ADDRESS}' and then this cell again"
@@ -187,18 +187,18 @@ def contents(folder):
 
 def test_an_address_is_written_everywhere_and_taken_out_again(copied):
     before = contents(copied.ROOT)
-    copied.main("https://github.com/one/book")
+    copied.main("https://github.com/owner/book")
     once = contents(copied.ROOT)
-    assert [name for name in once if b"one/book" not in once[name]] == []
+    assert [name for name in once if b"owner/book" not in once[name]] == []
     copied.main("https://forge.example/group/other/book", "2.0")
     elsewhere = contents(copied.ROOT)
     assert elsewhere["_config.yml"] == before["_config.yml"]  # no button for what the theme and Colab do not know
     assert [name for name in elsewhere if b"other/book" not in elsewhere[name]] == ["_config.yml"]
-    assert [name for name in elsewhere if re.search(rb"one/book|colab\.research|v0\.1\.0", elsewhere[name])] == []
-    copied.main("https://github.com/one/book")
+    assert [name for name in elsewhere if re.search(rb"owner/book|colab\.research|@v0", elsewhere[name])] == []
+    copied.main("https://github.com/owner/book")
     assert contents(copied.ROOT) == once
-    assert copied.main("https://github.com/one/book/") == (
-        "The address is https://github.com/one/book, at the tag v0.1.0. Written: no file, for all say so already.\n"
+    assert copied.main("https://github.com/owner/book/") == (
+        "The address is https://github.com/owner/book, at the tag v0.1.0. Written: no file, for all say so already.\n"
         "Commit this, give that commit its tag, and publish both: git tag v0.1.0 && git push origin HEAD v0.1.0"
     )
     copied.main("none")
@@ -212,22 +212,22 @@ def test_the_committed_files_are_as_the_tool_writes_them(copied):
 
 
 def test_what_is_written_says_where_the_book_is(copied):
-    copied.main("https://github.com/one/book", "v7")
+    copied.main("https://github.com/owner/book", "v7")
     config = yaml.safe_load((copied.ROOT / "_config.yml").read_text("utf-8"))
-    assert config["repository"] == {"url": "https://github.com/one/book", "branch": "v7"}
+    assert config["repository"] == {"url": "https://github.com/owner/book", "branch": "v7"}
     assert config["launch_buttons"] == {"colab_url": "https://colab.research.google.com"}
     assert config["html"]["use_repository_button"] and config["html"]["use_issues_button"]
     project = tomllib.loads((copied.ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert project["urls"] == {
-        "Repository": "https://github.com/one/book",
-        "Issues": "https://github.com/one/book/issues",
+        "Repository": "https://github.com/owner/book",
+        "Issues": "https://github.com/owner/book/issues",
     }
     citation = yaml.safe_load((copied.ROOT / "CITATION.cff").read_text("utf-8"))
-    assert citation["repository-code"] == "https://github.com/one/book"
-    colab = "(https://colab.research.google.com/github/one/book/blob/v7/book/intro.ipynb)"
+    assert citation["repository-code"] == "https://github.com/owner/book"
+    colab = "(https://colab.research.google.com/github/owner/book/blob/v7/book/intro.ipynb)"
     assert colab in (copied.ROOT / "README.md").read_text("utf-8")
     cell = (copied.ROOT / "tools/setup_cell.py").read_text("utf-8")
-    assert 'PUBLISHED = "convac-lib @ git+https://github.com/one/book@v7"' in cell
+    assert 'PUBLISHED = "convac-lib @ git+https://github.com/owner/book@v7"' in cell
     normalise = tool("execute_notebooks").normalise
     for path in copied.ROOT.glob("book/*.ipynb"):
         chapter = nbformat.read(path, as_version=4)
@@ -238,11 +238,11 @@ def test_what_is_written_says_where_the_book_is(copied):
 @pytest.mark.parametrize(
     ("given", "address"),
     [
-        ("https://github.com/o/n", "https://github.com/o/n"),
-        (" https://github.com/o/n.git/ ", "https://github.com/o/n"),
-        ("https://user:secret@www.GitHub.com/o/n", "https://github.com/o/n"),
-        ("git@github.com:o/n.git", "https://github.com/o/n"),
-        ("ssh://git@forge.example:2222/o/n.git", "https://forge.example/o/n"),
+        ("https://github.com/owner/name", "https://github.com/owner/name"),
+        (" https://github.com/owner/name.git/ ", "https://github.com/owner/name"),
+        ("https://user:secret@www.GitHub.com/owner/name", "https://github.com/owner/name"),
+        ("git@github.com:owner/name.git", "https://github.com/owner/name"),
+        ("ssh://git@forge.example:2222/owner/name.git", "https://forge.example/owner/name"),
         ("https://forge.example:8443/a/b/c-d.e", "https://forge.example:8443/a/b/c-d.e"),
     ],
 )
@@ -253,10 +253,10 @@ def test_every_form_of_an_address_is_understood(given, address):
 @pytest.mark.parametrize(
     "garbage",
     [
-        "http://github.com/o/n", "github.com/o/n", "https://github.com/o", "https://github.com", "file:///srv/n/m",
-        "https://github.com/o/n/tree/main", "https://github.com/o/n?tab=1", "https://github.com/o/../n",
-        "https://github.com/o/a b", 'https://github.com/o/n"', "https://github.com/o/n\nx", "https://localhost/o/n",
-        "https://[::1/o/n", "https://forge.example:x/o/n", "/srv/git/n.git", "C:\\git\\n", "None", "$(id)", "'",
+        "http://github.com/owner/name", "github.com/owner/name", "https://github.com/owner", "https://github.com", "file:///srv/n/m",
+        "https://github.com/owner/name/tree/main", "https://github.com/owner/name?tab=1", "https://github.com/owner/../name",
+        "https://github.com/owner/a b", 'https://github.com/owner/name"', "https://github.com/owner/name\nx", "https://localhost/o/n",
+        "https://[::1/o/n", "https://forge.example:x/owner/name", "/srv/git/n.git", "C:\\git\\n", "None", "$(id)", "'",
     ],
 )  # fmt: skip
 def test_what_is_no_address_gets_one_sentence(copied, garbage):
@@ -271,7 +271,7 @@ def test_what_is_no_address_gets_one_sentence(copied, garbage):
 
 def test_a_tag_that_git_would_not_take_gets_one_sentence(copied):
     with pytest.raises(copied.AddressError) as error:
-        copied.main("https://github.com/o/n", "--upload")
+        copied.main("https://github.com/owner/name", "--upload")
     assert str(error.value) == "'--upload' is no tag to publish; use letters, digits and dots, as in v0.1.0"
 
 
@@ -289,19 +289,19 @@ def test_without_words_the_address_is_that_of_git(copied):
 
     around = copied.ROOT.parent
     git(around, "init")
-    git(around, "remote", "add", "origin", "https://github.com/an/other")
+    git(around, "remote", "add", "origin", "https://forge.example/an/other")
     assert refused()  # that remote is of a repository around the copy
     git(copied.ROOT, "init")
     assert refused()
-    git(copied.ROOT, "remote", "add", "origin", "git@github.com:o/n.git")
-    assert copied.main().startswith("The address is https://github.com/o/n, at the tag v0.1.0. Written: ")
+    git(copied.ROOT, "remote", "add", "origin", "git@github.com:owner/name.git")
+    assert copied.main().startswith("The address is https://github.com/owner/name, at the tag v0.1.0. Written: ")
 
 
 def test_a_file_without_its_place_gets_one_sentence(copied):
     path = copied.ROOT / "CITATION.cff"
     path.write_text(path.read_text("utf-8").replace("\nreferences:\n", "\n"), "utf-8")
     with pytest.raises(copied.AddressError) as error:
-        copied.main("https://github.com/o/n")
+        copied.main("https://github.com/owner/name")
     assert str(error.value) == "CITATION.cff must hold 'references:' once; PLACES in tools/address.py says where"
 
 

@@ -255,7 +255,7 @@ def test_every_form_of_an_address_is_understood(given, address):
     [
         "http://github.com/owner/name", "github.com/owner/name", "https://github.com/owner", "https://github.com", "file:///srv/n/m",
         "https://github.com/owner/name/tree/main", "https://github.com/owner/name?tab=1", "https://github.com/owner/../name",
-        "https://github.com/owner/a b", 'https://github.com/owner/name"', "https://github.com/owner/name\nx", "https://localhost/o/n",
+        "https://github.com/owner/name b", 'https://github.com/owner/name"', "https://github.com/owner/name\nx", "https://localhost/o/n",
         "https://[::1/o/n", "https://forge.example:x/owner/name", "/srv/git/n.git", "C:\\git\\n", "None", "$(id)", "'",
     ],
 )  # fmt: skip

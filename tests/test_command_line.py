@@ -212,7 +212,8 @@ def test_a_warning_is_one_sentence():
 
 
 def test_a_reader_that_stops_reading_is_no_error():
-    command = f"{shlex.quote(sys.executable)} -m convac_lib describe --B 2 --M 2 --size 4 | true; exit ${{PIPESTATUS[0]}}"
+    python = shlex.quote(sys.executable)
+    command = f"{python} -m convac_lib describe --B 2 --M 2 --size 4 | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 

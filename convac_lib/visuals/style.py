@@ -1,5 +1,7 @@
 """The house style: one meaning a colour through the whole book, with a marker as its second channel (Okabe–Ito)."""
 
+from importlib.resources import as_file, files
+
 OVERLAP_COLOURS = {1: "#7F7F7F", 2: "#E69F00", 3: "#D55E00", 5: "#CC79A7"}
 OVERLAP_MARKERS = {1: "o", 2: "s", 3: "^", 5: "D"}
 OTHER_COLOUR, OTHER_MARKER = "#009E73", "v"
@@ -54,4 +56,5 @@ def use() -> None:
     """
     from matplotlib import pyplot  # a second to import, and the drawings never need it
 
-    pyplot.style.use("convac_lib.visuals.convac")
+    with as_file(files("convac_lib.visuals") / "convac.mplstyle") as sheet:  # a file also where the library is a zip
+        pyplot.style.use(sheet)

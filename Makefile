@@ -13,7 +13,7 @@ book: $(INSTALLED) ## execute every chapter and build the book in _build/html; n
 	$(BIN)/jupyter-book build . --all -W -n --keep-going
 
 test: $(INSTALLED) ## run the tests, the docstrings' examples and the chapters
-	$(BIN)/python -m pytest --nbval --numprocesses auto --maxprocesses 4 --dist loadscope
+	$(BIN)/python -m pytest --nbval --numprocesses auto --maxprocesses 4
 
 read: $(INSTALLED) ## serve the book on http://localhost:8000 (PORT=... for another port)
 	@test -f _build/html/index.html || $(MAKE) book
@@ -22,6 +22,9 @@ read: $(INSTALLED) ## serve the book on http://localhost:8000 (PORT=... for anot
 
 lab: $(INSTALLED) ## open the chapters in JupyterLab
 	$(BIN)/python -m jupyterlab book/intro.ipynb
+
+address: ## write where the book is published into every file: URL=https://github.com/owner/name, or none; TAG=...
+	@$(PYTHON) tools/address.py "$$URL" "$$TAG"
 
 notebooks: $(INSTALLED) ## execute every chapter in place and store its outputs
 	$(BIN)/python tools/execute_notebooks.py
@@ -50,4 +53,4 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/python -c "import matplotlib.font_manager"
 	@touch $(INSTALLED)
 
-.PHONY: help book test read lab notebooks student bench clean
+.PHONY: help book test read lab address notebooks student bench clean

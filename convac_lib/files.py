@@ -164,6 +164,22 @@ def drop_torn_line(file: BinaryIO) -> int:
     return file.truncate(file.read().rfind(b"\n") + 1)
 
 
+def results_path(name: str) -> Path:
+    """Return where a file of the measured records is: in the installed package, or in `results/` of a checkout.
+
+    Args:
+        name: the file's, as in "atlas.csv", or "certificates" for their folder.
+
+    Chapter: *Is a little overlap all you need?*.
+
+    >>> results_path("atlas.csv").is_file()
+    True
+    """
+    package = Path(__file__).resolve().parent
+    installed = package / "results"
+    return (installed if installed.is_dir() else package.parent / "results") / name
+
+
 def _name(path):
     """The path as text, if the operating system can take it for the name of a file."""
     name = os.fspath(path)

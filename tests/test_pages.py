@@ -6,6 +6,8 @@ import re
 import runpy
 import subprocess
 import sys
+from copy import deepcopy
+from doctest import DocTestParser
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,6 +26,9 @@ from convac_lib.experiments.report import by_protocol, rows_of
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = {f"book/{path.stem}": path for path in sorted(ROOT.glob("book/*.ipynb"))}
 OF_SPHINX = ["genindex", "py-modindex", "prf-prf", "search"]
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
+PUBLISHED = CONFIG.get("repository", {}).get("url", "")
+OURS = re.compile(f"{re.escape(PUBLISHED)}|https://colab.research.google.com/" if PUBLISHED else "(?!)")
 PAGES = [*CHAPTERS, *(f"book/{path.stem}" for path in sorted(ROOT.glob("book/*.md"))), *OF_SPHINX]
 TRAINED = ["digits-sweep"]  # explorers of networks that their chapter trains first: too long to do here again
 
@@ -32,7 +37,7 @@ TRAINED = ["digits-sweep"]  # explorers of networks that their chapter trains fi
 def html(tmp_path_factory):
     """The folder of the built book. No chapter is executed: `--nbval` holds the outputs that they store."""
     folder = tmp_path_factory.mktemp("book")
-    config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
+    config = deepcopy(CONFIG)
     config["execute"]["execute_notebooks"] = "off"
     extensions = config["sphinx"]["local_extensions"]
     config["sphinx"]["local_extensions"] = {name: str(ROOT / place) for name, place in extensions.items()}
@@ -111,7 +116,43 @@ def test_every_link_within_the_book_leads_somewhere(html, soups):
     assert astray == []
 
 
+HOSTS = {"arxiv.org", "doi.org", "www.w3.org"}  # papers, and the name of SVG
+HOSTS |= {"github.com/dequelabs"}  # axe-core
+
+
+def test_no_page_leads_to_an_address_that_is_not_ours(soups):
+    """An unpublished book has no repository to open, and no Colab."""
+    astray = []
+    for page, soup in soups.items():
+        for element in soup.find_all(["a", "form", "iframe", "img", "link", "script"]):
+            url = urlsplit(element.get("href") or element.get("src") or element.get("action") or "")
+            place = url.netloc + "/" + url.path.split("/")[1] if url.netloc == "github.com" else url.netloc
+            if url.scheme in ("http", "https", "") and place and place not in HOSTS and not OURS.match(url.geturl()):
+                astray.append(f"{page}: {url.geturl()}")
+    assert astray == []
+    buttons = sum(len(soup.select("a[href*='colab.research']")) for soup in soups.values())
+    assert buttons == (len(CHAPTERS) if "launch_buttons" in CONFIG else 0)
+
+
 # Of the pages
+
+
+def runs(text):
+    """What of a block of code can be run: all of it, or the examples in it where there are prompts."""
+    examples = DocTestParser().get_examples(text)
+    return "".join(each.source for each in examples) if examples else text
+
+
+def test_what_is_copied_can_be_run(page):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    blocks = page.locator("div.highlight:has(> button.copybtn)").all()
+    for block in blocks:
+        block.locator("button").evaluate("button => button.click()")
+        copied = page.evaluate("navigator.clipboard.readText()")
+        text = block.locator("pre").evaluate("pre => pre.textContent")
+        assert [line for line in copied.splitlines() if line] == [line for line in runs(text).splitlines() if line]
+    doctests = page.locator(".doctest, .cell_input .highlight, .highlight-sh").count()
+    assert len(blocks) == doctests and page.locator(".cell_output button.copybtn").count() == 0
 
 
 def test_a_page_is_quiet_and_asks_no_other_host(page, address):
@@ -164,6 +205,23 @@ def test_a_page_fits_its_width(page, width):
     assert page.evaluate("document.documentElement.scrollWidth") == width
     assert page.evaluate(FORMULAS_CUT_OFF) == []
     assert page.evaluate(PATIENTLY, SCROLLING_WITHOUT_KEYS) == []
+
+
+# Without scripts
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_without_scripts_a_page_says_what_needs_them_and_hides_it(browser, address, name):
+    with browser.new_context(java_script_enabled=False, viewport={"width": 1440, "height": 900}) as context:
+        tab = context.new_page()
+        tab.goto(f"{address}/{name}.html")
+        told = [each.inner_text() for each in tab.locator("p.without-scripts").all() if each.is_visible()]
+        formulas = "This browser runs no scripts, and formulas need them: each is shown as it is written in LaTeX."
+        controls = "The controls need scripts, which this browser does not run: all states are in the table below."
+        explorers = tab.locator("figure.convac-explorer").count()
+        assert told == [formulas] * (tab.locator(".math").count() > 0) + [controls] * explorers
+        dead = tab.locator("button, input, select, textarea").all()
+        assert [each.evaluate("each => each.outerHTML") for each in dead if each.is_visible()] == []
 
 
 # The explorers

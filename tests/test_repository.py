@@ -18,7 +18,6 @@ BOOK = ROOT / "book"
 LIBRARY = ROOT / "convac_lib"
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-ADDRESS = CONFIG["repository"]["url"]
 FLOORS = [
     "errors", "files", "budget", "architecture", "theory", "networks", "experiments", "exercises", "visuals", "commands",
     "__main__",
@@ -104,11 +103,78 @@ def test_every_module_is_in_the_reference():
     assert set(described) == with_names, "book/api.md lists every module once"
 
 
-@pytest.mark.parametrize("holder", ["README.md", "CITATION.cff", "pyproject.toml", "tools/setup_cell.py"])
-def test_the_repository_has_one_address(holder):
-    addresses = re.findall(r"(?:github\.com|/github)/[\w.-]+/[\w-]+", (ROOT / holder).read_text("utf-8"))
-    owner_and_name = ADDRESS.removeprefix("https://github.com/")
-    assert addresses and {address.split("/", 1)[1].removeprefix("github/") for address in addresses} == {owner_and_name}
+def addresses_in(data):
+    """Every host that is named in an address, with the repository behind it where the host keeps repositories."""
+    hosts = r"[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}"
+    keepers = r"(?:[\w-]+\.)*(?:github|gitlab|bitbucket|codeberg|sr|colab|mybinder|huggingface)[\w-]*(?:\.[a-z]+)*\.(?:com|org|net|io|co|ht|example)\b"
+    text = data.decode("utf-8", "replace").lower()
+    for host in re.findall(rf"(?:\w://|git@)(?:[^\s/@]*@)?({hosts})", text):
+        yield host.removeprefix("www.")
+    for host, path in re.findall(rf"(?<![\w.-])({keepers})((?:[/:][\w-][\w.-]*)*)", text):
+        name = "/".join(path.replace(":", "/").removeprefix("/github").split("/")[1:3])
+        yield f"{host.removeprefix('www.')}/{name.removesuffix('.git')}".strip("/")
+
+
+HOSTS = {
+    "arxiv.org": "the papers",
+    "pytorch.org": "how to install PyTorch",
+    "distributed.dask.org": "how to share a sweep",
+    "cs.toronto.edu": "CIFAR-10",
+    "w3.org": "the name of SVG",
+    "matplotlib.org": "what draws the figures names itself, and these formats, in them",
+    "purl.org": "the same",
+    "creativecommons.org": "the same",
+    "github.com": "its repositories are below",
+    "colab.research.google.com": "where the launch buttons lead",
+    "github.com/owner": "nobody's, in tests",
+    "github.com/owner/name": "the example of an address",
+    "github.com/owner/book": "nobody's, in tests",
+    "colab.research.google.com/owner/book": "nobody's, in tests",
+    "colab.research.google.com/{name}": "the place of an address",
+    "github.com/dequelabs/axe-core": "what finds the barriers of a page",
+}
+
+
+def published_at():
+    """The address that `make address` wrote, as the repository's name and its host; nothing where it wrote none."""
+    found = re.search(r"git\+https://(([^/\s]+)/\S+?)@", (ROOT / "tools/setup_cell.py").read_text("utf-8"))
+    return {found[1].lower(), found[2].lower()} if found else set()
+
+
+def test_no_file_names_an_address_that_is_not_ours():
+    ours = published_at()
+    ours |= {f"colab.research.google.com/{name.split('/', 1)[1]}" for name in ours if name.startswith("github.com/")}
+    for path in tracked_files():
+        found = {address for address in addresses_in(path.read_bytes()) if ".example" not in address}  # nobody's
+        assert found <= ours | set(HOSTS), path
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [
+        ("see https://github.example/some/one/blob/main/a.py", {"github.example", "github.example/some/one"}),
+        ("git@gitlab.example:some/one.git", {"gitlab.example", "gitlab.example/some/one"}),
+        ("www.codeberg.example/some/one", {"codeberg.example/some/one"}),
+        ("https://colab.example/github/some/one", {"colab.example", "colab.example/some/one"}),
+        ("https://raw.githubusercontent.example/a/b", {"raw.githubusercontent.example", "raw.githubusercontent.example/a/b"}),
+        ("https://token@some.example/x", {"some.example"}),
+        ("http://localhost:8000 and tcp://localhost", set()),
+    ],
+)  # fmt: skip
+def test_every_address_in_a_file_is_found(text, addresses):
+    assert set(addresses_in(text.encode())) == addresses
+
+
+def test_every_package_and_every_record_is_installed():
+    setuptools = PYPROJECT["tool"]["setuptools"]
+    packages = {".".join(path.parent.relative_to(ROOT).parts) for path in LIBRARY.rglob("__init__.py")}
+    assert setuptools["packages"] == sorted({*packages, "convac_lib.results"})
+    data = {package: {*globs} for package, globs in setuptools["package-data"].items()}
+    folders = {package: ROOT / package.replace(".", "/") for package in data} | {"convac_lib.results": ROOT / "results"}
+    shipped = {path for package, globs in data.items() for each in globs for path in folders[package].glob(each)}
+    needed = [path for path in tracked_files() if path.is_relative_to(LIBRARY) or path.is_relative_to(ROOT / "results")]
+    left_out = {path.suffix for path in needed if path not in shipped and path.suffix != ".py"}
+    assert left_out == {".png", ".svg"}  # what convac report draws
 
 
 def test_the_table_of_contents_lists_every_page():

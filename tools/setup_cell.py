@@ -1,12 +1,32 @@
-# Make convac_lib importable: installed, in the checkout around this page or, in Colab, cloned and installed.
+# Make convac_lib importable: it is installed, or in the checkout around this page, or Colab installs what is PUBLISHED.
 import subprocess
 import sys
+from importlib import invalidate_caches
 from importlib.util import find_spec
 from pathlib import Path
 
-if not find_spec("convac_lib"):
-    root = next((p for p in Path.cwd().parents if (p / "convac_lib").is_dir()), Path("convac-book").resolve())
-    if "google.colab" in sys.modules and not root.exists():
-        subprocess.run(["git", "clone", "--quiet", "https://github.com/convac-book/convac-book", root], check=True)
-        subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--editable", root], check=True)
-    sys.path.insert(0, str(root))
+PUBLISHED = None  # `make address` writes here what pip installs
+
+
+def obstacle():
+    """Why the library, with all that it needs, cannot be imported; None if it can."""
+    try:
+        import convac_lib.__main__
+    except Exception as error:
+        for name in [name for name in sys.modules if name.split(".")[0] == "convac_lib"]:
+            del sys.modules[name]  # half a library would hide a whole one
+        return error
+    later = "distributed ipywidgets matplotlib PIL pooch requests safetensors sklearn torch".split()
+    return next((f"No module named {name!r}" for name in later if not find_spec(name)), None)
+
+
+if obstacle():
+    sys.path[:0] = [str(p) for p in (Path.cwd(), *Path.cwd().parents) if (p / "convac_lib/__main__.py").is_file()][:1]
+if PUBLISHED and "google.colab" in sys.modules and obstacle():
+    pip = subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", PUBLISHED], capture_output=True, text=True)
+    print(pip.stderr if pip.returncode else "", end="")
+    invalidate_caches()
+if why := obstacle():
+    remedy = "this copy of the book is not published yet, so run `make lab` in its folder on your own computer"
+    remedy = f"run %pip install '{PUBLISHED}' and then this cell again" if PUBLISHED else remedy
+    raise ImportError(f"convac_lib cannot be imported ({why}): {remedy}")

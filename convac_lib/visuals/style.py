@@ -56,5 +56,5 @@ def use() -> None:
     """
     from matplotlib import pyplot  # a second to import, and the drawings never need it
 
-    with as_file(files("convac_lib.visuals") / "convac.mplstyle") as path:  # also where the library is a zip file
-        pyplot.style.use(path)
+    with as_file(files("convac_lib.visuals") / "convac.mplstyle") as sheet:  # a file also where the library is a zip
+        pyplot.style.use(sheet)

@@ -115,7 +115,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="of pytest (default: one a core)")
     arguments = parser.parse_args()
     names = arguments.setting or (["SSE4.1", "weights, seed 0"] if arguments.quick else list(known))
-    paths, native, failures = targets(arguments.quick), drawn(environment_of({})), []
+    paths, native, failures = targets(arguments.quick), drawn(environment_of({})), 0
     print(f"{'setting':16} {'passed':>6} {'failed':>6} {'minutes':>7}", flush=True)
     for name in names:
         environment, start = environment_of(known[name]), time.monotonic()
@@ -123,8 +123,8 @@ def main() -> int:
             raise SystemExit(f"{name}: no weight was perturbed; is there another sitecustomize before tools/perturbed?")
         failed, passed = run(environment, paths, arguments.processes)
         print(f"{name:16} {passed:6,} {len(failed):6,} {(time.monotonic() - start) / 60:7.1f}", flush=True)
-        failures += [f"{name}: {case}" for case in failed]
-    print(*failures, sep="\n")
+        print(*failed, sep="\n", end="\n" * bool(failed), flush=True)
+        failures += len(failed)
     return 1 if failures else 0
 
 

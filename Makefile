@@ -39,6 +39,9 @@ bench: $(INSTALLED) ## time the exact engine, the layer and training, as ratios,
 	$(BIN)/python benchmarks/images.py
 	$(BIN)/python benchmarks/training.py
 
+portable: $(INSTALLED) ## run chapters and tests as other processors would; half an hour (OPTIONS=--quick for the chapters alone)
+	$(BIN)/python tools/portable.py $(OPTIONS)
+
 clean: ## remove all that the other commands made
 	rm -rf .venv _build .pytest_cache .hypothesis .ruff_cache convac_lib.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -53,4 +56,4 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/python -c "import matplotlib.font_manager"
 	@touch $(INSTALLED)
 
-.PHONY: help book test read lab address notebooks student bench clean
+.PHONY: help book test read lab address notebooks student bench portable clean

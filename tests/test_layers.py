@@ -80,7 +80,7 @@ def test_the_layer_is_a_module_like_torchs_own(bias):
     y, exponent = layer(x.double(), torch.zeros(4, 5, 6, dtype=torch.long))
     torch.testing.assert_close(y * torch.exp2(exponent[:, None].double()), layer(x.double()))
     exported = torch.export.export(layer, (x.double(),), dynamic_shapes=({0: torch.export.Dim("N", min=2)},)).module()
-    assert torch.equal(exported(x[:3].double()), layer(x[:3].double()))
+    torch.testing.assert_close(exported(x[:3].double()), layer(x[:3].double()))  # by other operations
 
 
 def test_a_layer_without_memory_has_shapes():

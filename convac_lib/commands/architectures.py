@@ -93,7 +93,7 @@ def _geometry(architecture, cut):
 def certify(arguments):
     """Compute an exact rank of the network's matricization across a cut, with weights drawn in GF(p)."""
     architecture, cut = _architecture(arguments), _cut(arguments.cut or "left-right")
-    if arguments.out:
+    if arguments.out is not None:
         require_place(arguments.out)  # before the work, which may be long
     draws = []
     for seed, prime in product(arguments.seed, arguments.prime):

@@ -53,7 +53,7 @@ def _run(words):
             warnings.showwarning = lambda message, *_: say(f"convac: {message}")
             report, text, *unwritten = _finished(arguments)
         written = answer(json.dumps(report, indent=2) if arguments.json else text)
-    except ConvacError as error:
+    except (ConvacError, UserWarning) as error:  # a warning, where Python was told to raise them
         say(f"convac: {error}")
         return NO if isinstance(error, CertificateError) else BAD_INPUT
     except Exception as error:

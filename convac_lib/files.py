@@ -64,7 +64,7 @@ def telling(what: str, path: str | Path, *, missing: str = "name another file") 
         yield
     except OSError as error:
         remedy = remedy_for(error, missing if error.errno == errno.ENOENT else "name another file")
-        raise DataError(f"cannot {what} {path}: {error.strerror or error}; {remedy}") from None
+        raise DataError(f"cannot {what} {path or repr(path)}: {error.strerror or error}; {remedy}") from None
 
 
 def read(path: str | Path, most: int) -> bytes:
@@ -183,6 +183,8 @@ def results_path(name: str) -> Path:
 def _name(path):
     """The path as text, if the operating system can take it for the name of a file."""
     name = os.fspath(path)
+    if not name:
+        raise OSError(errno.EINVAL, "the name is empty")
     try:
         os.fsencode(name)
     except UnicodeEncodeError:

@@ -215,6 +215,8 @@ def test_a_missing_folder_is_made_and_what_cannot_be_written_is_one_sentence_bef
     assert run(capsys, f"{words} {tmp_path}/a/b/rank.json")[0] == 0
     assert run(capsys, f"verify {tmp_path}/a/b/rank.json")[0] == 0
     monkeypatch.setattr(architectures, "issue", lambda *_, **__: pytest.fail("work began"))
+    assert main([*words.split(), ""]) == 2
+    assert capsys.readouterr().err == "convac: cannot write '': the name is empty; name another file\n"
     path = tmp_path / "a" / "b" / "rank.json" / "c.json"
     assert run(capsys, f"{words} {path}") == (
         2, "",
@@ -242,6 +244,11 @@ def test_a_warning_is_one_sentence():
         "convac: layer 1 has windows that leave the image, where border 'zero' makes their products 0, so this network "
         "is 0 for every input; use border 'neutral'\n"
     )
+
+
+def test_a_warning_that_python_is_told_to_raise_is_bad_input():
+    status, out, err = shell("certify --B 2 --M 2 --size 2 --border zero", PYTHONWARNINGS="error")
+    assert (status, out) == (2, b"") and err.startswith("convac: layer 1 has windows") and err.count("\n") == 1
 
 
 @pytest.mark.parametrize("words", [DESCRIBE, "--help", "certify --help"])

@@ -70,6 +70,7 @@ def test_a_name_that_names_no_file_is_one_sentence(what, use, tmp_path):
         "its links lead in a circle, so name the file itself"
     )
     assert sentence(what, use, "a\0b") == (f"cannot {what} a\0b: a name cannot hold a NUL character; name another file")
+    assert sentence(what, use, "") == f"cannot {what} '': the name is empty; name another file"
     assert (tmp_path / "file").read_text() == ""
 
 

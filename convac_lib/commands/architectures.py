@@ -105,7 +105,7 @@ def certify(arguments):
             f"at most {LARGEST_DRAWS:,} draws may be asked for at once, not {count:,}; give fewer seeds or primes"
         )
     require_draws(architecture, cut, arguments.rows, arguments.seed, arguments.prime)
-    if arguments.out:
+    if arguments.out is not None:
         require_place(arguments.out)  # before the work, which may be long
     for seed, prime in product(arguments.seed, arguments.prime):
         options = {"rows": arguments.rows, "seed": seed, "prime": prime, "progress": sys.stderr.isatty()}

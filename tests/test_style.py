@@ -1,5 +1,10 @@
 """The house style: one meaning a colour, a marker for each colour, and letters large enough."""
 
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import matplotlib
 from matplotlib import pyplot
 
@@ -21,3 +26,13 @@ def test_the_house_style_is_found_and_large_enough():
         cycle = matplotlib.rcParams["axes.prop_cycle"].by_key()["color"]
     assert min(sizes) >= 9
     assert cycle == [style.colour_of(B) for B in (1, 2, 3, 5, 4)]
+
+
+def test_the_house_style_is_found_in_a_library_that_is_a_zip(tmp_path):
+    library = Path(style.__file__).parents[1]
+    packed = shutil.make_archive(str(tmp_path / "library"), "zip", library.parent, library.name)
+    code = f"import sys; sys.path.insert(0, {packed!r}); from convac_lib.visuals import style; style.use(); "
+    done = subprocess.run(
+        [sys.executable, "-c", code + "print(style.__file__)"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith(packed)

@@ -20,7 +20,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 ROOT = Path(__file__).resolve().parents[1]
 SETUP = (ROOT / "tools/setup_cell.py").read_text("utf-8")
 UNSET = re.sub(r"PUBLISHED = .*?  #", "PUBLISHED = None  #", SETUP)
-ADDRESS = "convac-lib @ git+https://forge.example/owner/name@v1"
+ADDRESS = "git+https://forge.example/owner/name@v1"
 PIP = ["-m", "pip", "install", "--quiet", ADDRESS]
 UNPUBLISHED = "this copy of the book is not published yet, so run `make lab` in its folder on your own computer"
 BY_HAND = f"run %pip install '{ADDRESS}' and then this cell again"
@@ -206,7 +206,7 @@ def test_an_address_is_written_everywhere_and_taken_out_again(copied):
 
 
 def test_the_committed_files_are_as_the_tool_writes_them(copied):
-    published = re.search(r'"convac-lib @ git\+(\S+)@(\S+)"', SETUP)
+    published = re.search(r'"git\+(\S+)@(\S+)"', SETUP)
     copied.main(*published.groups()) if published else copied.main("none")
     assert {name: (ROOT / name).read_bytes() for name in contents(copied.ROOT)} == contents(copied.ROOT)
 
@@ -227,7 +227,7 @@ def test_what_is_written_says_where_the_book_is(copied):
     colab = "(https://colab.research.google.com/github/owner/book/blob/v7/book/intro.ipynb)"
     assert colab in (copied.ROOT / "README.md").read_text("utf-8")
     cell = (copied.ROOT / "tools/setup_cell.py").read_text("utf-8")
-    assert 'PUBLISHED = "convac-lib @ git+https://github.com/owner/book@v7"' in cell
+    assert 'PUBLISHED = "git+https://github.com/owner/book@v7"' in cell
     normalise = tool("execute_notebooks").normalise
     for path in copied.ROOT.glob("book/*.ipynb"):
         chapter = nbformat.read(path, as_version=4)

@@ -23,7 +23,7 @@ SETUP = "tools/setup_cell.py"
 GITHUB = "https://github.com/"
 # What each file says while the book is not published, and instead of it when it is.
 PLACES = [
-    (SETUP, "PUBLISHED = None  #", 'PUBLISHED = "convac-lib @ git+{url}@{tag}"  #'),
+    (SETUP, "PUBLISHED = None  #", 'PUBLISHED = "git+{url}@{tag}"  #'),
     ("CITATION.cff", "\nreferences:\n", "\nrepository-code: {url}\nreferences:\n"),
     (
         "pyproject.toml",

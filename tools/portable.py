@@ -23,7 +23,7 @@ PERTURBED = ROOT / "tools/perturbed"
 FLOATING = re.compile(r"\btorch\b|allclose|approx|isclose")  # what a test that computes in floating point names
 VARIABLES = (
     "OMP_NUM_THREADS", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR",
-    "OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES", "GLIBC_TUNABLES", "JSIMD_FORCENONE",
+    "OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES", "GLIBC_TUNABLES", "JSIMD_FORCENONE", "PERTURBATION",
 )  # fmt: skip
 
 
@@ -65,8 +65,9 @@ def settings() -> dict[str, dict[str, str]]:
 def environment_of(setting: dict[str, str]) -> dict[str, str]:
     """This process's environment with a setting in place of whatever it says itself."""
     environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     path = [setting["PYTHONPATH"]] if "PYTHONPATH" in setting else []
-    path += filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
+    path += [str(ROOT), *(each for each in inherited if each not in ("", str(PERTURBED)))]
     return environment | setting | {"PYTHONPATH": os.pathsep.join(path)}
 
 

@@ -8,7 +8,34 @@ and Amnon Shashua. Names are loaded when first used, so that the theory runs wit
 [2, 64, 256]
 """
 
-import lazy_loader
+from importlib import import_module
+from typing import Any
 
+# __init__.pyi says the same to type checkers; a test compares the two.
+_HOMES = {
+    "errors": ["ConvacError"],
+    "architecture": ["Architecture", "Layer", "baseline", "common_case"],
+    "theory.tensors": ["grid_tensor", "make_cut", "matricize"],
+    "theory.circuits": ["Circuit", "random_circuit"],
+    "theory.ranks": ["certify_rank", "rank_modulo"],
+    "theory.bounds": ["bounds_of"],
+    "networks.functional": ["generalized_conv2d"],
+    "networks.layers": ["GeneralizedConv2d"],
+    "networks.models": ["ConvAC", "ConvNet"],
+    "networks.tracing": ["from_torch"],
+    "experiments.training": ["train"],
+    "visuals.explorer": ["Explorer"],
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+__all__ = list(_HOME_OF)
 __version__ = "0.1.0"
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

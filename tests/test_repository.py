@@ -117,6 +117,7 @@ def addresses_in(data):
 
 HOSTS = {
     "arxiv.org": "the papers",
+    "semver.org": "how versions are numbered",
     "pytorch.org": "how to install PyTorch",
     "distributed.dask.org": "how to share a sweep",
     "cs.toronto.edu": "CIFAR-10",
@@ -170,8 +171,10 @@ def test_every_package_and_every_record_is_installed():
     packages = {".".join(path.parent.relative_to(ROOT).parts) for path in LIBRARY.rglob("__init__.py")}
     assert setuptools["packages"] == sorted({*packages, "convac_lib.results"})
     data = {package: {*globs} for package, globs in setuptools["package-data"].items()}
-    folders = {package: ROOT / package.replace(".", "/") for package in data} | {"convac_lib.results": ROOT / "results"}
-    shipped = {path for package, globs in data.items() for each in globs for path in folders[package].glob(each)}
+    everywhere = data.pop("*")
+    folders = {package: ROOT / package.replace(".", "/") for package in packages} | {"convac_lib.results": ROOT / "results"}
+    globs = [(package, each) for package in folders for each in everywhere | data.get(package, set())]
+    shipped = {path for package, each in globs for path in folders[package].glob(each)}
     needed = [path for path in tracked_files() if path.is_relative_to(LIBRARY) or path.is_relative_to(ROOT / "results")]
     left_out = {path.suffix for path in needed if path not in shipped and path.suffix != ".py"}
     assert left_out == {".png", ".svg"}  # what convac report draws

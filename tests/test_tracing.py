@@ -538,7 +538,7 @@ def test_a_lazy_model_whose_sizes_cannot_be_known_gets_one_sentence(model, words
 def test_an_image_too_large_for_the_memory_names_one_that_fits(size):
     with pytest.raises(BudgetError) as error:
         from_torch(nn.Sequential(nn.Conv2d(3, 64, 3), nn.ReLU()), size)
-    words = rf"Sequential on an image of {size:,}×{size:,} pixels needs about [\d,]+ GiB of memory, and [\d,.]+ GiB are free; "
+    words = rf"Sequential on an image of {size:,}×{size:,} pixels needs about [\d,.e+]+ GiB of memory, and [\d,.]+ GiB are free; "
     found = re.fullmatch(words + r"give an input size of at most ([\d,]+)", str(error.value))
     fitting = int(found[1].replace(",", ""))
     assert 2 * 64 * 4 * fitting**2 < 2 * psutil.virtual_memory().available

@@ -70,11 +70,11 @@ class GeneralizedConv2d(nn.Module):
         super().__init__()
         require_positive_integers(in_channels=in_channels)
         layer = Layer(receptive_field, stride, out_channels)
+        require_room("GeneralizedConv2d", out_channels * (in_channels + bool(bias)) * receptive_field**2, device, dtype)
         Architecture(receptive_field, in_channels, (layer,), border).require_patches_read()
         self.in_channels, self.out_channels = in_channels, out_channels
         self.receptive_field, self.stride, self.border = receptive_field, stride, border
         window = (receptive_field, receptive_field)
-        require_room("GeneralizedConv2d", out_channels * (in_channels + bool(bias)) * receptive_field**2, device, dtype)
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels, *window, device=device, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(out_channels, *window, device=device, dtype=dtype)) if bias else None
         self.reset_parameters(generator)

@@ -22,6 +22,7 @@ from test_explorer import shown
 from convac_lib.experiments.atlas import read_atlas
 from convac_lib.experiments.records import read_records
 from convac_lib.experiments.report import by_protocol, rows_of
+from convac_lib.files import results_path
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = {f"book/{path.stem}": path for path in sorted(ROOT.glob("book/*.ipynb"))}
@@ -239,8 +240,8 @@ def views_in(chapter, folder):
         lines += [f"VIEWS.append({ast.unparse(call.args[2])})" for call in calls]
     module = folder / "views.py"
     module.write_text("\n".join(lines), "utf-8")
-    ((protocol, records),) = by_protocol(read_records(ROOT / "results/cifar10-jpeg.jsonl")).items()
-    read = {"atlas": read_atlas(ROOT / "results/atlas.csv"), "protocol": protocol, "rows": rows_of(records)}
+    ((protocol, records),) = by_protocol(read_records(results_path("cifar10-jpeg.jsonl"))).items()
+    read = {"atlas": read_atlas(results_path("atlas.csv")), "protocol": protocol, "rows": rows_of(records)}
     return runpy.run_path(str(module), read)["VIEWS"]
 
 

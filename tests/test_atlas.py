@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from functools import cache
-from pathlib import Path
 
 import pytest
 from filelock import FileLock
@@ -14,12 +13,13 @@ from filelock import FileLock
 from convac_lib import ConvacError, certify_rank, common_case
 from convac_lib.__main__ import main
 from convac_lib.experiments.atlas import CUTS, certificate_path, chart, read_atlas
+from convac_lib.files import results_path
 from convac_lib.theory.bounds import non_overlapping_upper, saturation, talk_bound, talk_formula, theorem
 from convac_lib.theory.certificates import cost_of, load
 from convac_lib.theory.checker import verify
 from convac_lib.theory.tensors import make_cut
 
-RESULTS = Path(__file__).resolve().parents[1] / "results" / "atlas.csv"
+RESULTS = results_path("atlas.csv")
 GRID = ([2, 4], [2], [1, 2, 3, 4])
 PLACES = [(H, 2, B, C, cut) for H in (2, 4) for B in (1, 2, 3, 4) for C in (2, 4) for cut in CUTS]
 

@@ -5,7 +5,6 @@ import hashlib
 import json
 import math
 import multiprocessing
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,9 +13,8 @@ from hypothesis import strategies as st
 from convac_lib.architecture import common_case
 from convac_lib.errors import DataError
 from convac_lib.experiments.records import Record, append_records, question_of, read_records
+from convac_lib.files import results_path
 from convac_lib.networks.models import ConvNet
-
-RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 
 def record(weights_seed=0, B=2, loss=0.1, **changes):
@@ -250,7 +248,7 @@ def test_writers_at_once_lose_nothing_and_double_nothing(tmp_path):
     assert sorted(dataclasses.astuple(one)[11] for one in read_records(path)) == list(range(50))
 
 
-@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.jsonl")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(results_path("").glob("*.jsonl")), ids=lambda path: path.name)
 def test_the_committed_records_are_of_networks_as_they_say(path):
     """Weights are counted by building the network, accuracies are whole images, and no question is answered twice."""
     records, digits = read_records(path), path.name.startswith("digits")

@@ -3,14 +3,17 @@
 import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -227,6 +230,25 @@ def test_no_file_names_a_place_of_one_machine():
     places = re.compile(rb"(?<![\w./~])/(?:work|root|tmp|home|Users)/\w")
     for path in tracked_files():
         assert not places.search(path.read_bytes()), path
+
+
+def test_a_chapter_is_tested_from_its_own_folder_and_by_one_worker(tmp_path):
+    pytest.importorskip("xdist")
+    for name in ("conftest.py", "pyproject.toml", "tests/nbval_sanitize.cfg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(ROOT / name, tmp_path / name)
+    cells = [new_code_cell("x = 0")] + [new_code_cell("x += 1; print(x)") for _ in range(5)]
+    for number, cell in enumerate(cells[1:], 1):
+        cell.outputs = [new_output("stream", text=f"{number}\n")]
+    place = new_output("execute_result", data={"text/plain": "<object at 0x7f00aa00bb00>"}, execution_count=7)
+    cells.append(new_code_cell("object()", outputs=[place]))
+    for number, cell in enumerate(cells, 1):
+        cell.execution_count = number
+    (tmp_path / "book").mkdir()
+    nbformat.write(new_notebook(cells=cells), tmp_path / "book/chapter.ipynb")
+    command = [sys.executable, "-m", "pytest", "--nbval", "-n", "2", "-p", "no:cacheprovider", "chapter.ipynb"]
+    done = subprocess.run(command, cwd=tmp_path / "book", capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "7 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_no_file_is_large():

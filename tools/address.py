@@ -41,8 +41,16 @@ ON_GITHUB = [
     (
         "_config.yml",
         "\nexecute:\n",
-        "\nrepository:\n  url: {url}\n  branch: {tag}\n\n"
-        "launch_buttons:\n  colab_url: https://colab.research.google.com\n\nexecute:\n",
+        """
+repository:
+  url: {url}
+  branch: {tag}
+
+launch_buttons:
+  colab_url: https://colab.research.google.com
+
+execute:
+""",
     ),
     (
         "_config.yml",
@@ -52,9 +60,11 @@ ON_GITHUB = [
     (
         "README.md",
         "\nThe first run downloads",
-        "\nIn Colab, without installing anything: open\n"
-        "[the first chapter](https://colab.research.google.com/github/{name}/blob/{tag}/book/intro.ipynb).\n"
-        "\nThe first run downloads",
+        """
+In Colab, without installing anything: open
+[the first chapter](https://colab.research.google.com/github/{name}/blob/{tag}/book/intro.ipynb).
+
+The first run downloads""",
     ),
 ]
 

@@ -1,6 +1,6 @@
 """A Sphinx extension: without scripts, a page says what needs them, and shows no control that would do nothing."""
 
-CONTROLS = ".sidebar-toggle, .btn-fullscreen-button, .dropdown-download-buttons, form.bd-search"
+CONTROLS = ".sidebar-toggle, .btn-fullscreen-button, .dropdown-toggle, form.bd-search"
 FORM = '<form autocomplete="off" hidden>'  # an explorer's controls, which its script shows
 
 

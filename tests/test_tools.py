@@ -109,7 +109,7 @@ def test_the_set_up_cell_installs_once_in_colab(tmp_path):
     [
         ([], "convac_lib"),
         (["convac_lib"], "flint"),
-        (["convac_lib", "flint"], "distributed"),
+        (["convac_lib", "flint"], "array_api_compat"),
         (["torch"], "convac_lib"),
     ],
 )

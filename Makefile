@@ -9,6 +9,7 @@ export OMP_NUM_THREADS ?= 1
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+book: export CONVAC_EXPLORERS := page# explorers for the page, without a kernel's widgets
 book: $(INSTALLED) ## execute every chapter and build the book in _build/html; no warning passes
 	$(BIN)/jupyter-book build . --all -W -n --keep-going
 

@@ -14,7 +14,6 @@ from convac_lib.architecture import common_case
 from convac_lib.theory.progress import available_threads, stage, watched, workers
 from convac_lib.theory.ranks import certify_rank
 
-
 STAGE = """
 import numpy as np
 from convac_lib.theory.progress import stage
@@ -59,7 +58,7 @@ def test_a_watcher_hears_every_step_of_its_own_thread_and_can_end_the_work():
             for _ in range(3):
                 advance(1)
 
-    def enough(*step):
+    def enough(step):
         heard.append(step)
         if step[1] == 2:
             raise InterruptedError
@@ -76,10 +75,25 @@ def test_a_watcher_hears_every_step_of_its_own_thread_and_can_end_the_work():
 
 def test_a_watcher_hears_of_both_stages_of_a_rank():
     heard = []
-    with watched(lambda *step: heard.append(step)):
+    with watched(heard.append):
         certify_rank(common_case(B=2, M=2, size=4))
-    assert {name for name, *_ in heard} == {"filling rows", "eliminating rows"}
-    assert all(0 < done <= total for _, done, total in heard)
+    steps = [step for step in heard if step]
+    assert {name for name, *_ in steps} == {"filling rows", "eliminating rows"}
+    assert all(0 < done <= total for _, done, total in steps)
+    assert len(heard) > 10 * len(steps), "it is asked amid a step, too"
+
+
+def test_a_watcher_ends_a_step_in_a_thread_of_the_work():
+    asked = []
+
+    def stop_in_the_pool(step):
+        asked.append(threading.current_thread().name)
+        if step is None and "Pool" in asked[-1]:
+            raise InterruptedError
+
+    with watched(stop_in_the_pool), pytest.raises(InterruptedError):
+        certify_rank(common_case(B=2, M=2, size=4))
+    assert sum("Pool" in name for name in asked) == 1
 
 
 def test_work_in_two_threads_leaves_blas_as_it_was():

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 
 import numpy as np
 import psutil
@@ -14,7 +14,7 @@ from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
 
 BLAS = ThreadpoolController().select(user_api="blas")
-Watcher = Callable[[str, int, int], object]  # told a stage's name, how much of it is done, and of how much
+Watcher = Callable[[tuple[str, int, int] | None], object]
 _WATCHER: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 
@@ -23,21 +23,32 @@ def watched(watcher: Watcher) -> Iterator[None]:
     """Tell a function of every step of the long work that this thread does in the body.
 
     Args:
-        watcher: called with the stage's name, the units done and the units in all. An error that it raises ends the
-            work, as Ctrl-C does.
+        watcher: called after every step with the stage's name, the units done and the units in all; and with None amid
+            a step, also from other threads. An error that it raises ends the work, as Ctrl-C does.
 
     Returns:
         A context manager.
 
     >>> with watched(print), stage("adding", 3, "number", shown=False) as advance:
     ...     advance(2)
-    adding 2 3
+    ('adding', 2, 3)
     """
     token = _WATCHER.set(watcher)
     try:
         yield
     finally:
         _WATCHER.reset(token)
+
+
+def look_up() -> None:
+    """Let the watcher end the work here, amid a step.
+
+    >>> with watched(print):
+    ...     look_up()
+    None
+    """
+    if watcher := _WATCHER.get():
+        watcher(None)
 
 
 class _Bar(tqdm):
@@ -74,7 +85,7 @@ def stage(name: str, total: int, unit: str, *, shown: bool) -> Iterator[Callable
             bar.update(units)
             done += units
             if watcher:
-                watcher(name, done, total)
+                watcher((name, done, total))
 
         yield advance
         bar.update(bar.total - bar.n)
@@ -113,6 +124,9 @@ ONE_THREAD_OF_BLAS = _OneThreadOfBlas()
 
 class _Pool(ThreadPoolExecutor):
     """Hands its work out uninterrupted: Ctrl-C amid one of the executor's locks would leave it shut, and hang the end."""
+
+    def submit(self, function, /, *arguments, **options):
+        return super().submit(copy_context().run, function, *arguments, **options)  # the watcher goes along
 
     def map(self, *arguments, **options):
         if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is None:

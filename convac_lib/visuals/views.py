@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from convac_lib.architecture import Architecture, Layer, baseline, common_case
 from convac_lib.theory.bounds import Bound, bounds_of
+from convac_lib.theory.fields import DEFAULT_PRIME
 from convac_lib.theory.ranks import certify_rank
 from convac_lib.visuals.charts import (
     draw_atlas_row,
@@ -258,49 +259,63 @@ def place_overlap(B1: int, B2: int, C: int, *, M: int = 2) -> Architecture:
     return Architecture(4, M, [Layer(B1, 1, C), Layer(2, 2, C), Layer(B2, 1, C), Layer(2, 2, C)])
 
 
-def placement_view(B1: int, B2: int, C: int) -> View:
-    """See where overlap pays: the rank and the parameters of a network by the places of its overlap, with M = 2.
+def placement_view(B1: int, B2: int, C: int, M: int = 2, seed: int = 0, prime: int = DEFAULT_PRIME) -> View:
+    """See where overlap pays: the rank and the parameters of a network by the places of its overlap.
 
     Args:
-        B1: the receptive field of layer 1, from 1 to 3.
-        B2: the receptive field of layer 3, from 1 to 3.
-        C: the channels of every layer, from 2 to 4.
+        B1: the receptive field of layer 1.
+        B2: the receptive field of layer 3.
+        C: the channels of every layer.
+        M: representation channels; beyond 2, 1,024 rows and columns are sampled, and a rank is a lower bound.
+        seed: draws the weights and the sample.
+        prime: p, of the arithmetic.
 
     Returns:
-        The `View`.
+        The `View`, in which the network is seen among those of receptive fields 1 to 3.
 
     Chapter: *Is a little overlap all you need?*
 
     >>> placement_view(B1=1, B2=3, C=2).reading
     'Overlap in layer 3 alone, B₂ = 3: rank 4 with 74 parameters. The other way round, B₁ = 3, B₂ = 1: 256 with 74.'
     """
-    known = {place: (place_overlap(*place, C).parameters, _placed_rank(*place, C)) for place in PLACES}
+    places = list(product(sorted({1, 2, 3, B1, B2}), repeat=2))
+    known = {
+        place: (place_overlap(*place, C, M=M).parameters, _placed_rank(*place, C, M, seed, prime)) for place in places
+    }
     parameters, rank = known[B1, B2]
+    least = "" if M == 2 else "at least "
     where = {
         (True, True): "No overlap",
         (False, True): f"Overlap in layer 1 alone, B₁ = {B1}",
         (True, False): f"Overlap in layer 3 alone, B₂ = {B2}",
         (False, False): f"Overlap in both layers, B₁ = {B1}, B₂ = {B2}",
     }[B1 == 1, B2 == 1]
-    reading = f"{where}: rank {rank} with {parameters} parameters."
+    reading = f"{where}: rank {least}{rank:,} with {parameters:,} parameters."
     if B1 != B2:
         other = known[B2, B1]
-        reading += f" The other way round, B₁ = {B2}, B₂ = {B1}: {other[1]} with {other[0]}."
+        reading += f" The other way round, B₁ = {B2}, B₂ = {B1}: {least}{other[1]:,} with {other[0]:,}."
     elif B1 > 1:
         alone = known[B1, 1]
-        reading += f" In layer 1 alone: {alone[1]} with {alone[0]}."
-    ranks = "; ".join(f"B₁ = {B}: " + ", ".join(str(known[B, later][1]) for later in (1, 2, 3)) for B in (1, 2, 3))
+        reading += f" In layer 1 alone: {least}{alone[1]:,} with {alone[0]:,}."
+    if least:
+        reading += f" Of {M**8:,} rows, {PLACED_ROWS:,} were sampled."
+    fields = sorted({first for first, _ in places})
+    ranks = "; ".join(f"B₁ = {B}: " + ", ".join(str(known[B, later][1]) for later in fields) for B in fields)
     alt = (
         f"Rank against parameters for networks with C = {C}, one line for each receptive field B₁ of layer 1. Along a "
-        f"line B₂, that of layer 3, is 1, 2, 3, and the ranks are {ranks}. Marked: B₁ = {B1}, B₂ = {B2}."
+        f"line B₂, that of layer 3, is {', '.join(map(str, fields))}, and the ranks are {ranks}. Marked: B₁ = {B1}, "
+        f"B₂ = {B2}."
     )
-    values = {"parameters": parameters, "rank": rank, "of at most": 256}
-    return View(draw_placements(known, (B1, B2), saturation=256), alt, reading, values)
+    values = {"parameters": parameters, "rank": rank, "of at most": M**8}
+    return View(draw_placements(known, (B1, B2), saturation=M**8), alt, reading, values)
+
+
+PLACED_ROWS = 1024
 
 
 @cache
-def _placed_rank(B1, B2, C):
-    return certify_rank(place_overlap(B1, B2, C)).rank
+def _placed_rank(B1, B2, C, M, seed, prime):
+    return certify_rank(place_overlap(B1, B2, C, M=M), rows=PLACED_ROWS, seed=seed, prime=prime).rank
 
 
 STORAGE_SIDES = (2, 4, 8, 16, 32)

@@ -19,15 +19,15 @@ const MOST_TICKS = 10;
 const makeControls = (axes, live) => {
   const form = element("form", { autocomplete: "off" });
   const beyond = element("div", { class: "convac-fields" });
-  const controls = axes.map(({ letter, label, values, words, slider, typed }) => {
+  const controls = axes.map(({ letter, label, values, words, slider, typed, bounds }) => {
     const quiet = { name: letter, "data-lm-suppress-shortcuts": "true" }; // a notebook's keys: arrows change cells there
-    const field = typed && element("input", { type: "number", "aria-label": `${label}: type a number`, step: 1 });
-    if (field) [field.min, field.max] = typed;
+    const field = typed && element("input", { type: "number", min: typed[0], max: typed[1], step: 1 });
     if (!values) {
-      field.removeAttribute("aria-label");
-      beyond.append(element("label", {}, element("span", {}, label), field));
+      const words = element("span", {}, label, element("small", {}, bounds));
+      beyond.append(element("label", {}, words, field));
       return { field };
     }
+    field?.setAttribute("aria-label", `${label}: type ${bounds}`);
     if (slider) {
       const input = element("input", { type: "range", min: 0, max: values.length - 1, step: 1, ...quiet });
       const value = element("b", { class: "convac-value", "aria-hidden": "true" });

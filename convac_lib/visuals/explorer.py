@@ -173,9 +173,8 @@ class Explorer:
             allowed = self.free.get(letter, ())
             on_axis = value in self.axes.get(letter, (self.start[letter],))
             if not on_axis and not (isinstance(value, int) and value in allowed):
-                raise ExplorerError(
-                    f"{letter} = {words_of(value)} is out of bounds; use {bounds_in_words(allowed or self.axes[letter])}"
-                )
+                wrong = "is empty" if value is None else f"= {words_of(value)} is out of bounds"
+                raise ExplorerError(f"{letter} {wrong}; use {bounds_in_words(allowed or self.axes[letter])}")
         view = self.view(**arguments)
         if not isinstance(view, View | None):
             raise ExplorerError(
@@ -214,7 +213,7 @@ class Explorer:
         axis: dict[str, object] = {"letter": letter, "label": self.labels[letter]}
         typed = self.free.get(letter, ()) if live else ()
         if typed:
-            axis["typed"] = [typed[0], typed[-1]]
+            axis |= {"typed": [typed[0], typed[-1]], "bounds": bounds_in_words(typed)}
         if letter in self.axes:
             values = self.axes[letter]
             values = sorted({*values, *typed}) if typed else values

@@ -14,6 +14,7 @@ from convac_lib.visuals.templates import draw_templates
 from convac_lib.visuals.view import View
 
 ATLAS = Path(__file__).parents[2] / "results" / "atlas.csv"
+LARGE = 2**30  # a prime below this may take a minor to 0 by chance
 SAMPLED = 1024  # rows and columns at most: a second's work, where 4,096 take a quarter of a minute
 
 
@@ -61,13 +62,15 @@ def overlap_view(
 
     cell = _atlas().get((size, M, B, channels, cut, prime, seed))
     if cell:
-        rank, rows, exact = cell.rank, cell.rows, cell.status != "at least"
+        rank, rows, whole = cell.rank, cell.rows, cell.status != "at least"
     else:
         certified = certify_rank(network, cut, rows=SAMPLED, seed=seed, prime=prime)
-        rank, rows = certified.rank, certified.rows
-        exact = certified.full or rank == min(most, bounds.get("non_overlapping_upper", most))
+        rank, rows, whole = certified.rank, certified.rows, certified.full
+    exact = rank == min(most, bounds.get("non_overlapping_upper", most))
 
-    words = f"{rank:,}" if exact else f"at least {rank:,} ({rows:,} rows sampled)"
+    words = f"{rank:,}" if exact or (whole and prime >= LARGE) else f"at least {rank:,}"
+    if not (exact or whole):
+        words += f" ({rows:,} rows sampled)"
     if proved > rank:
         words += f", {proved:,} by the theorem"
     allowed = f"all that M = {M} allows" if most in (rank, proved) else f"where M = {M} allows {most:,}"
@@ -85,7 +88,7 @@ def overlap_view(
     )
     values = {
         "rank": rank,
-        "is": "exact" if exact else f"lower bound, {rows:,} rows sampled",
+        "is": "exact" if exact else "of the whole table" if whole else f"lower bound, {rows:,} rows sampled",
         "theorem": proved or "does not apply",
         "talk's formula": "does not apply" if formula is None else formula,
         "without overlap, at most": limit,

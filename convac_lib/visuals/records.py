@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def write_record(name: str, letters: tuple[str, ...], view: Callable[..., View |
     record = {
         "letters": letters,
         "code": code_of(view),
-        "states": [[state, seen and _plain(seen)] for state, seen in states.items()],
+        "states": [[state, plain(seen)] for state, seen in states.items()],
     }
     text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
     path = RECORDS / f"{name}.json.gz"
@@ -74,11 +74,15 @@ def code_of(view: Callable[..., View | None]) -> str:
     return hashlib.sha256(inspect.getsource(view).encode()).hexdigest()[:16]
 
 
-def _plain(view: View) -> Mapping[str, object]:
-    """Return a view as JSON holds it, without what is empty."""
-    return {name: value for name, value in asdict(view).items() if value}
+def plain(view: View | None) -> dict[str, object] | None:
+    """Return a view as JSON holds it, without what is empty; None for None.
+
+    >>> plain(View("<svg/>", "A line.", "The rank is 2."))
+    {'picture': '<svg/>', 'alt': 'A line.', 'reading': 'The rank is 2.'}
+    """
+    return view and json.loads(json.dumps({name: value for name, value in asdict(view).items() if value}))
 
 
-def _view(seen: Mapping[str, object]) -> View:
+def _view(seen: dict) -> View:
     spots = tuple((tuple(place), values) for place, values in seen.get("spots", ()))
     return View(**{**seen, "spots": spots})

@@ -68,7 +68,7 @@ def open_chapter(tab, address, chapter):
     tab.set_default_timeout(1000 * PATIENCE)
     tab.goto(f"{address}/lab/tree/{chapter}.ipynb?reset")
     tab.locator(".jp-NotebookPanel-notebook .jp-CodeCell").first.wait_for()
-    tab.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(state="attached")
+    tab.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
 
 
 def run_all(tab):

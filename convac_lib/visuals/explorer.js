@@ -258,7 +258,9 @@ const wake = async (root, kernel) => {
   return () => kernel?.off(hear);
 };
 
-for (const root of document.querySelectorAll("figure.convac-explorer:not([data-woken])")) wake(root);
+// Where a sanitizer took the states away, there is nothing to move over.
+const asleep = 'figure.convac-explorer:not([data-woken]):has(> script[type="application/gzip"])';
+for (const root of document.querySelectorAll(asleep)) wake(root);
 
 export default {
   render({ model, el }) {

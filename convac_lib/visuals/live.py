@@ -72,8 +72,7 @@ class LiveCard(anywidget.AnyWidget):
 
     def _answer(self, number: object, state: State, stop: threading.Event) -> None:
         with self._turn:  # one at a time, so that moves in quick succession do not compete
-            answer = self._compute(number, state, stop)
-        self.send({"id": number, **answer})
+            self.send({"id": number, **self._compute(number, state, stop)})
 
     def _compute(self, number: object, state: State, stop: threading.Event) -> dict[str, object]:
         begun = last = time.perf_counter()

@@ -38,7 +38,7 @@ def jupyter_lab(folder, *chapters):
     )  # the kernel's convac_lib is this
     for name, settings in SETTINGS.items():
         file = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
-        file.parent.mkdir(parents=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(settings))
     options = ["--ip=127.0.0.1", f"--port={port}", "--IdentityProvider.token=", "--no-browser", "--allow-root"]
     options += [f"--ServerApp.root_dir={folder}"]

@@ -497,7 +497,7 @@ def test_without_scripts_the_picture_and_the_table_remain(opened):
     assert card.locator("img").is_visible() and card.locator("form").count() == 0
     assert card.locator("noscript").is_visible()
     assert (
-        card.locator("noscript").inner_text() == "The controls need scripts; the table has the values of every state."
+        card.locator("noscript").inner_text() == "The controls need scripts; in a notebook, run this cell. The table has the values of every state."
     )
     card.locator("summary").click()
     assert card.locator("table").is_visible()

@@ -129,8 +129,9 @@ def type_in_and_cancel(card):
 def test_the_conjecture_computes_what_its_table_lacks(tab, address):
     card = ran(tab, address, "conjecture")
     assert_shows(card, placement_view(1, 3, 2))
-    type_in(card, "B1, window of layer 1: type", 4)
-    assert_shows(card, placement_view(4, 3, 2))
+    card.locator(".convac-more summary").click()
+    type_in(card, "seed, of the weights", 5)
+    assert_shows(card, placement_view(1, 3, 2, seed=5))
     assert said(card).startswith("Computed now, in ")
 
 

@@ -42,7 +42,7 @@ def card_html(
     style = "" if live else f"<style>\n{resource('explorer.css')}</style>\n"
     script = "" if live else f'\n<script type="module">\n{resource("explorer.js")}</script>'
     without = (
-        "" if live else "\n<noscript>The controls need scripts; the table has the values of every state.</noscript>"
+        "" if live else "\n<noscript>The controls need scripts; in a notebook, run this cell. The table has the values of every state.</noscript>"
     )
     return f"""\
 <figure class="convac-explorer" id="convac-explorer-{name}">
@@ -76,8 +76,9 @@ def resource(name: str) -> str:
 
 def _image(view: View) -> str:
     source = b64encode(view.picture.encode()).decode()
-    # "dark-light" asks the book's theme to leave the picture as it is in dark mode
-    return f'<img class="dark-light" alt="{escape(view.alt)}" src="data:image/svg+xml;base64,{source}">'
+    # "dark-light" asks the book's theme to leave the picture as it is in dark mode; paper, where a sanitizer took the style
+    paper = 'class="dark-light" style="background-color: #fff"'
+    return f'<img {paper} alt="{escape(view.alt)}" src="data:image/svg+xml;base64,{source}">'
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]], current: int) -> str:

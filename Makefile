@@ -27,12 +27,13 @@ lab: $(INSTALLED) ## open the chapters in JupyterLab
 notebooks: $(INSTALLED) ## execute every chapter in place and store its outputs
 	$(BIN)/python tools/execute_notebooks.py
 
-bench: $(INSTALLED) ## time the exact engine, the layer and training, as ratios, and train ConvACs; minutes, on an idle machine
+bench: $(INSTALLED) ## time the exact engine, the layer, training and an explorer, and train ConvACs; minutes, on an idle machine
 	$(BIN)/python benchmarks/rank.py
 	$(BIN)/python benchmarks/filling.py
 	$(BIN)/python benchmarks/layer.py
 	$(BIN)/python benchmarks/images.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/explorer.py
 
 clean: ## remove all that the other commands made
 	rm -rf .venv _build .pytest_cache .hypothesis .ruff_cache convac_lib.egg-info

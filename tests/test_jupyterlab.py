@@ -100,6 +100,7 @@ def test_the_intro_computes_what_its_table_lacks(tab, address):
     assert card.get_by_label("B, receptive field: type").input_value() == "5"
 
     card.locator(".convac-more summary").click()
+    assert barriers(tab) == []
     type_in(card, "prime, of the arithmetic", 4)
     assert said(card) == "4 is not a prime below 2**63; use for example 2147483647."
     type_in(card, "M, templates: type", 2)
@@ -111,6 +112,15 @@ def test_the_intro_computes_what_its_table_lacks(tab, address):
     type_in_and_cancel(card)
     assert_shows(card, overlap_view(5, seed=1))
     assert card.get_by_label("size, H of the image").input_value() == "4"
+
+
+def barriers(tab):
+    """What axe-core calls serious or critical in the card."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    options = {"resultTypes": ["violations"], "preload": False}
+    found = axe.run(tab, context="figure.convac-explorer", options=options).response["violations"]
+    found = (rule for rule in found if rule["impact"] in ("serious", "critical"))
+    return [(rule["id"], node["target"], node["failureSummary"]) for rule in found for node in rule["nodes"]]
 
 
 def type_in_and_cancel(card):

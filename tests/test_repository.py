@@ -126,7 +126,9 @@ def test_a_chapter_begins_by_finding_the_library(chapter):
 
 @each_chapter
 def test_a_chapter_is_stored_as_it_ran(chapter):
-    assert json.loads(chapter.read_text("utf-8"))["metadata"]["kernelspec"]["name"] == "python3"
+    metadata = json.loads(chapter.read_text("utf-8"))["metadata"]
+    assert metadata["kernelspec"]["name"] == "python3"
+    assert "widgets" not in metadata, "GitHub refuses the state of widgets as Colab stores it"
     code = [cell for cell in cells_of(chapter, "code") if "skip-execution" not in cell["metadata"].get("tags", [])]
     assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1)), "run `make notebooks`"
     outputs = [output for cell in code for output in cell["outputs"]]

@@ -131,7 +131,7 @@ def draw_placements(
 
     Args:
         placements: for each (B₁, B₂), the receptive fields of the two stride-1 layers, the (parameters, rank) of that
-            network, from 20 parameters; of one B₁, B₂ increasing. The networks of one B₁ are joined.
+            network, from 20 to 500 parameters; of one B₁, B₂ increasing. The networks of one B₁ are joined.
         marked: the (B₁, B₂) that the reader chose; the networks of its B₁ are numbered by their B₂.
         saturation: the most that a rank can be.
 
@@ -145,17 +145,16 @@ def draw_placements(
     (True, True)
     """
     left, right, top, bottom = 14 + LETTER * len(str(saturation)), WIDTH - 10, 2 * LINE, HEIGHT
-    largest = max(500, *(1.2 * parameters for parameters, _ in placements.values()))
 
     def at(parameters, rank):
-        share = log10(parameters / 20) / log10(largest / 20)
+        share = log10(parameters / 20) / log10(500 / 20)
         return left + (right - left) * share, bottom - (bottom - top) * log2(rank) / log2(saturation)
 
     svg = svg_document(WIDTH, bottom + 2 * LINE + 4)
     for rank in (*(4**power for power in range(8) if 2 * 4**power < saturation), saturation):
         add_line(svg, left, at(20, rank)[1], right, at(20, rank)[1], RULE)
         add_text(svg, left - 8, at(20, rank)[1] + 7, str(rank), anchor="end", fill=MUTED)
-    for parameters in (25 * 2**power for power in range(10) if 25 * 2**power < largest):
+    for parameters in (25, 50, 100, 200, 400):
         add_text(svg, at(parameters, 1)[0], bottom + LINE, str(parameters), anchor="middle", fill=MUTED)
     add_text(svg, 2, LINE - 8, "rank")
     add_text(svg, right, bottom + 2 * LINE, "parameters", anchor="end")

@@ -75,3 +75,11 @@ def run_all(tab):
     """Choose Run → Run All Cells."""
     tab.get_by_role("menuitem", name="Run", exact=True).click()
     tab.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+
+def restart_kernel(tab):
+    """Press the toolbar's button, and confirm."""
+    tab.locator("[data-jp-item-name=restart]").first.click()
+    tab.locator(".jp-Dialog button.jp-mod-accept").click()
+    tab.locator(".jp-Dialog").wait_for(state="detached")
+    tab.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()

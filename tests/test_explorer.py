@@ -5,6 +5,7 @@ import json
 import re
 from base64 import b64decode
 from dataclasses import replace
+from functools import partial
 from html.parser import HTMLParser
 from itertools import product
 from xml.etree import ElementTree
@@ -169,6 +170,13 @@ def test_the_page_asks_nothing_of_any_host(page):
         ),
         ({"start": {"B": 7}}, "the start B = 7 is not on its axis; use one of 1, 2, 3"),
         ({"start": {"C": 7}}, "the start sets 'C', which is no axis; the axes are B, M, cut"),
+        (
+            {"view": partial(see), "recorded": True},
+            (
+                "a recorded explorer needs a plain function as its view, whose code tells whether the record is still "
+                "true; write one with def"
+            ),
+        ),
         ({"free": {"B": []}}, "axis 'B' has no values; give it at least one"),
         (
             {"free": {"cut": [1, 2]}},
@@ -497,7 +505,8 @@ def test_without_scripts_the_picture_and_the_table_remain(opened):
     assert card.locator("img").is_visible() and card.locator("form").count() == 0
     assert card.locator("noscript").is_visible()
     assert (
-        card.locator("noscript").inner_text() == "The controls need scripts; in a notebook, run this cell. The table has the values of every state."
+        card.locator("noscript").inner_text()
+        == "The controls need scripts; in a notebook, run this cell. The table has the values of every state."
     )
     card.locator("summary").click()
     assert card.locator("table").is_visible()

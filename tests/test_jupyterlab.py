@@ -1,7 +1,7 @@
 """The explorers in a real JupyterLab: what they show of states that no table holds is what the library computes."""
 
 import pytest
-from lab import ROOT, jupyter_lab, open_chapter, run_all
+from lab import ROOT, jupyter_lab, open_chapter, restart_kernel, run_all
 from nbformat import write
 from nbformat.v4 import new_code_cell, new_notebook
 from test_explorer import see_half, shown
@@ -162,6 +162,13 @@ def test_pointing_and_holes_are_as_on_the_page(tab, address):
     tab.keyboard.press("ArrowRight")  # S = 2, R = 5, u = 3 is nothing: only the kernel knows
     rested(card)
     assert_shows(card, see_half(2, 3, 1))
+
+    restart_kernel(tab)
+    type_in(card, "R: type", 4)
+    assert said(card) == "The kernel that drew this card is gone; run its cell again."
+    assert_shows(card, see_half(2, 3, 1))
+    type_in(card, "R: type", 2)  # which the table holds
+    assert_shows(card, see_half(2, 2, 1))
 
 
 def test_an_untrusted_notebook_shows_picture_reading_and_table(tab, address):

@@ -104,6 +104,15 @@ def test_every_link_within_the_book_leads_somewhere(html, soups):
     assert astray == []
 
 
+def test_no_page_is_heavy_and_none_holds_the_state_of_a_widget(html, soups):
+    for page, soup in soups.items():
+        assert (html / page).stat().st_size < 1_000_000, page
+        packed = [each.get_text() for each in soup.find_all("script", type="application/gzip")]
+        assert len(packed) == len(soup.select("figure.convac-explorer")), page
+        assert all(len(letters) < 60_000 for letters in packed), page
+        assert soup.find_all("script", type=re.compile("jupyter.widget")) == [], page
+
+
 # Of the pages
 
 

@@ -147,7 +147,7 @@ const wake = async (root, kernel) => {
     root.classList.add("convac-busy");
     picture.setAttribute("aria-busy", "true");
     bar.removeAttribute("value");
-    say("Waiting for the kernel, which may be running a cell …");
+    say("Waiting for the kernel …"); // it may be running a cell
     if (!kernel.send({ do: "see", id: asked.id, values })) {
       refuse("The kernel that drew this card is gone; run its cell again.", "convac-wrong");
     }
@@ -265,8 +265,16 @@ for (const root of document.querySelectorAll(asleep)) wake(root);
 export default {
   render({ model, el }) {
     el.innerHTML = model.get("card");
+    const send = (message) => {
+      try {
+        model.send(message);
+        return true;
+      } catch {
+        return false; // the kernel was restarted, and no longer knows this card
+      }
+    };
     return wake(el.querySelector("figure"), {
-      send: (message) => model.comm_live !== false && (model.send(message), true),
+      send,
       on: (hear) => model.on("msg:custom", hear),
       off: (hear) => model.off("msg:custom", hear),
     });

@@ -51,7 +51,7 @@ class Explorer:
 
     Raises:
         ExplorerError: if the name is no valid id, an axis is empty or has no name that `view` can take, the start is
-            not on the axes or no state, the free numbers fit no argument, or the view returns neither a `View` nor
+            not on the axes or no state, the free numbers fit no argument, the view of a recorded one is no function, or the view returns neither a `View` nor
             None.
         DataError: if the record is damaged.
 
@@ -84,6 +84,11 @@ class Explorer:
             raise ExplorerError(
                 f"explorer name {name!r} makes no stable id; "
                 "use lower-case letters, digits and hyphens, as in 'rank-by-overlap'"
+            )
+        if recorded and not inspect.isfunction(view):
+            raise ExplorerError(
+                "a recorded explorer needs a plain function as its view, whose code tells whether the record is still "
+                "true; write one with def"
             )
         self.name, self.title, self.view = name, title, view
         self.axes = {_letter(label): tuple(values) for label, values in axes.items()}

@@ -9,6 +9,7 @@ export OMP_NUM_THREADS ?= 1
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+book: export CONVAC_EXPLORERS := page# explorers for the page, without a kernel's widgets
 book: $(INSTALLED) ## execute every chapter and build the book in _build/html; no warning passes
 	$(BIN)/jupyter-book build . --all -W -n --keep-going
 
@@ -32,12 +33,13 @@ notebooks: $(INSTALLED) ## execute every chapter in place and store its outputs
 student: $(INSTALLED) ## write the chapters without their solutions in _build/student
 	$(BIN)/python tools/student_edition.py
 
-bench: $(INSTALLED) ## time the exact engine, the layer and training, as ratios, and train ConvACs; minutes, on an idle machine
+bench: $(INSTALLED) ## time the exact engine, the layer, training and an explorer, and train ConvACs; minutes, on an idle machine
 	$(BIN)/python benchmarks/rank.py
 	$(BIN)/python benchmarks/filling.py
 	$(BIN)/python benchmarks/layer.py
 	$(BIN)/python benchmarks/images.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/explorer.py
 
 portable: $(INSTALLED) ## run chapters and tests as other processors would; half an hour (OPTIONS=--quick for the chapters alone)
 	$(BIN)/python tools/portable.py $(OPTIONS)

@@ -1,23 +1,27 @@
-"""The explorer says the same thing as table, as page and as widgets, and asks no other host for anything."""
+"""The explorer says the same thing as table and as page, and asks no other host for anything; see also test_live."""
 
+import gzip
 import json
 import re
+from base64 import b64decode
 from dataclasses import replace
+from functools import partial
 from html.parser import HTMLParser
 from itertools import product
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from chapters import CHAPTERS, explorers_in
 
-from convac_lib.errors import ConvacError
+from convac_lib.errors import ConvacError, DataError
+from convac_lib.visuals import records
 from convac_lib.visuals.explorer import Explorer, View
 from convac_lib.visuals.rank_scale import draw_rank_scale
+from convac_lib.visuals.records import plain, read_record, write_record
 from convac_lib.visuals.style import colour_of
 
 CUTS = ["left-right", 'inter<leaved> & "quoted"']
 AXES = {"B, receptive field": [1, 2, 3], "M": [2, 1024], "cut": CUTS}
-WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def see(B, M, cut):
@@ -61,7 +65,13 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page():
-    return Page(explorer()._repr_mimebundle_()["text/html"])
+    return Page(explorer()._repr_mimebundle_()[0]["text/html"])
+
+
+def states_in(page):
+    """What the script reads."""
+    (packed,) = page.text("script", type="application/gzip")
+    return json.loads(gzip.decompress(b64decode(packed)))
 
 
 def test_the_same_input_gives_the_same_bytes():
@@ -69,7 +79,8 @@ def test_the_same_input_gives_the_same_bytes():
 
 
 def test_without_a_kernel_there_is_no_widget():
-    assert list(explorer()._repr_mimebundle_()) == ["text/plain", "text/html"]
+    bundle, metadata = explorer()._repr_mimebundle_()
+    assert list(bundle) == ["text/plain", "text/html"] and metadata == {}
 
 
 def test_the_plain_text_is_the_table_of_all_states():
@@ -91,12 +102,16 @@ def test_a_value_that_a_state_lacks_is_a_dash():
 
 
 def test_every_state_is_in_the_page(page):
-    (data,) = page.text("script", type="application/json")
-    data = json.loads(data)
-    assert data["axes"] == [["B", ["1", "2", "3"]], ["M", ["2", "1,024"]], ["cut", CUTS]]
-    for state, (B, M, cut) in zip(data["states"], product((1, 2, 3), (2, 1024), CUTS), strict=True):
-        view = see(B, M, cut)
-        assert (state["picture"], state["alt"]) == (view.picture, view.alt)
+    data = states_in(page)
+    assert [(axis["letter"], axis["words"], axis["slider"]) for axis in data["axes"]] == [
+        ("B", ["1", "2", "3"], True),
+        ("M", ["2", "1,024"], True),
+        ("cut", CUTS, False),
+    ]
+    assert data["start"] == [1, 2, "left-right"]
+    for (values, state), place in zip(data["states"], product((1, 2, 3), (2, 1024), CUTS), strict=True):
+        view = see(*place)
+        assert values == list(place) and (state["picture"], state["alt"]) == (view.picture, view.alt)
         assert state["reading"].replace("\u00a0", " ") == view.reading
         ElementTree.fromstring(state["picture"])
 
@@ -105,8 +120,7 @@ def test_nothing_escapes_its_element(page):
     assert page.text("figcaption") == ["Rank <& overlap>"]
     assert page.all("img")[0][1]["alt"] == '"1" <2>'
     assert page.text("p")[0].replace("\u00a0", " ") == "B = 1: rank 2 </script><b>& left-right"
-    assert len(page.all("script")) == 2 and len(page.all("b")) == 2  # two sliders show their values in bold
-    assert page.text("fieldset") == ["cut" + "".join(CUTS)]
+    assert len(page.all("script")) == 2 and page.all("b") == []
     assert page.text("th") == ["B", "M", "cut", "rank", "share", "<note>"]
 
 
@@ -117,22 +131,14 @@ def test_the_table_lists_every_state_and_marks_the_first(page):
 
 
 def test_a_start_is_shown_first():
-    start = Page(explorer(start={"B": 3, "cut": CUTS[1]})._html())
+    start = Page(explorer(start={"B": 3, "cut": CUTS[1]}).html())
     assert start.text("tr", **{"aria-current": "true"}) == [f"32{CUTS[1]}80.4286a<b"]
-    assert [each[1]["value"] for each in start.all("input", type="range")] == ["2", "0"]
+    assert states_in(start)["start"] == [3, 2, CUTS[1]]
     assert start.all("img")[0][1]["alt"] == '"3" <2>'
 
 
-def test_every_control_has_a_label_and_keeps_its_keys(page):
-    controls = page.all("input")
-    assert len(controls) == 4
-    assert all(each[1]["data-lm-suppress-shortcuts"] == "true" for each in controls)
-    assert page.text("label") == ["B, receptive field", "M", *CUTS]
-    assert page.all("input", type="range")[0][1]["aria-valuetext"] == "B = 1"
-
-
 def test_the_page_asks_nothing_of_any_host(page):
-    html = explorer()._html()
+    html = explorer().html() + json.dumps(states_in(page))
     assert set(re.findall(r"\bhttps?://[^\s\"\\]+", html)) == {"http://www.w3.org/2000/svg"}  # a name, never fetched
     assert not re.search(r"url\(|@import|fetch\(|XMLHttpRequest|<link|import\(", html)
     sources = [each[1]["src"] for each in page.elements if "src" in each[1]]
@@ -165,6 +171,29 @@ def test_the_page_asks_nothing_of_any_host(page):
         ({"start": {"B": 7}}, "the start B = 7 is not on its axis; use one of 1, 2, 3"),
         ({"start": {"C": 7}}, "the start sets 'C', which is no axis; the axes are B, M, cut"),
         (
+            {"view": partial(see), "recorded": True},
+            (
+                "a recorded explorer needs a plain function as its view, whose code tells whether the record is still "
+                "true; write one with def"
+            ),
+        ),
+        ({"free": {"B": []}}, "axis 'B' has no values; give it at least one"),
+        (
+            {"free": {"cut": [1, 2]}},
+            "axis 'cut' is a row of buttons, where nothing is typed; leave it out of free",
+        ),
+        (
+            {"free": {"M": range(2, 2000)}},
+            "axis 'M' would have 1,998 places on its slider; free at most 100 numbers there",
+        ),
+        (
+            {"free": {"seed": range(9)}},
+            (
+                "free names 'seed', which is neither an axis nor an argument of the view with a default; "
+                "make it one of them"
+            ),
+        ),
+        (
             {"axes": {"B": [1]}, "view": lambda B: "<svg/>"},
             "view(B=1) returned '<svg/>'; it must return a View, or None where there is no such state",
         ),
@@ -194,62 +223,127 @@ def test_a_state_that_does_not_exist_is_left_out():
     assert list(half.states) == [(1, R, u) for R in (1, 2, 3) for u in range(4)] + [
         (2, R, u) for R in (2, 3) for u in (0, 1)
     ]
-    page = Page(half._html())
+    page = Page(half.html())
     assert len(page.all("tr")) == 1 + len(half.states) == len(repr(half).splitlines()) - 2
-    states = json.loads(page.text("script", type="application/json")[0])["states"]
-    assert [state is None for state in states] == [place not in half.states for place in product(*HALF.values())]
-    last = states[-1 - 2]  # S = 2, R = 3, u = 1: the spots lead to the numbers of S = 2, R = 3, and u = 0 or 1
-    assert last["spots"] == [[0, 40, 50, 30, 1, 2, 0], [100, 40, 50, 30, 1, 2, 1]]
+    states = states_in(page)["states"]
+    assert [state is None for _, state in states] == [place not in half.states for place in product(*HALF.values())]
+    last = states[-1 - 2][1]  # S = 2, R = 3, u = 1: the spots lead to S = 2, R = 3, and u = 0 or 1
+    assert last["spots"] == [[[0, 40, 50, 30], [2, 3, 0]], [[100, 40, 50, 30], [2, 3, 1]]]
 
 
-def test_the_widget_steps_back_where_there_is_no_state():
-    pytest.importorskip("ipywidgets")
-    _, body = explorer(axes=HALF, view=see_half)._live().children
-    S, R, u, reading = body.children[1].children
-    u.value = 3
-    S.value = 2  # with R = 1 it would skip patches, and there are only two steps
-    assert (S.value, R.value, u.value) == (2, 2, 1)
-    assert "S2 u1" in reading.value
-    R.value = 1
-    assert (S.value, R.value, u.value) == (2, 2, 1)
+def see_free(B, M, C=None, seed=0):
+    return View("<svg/>", "", f"B = {B}: {B * M + (C or 0) + seed}", {"sum": B * M + (C or 0) + seed})
 
 
-def test_a_widget_calls_the_view_at_every_move():
-    widgets = pytest.importorskip("ipywidgets")
+def free(**changes):
+    wanted = {"name": "free", "axes": {"B": [1, 2], "M": [2, 3]}, "view": see_free, "title": "Free"}
+    bounds = {"B": range(1, 8), "C, channels": [2, 4, 8], "seed": range(100)}
+    return Explorer(**(wanted | {"free": bounds} | changes))
+
+
+def test_what_is_free_is_for_a_kernel_alone():
+    table, page = repr(free()), Page(free().html())
+    assert table == repr(free(free=None)) and page.text("th") == ["B", "M", "sum"]
+    assert states_in(page) == states_in(Page(free(free=None).html()))
+
+
+def test_a_live_card_offers_what_is_free():
+    page = Page(free().html(live=True))
+    data = states_in(page)
+    assert [axis["letter"] for axis in data["axes"]] == ["B", "M", "C", "seed"] and data["start"] == [1, 2, None, 0]
+    B, M, C, seed = data["axes"]
+    assert B["values"] == [1, 2, 3, 4, 5, 6, 7] and B["typed"] == [1, 7]
+    assert M["values"] == [2, 3] and "typed" not in M
+    assert "values" not in C and (C["typed"], C["bounds"]) == ([2, 8], "2, 4 or 8")
+    assert seed["bounds"] == "an integer from 0 to 99"
+    assert [values for values, _ in data["states"]] == [[B, M, None, 0] for B in (1, 2) for M in (2, 3)]
+    assert page.text("th") == ["B", "M", "C", "seed", "sum"]
+    assert page.all("style") == [] and len(page.all("script")) == 1
+
+
+@pytest.mark.parametrize(
+    "state, sentence",
+    [
+        ((9, 2, None, 0), "B = 9 is out of bounds; use an integer from 1 to 7"),
+        ((2.5, 2, None, 0), "B = 2.5 is out of bounds; use an integer from 1 to 7"),
+        ((1, 4, None, 0), "M = 4 is out of bounds; use 2 or 3"),
+        ((1, 2, 3, 0), "C = 3 is out of bounds; use 2, 4 or 8"),
+        ((1, 2, None, "many"), "seed = many is out of bounds; use an integer from 0 to 99"),
+        ((1, 2, None, None), "seed is empty; use an integer from 0 to 99"),
+    ],
+)
+def test_nothing_out_of_its_bounds_is_computed(state, sentence):
+    with pytest.raises(ConvacError) as error:
+        free().see(state)
+    assert str(error.value) == sentence
+    assert free().see((7, 2, 4, 99)).reading == "B = 7: 117"
+
+
+# Records
+
+
+def test_the_states_are_read_from_the_record_and_computed_where_it_lacks_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "RECORDS", tmp_path / "results" / "explorers")
     calls = []
 
-    def watched(**state):
-        calls.append(state)
-        return see(**state)
+    def counted(S, R, u):
+        calls.append((S, R, u))
+        return see_half(S, R, u)
 
-    card = explorer(view=watched)._live()
-    _, body = card.children
-    picture, panel = body.children
-    B, M, cut, reading = panel.children
-    assert [type(each) for each in (B, M, cut)] == [widgets.SelectionSlider] * 2 + [widgets.ToggleButtons]
-    assert [each.description for each in (B, M, cut)] == list(AXES)
+    plain = explorer(name="half", axes=HALF, view=counted, recorded=True)
+    assert len(calls) == 24 and not list(tmp_path.iterdir()), "only `make notebooks` writes"
+    monkeypatch.setenv("CONVAC_EXPLORERS", "record")
+    explorer(name="half", axes=HALF, view=counted, recorded=True)
+    monkeypatch.delenv("CONVAC_EXPLORERS")
     del calls[:]
-    B.value, cut.value = 3, CUTS[1]
-    assert calls == [{"B": 3, "M": 2, "cut": CUTS[0]}, {"B": 3, "M": 2, "cut": CUTS[1]}]
-    assert Page(picture.value).all("img")[0][1]["alt"] == '"3" <2>'
-    assert Page(reading.value).text("p")[0].replace("\u00a0", " ") == see(3, 2, CUTS[1]).reading
+    read = explorer(name="half", axes=HALF, view=counted, recorded=True)
+    assert calls == []
+    assert read._repr_mimebundle_() == plain._repr_mimebundle_()
+    explorer(name="half", axes=HALF | {"u": [0, 1, 2, 3, 4]}, view=counted, recorded=True)
+    assert calls == [(S, R, 4) for S in (1, 2) for R in (1, 2, 3)]
+    del calls[:]
+    explorer(name="half", axes=HALF, view=lambda S, R, u: counted(S, R, u), recorded=True)
+    assert len(calls) == 24, "of another view"
 
 
-def test_in_a_kernel_the_widget_comes_beside_the_page():
-    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
-    pytest.importorskip("ipywidgets")
-    source = (
-        "from convac_lib.visuals.explorer import Explorer, View\n"
-        "Explorer('one', {'B': [1, 2]}, lambda B: View('<svg/>', 'x', f'B = {B}', {'B²': B * B}), title='Squares')"
-    )
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
-    here = {"metadata": {"path": str(Path(__file__).resolve().parents[1])}}
-    nbclient.NotebookClient(notebook, kernel_name="python3", resources=here).execute()
-    (output,) = notebook.cells[0].outputs
-    assert sorted(output.data) == [WIDGET, "text/html", "text/plain"]
-    assert output.data["text/plain"] == "Squares\n\nB  B²\n1   1\n2   4"
-    states = notebook.metadata.widgets["application/vnd.jupyter.widget-state+json"]["state"]
-    assert states[output.data[WIDGET]["model_id"]]["model_name"] == "VBoxModel"
+def test_a_record_that_says_the_same_is_not_written_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "RECORDS", tmp_path)
+    states = explorer(axes=HALF, view=see_half).states
+    write_record("half", tuple(HALF), see_half, states)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes()), compresslevel=1))
+    before = file.read_bytes()
+    write_record("half", tuple(HALF), see_half, states)
+    assert file.read_bytes() == before
+    write_record("half", tuple(HALF), see_half, dict(list(states.items())[1:]))
+    assert file.read_bytes() != before and len(read_record("half", tuple(HALF), see_half)) == len(states) - 1
+    assert read_record("half", ("S", "u", "R"), see_half) == read_record("other", tuple(HALF), see_half) == {}
+
+
+@pytest.mark.parametrize("damage", [b"", b"no gzip", gzip.compress(b"{"), gzip.compress(b"[]"), gzip.compress(b"{}")])
+def test_a_damaged_record_is_named(tmp_path, monkeypatch, damage):
+    monkeypatch.setattr(records, "RECORDS", tmp_path)
+    (tmp_path / "half.json.gz").write_bytes(damage)
+    with pytest.raises(
+        DataError, match=r"half.json.gz is damaged \(.+\); restore it, or write it again with make note"
+    ):
+        read_record("half", tuple(HALF), see_half)
+
+
+def test_the_records_of_the_book_say_what_the_library_computes(tmp_path, record_property):
+    """A dozen states of each, spread over it, are computed again."""
+    chapters = (explorers_in(path, tmp_path) for path in CHAPTERS.values())
+    made = [each for explorers in chapters for each in explorers if each.options.get("recorded")]
+    compared = 0
+    for name, axes, view, options in made:
+        shown = Explorer(name, axes, view, **options)
+        read = read_record(name, tuple(shown.start), view)
+        assert {*shown.states} <= {*read} and len(read) == len(list(product(*axes.values()))), "run `make notebooks`"
+        for state in list(read)[:: max(1, len(read) // 12)]:
+            assert plain(read[state]) == plain(shown.see(state)), f"{name}, {state}: run `make notebooks`"
+            compared += 1
+    assert {f"{each.name}.json.gz" for each in made} == {path.name for path in records.RECORDS.iterdir()}
+    record_property("states of explorers computed again", compared)
 
 
 # In a browser
@@ -260,7 +354,7 @@ def opened(browser, tmp_path):
     """Open a page that holds one explorer twice and two others; note every request and every error of its scripts."""
     contexts = []
 
-    def open_page(width=1280, **options):
+    def open_page(width=1280, start=None, **options):
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         contexts.append(context)
         tab = context.new_page()
@@ -269,10 +363,12 @@ def opened(browser, tmp_path):
         tab.on("pageerror", lambda error: tab.errors.append(str(error)))
         others = explorer(name="others", axes={"B": [1, 2]}, view=lambda B: see(B, 2, ""))
         half = explorer(name="half", axes=HALF, view=see_half)
-        body = "".join(each._html() for each in (explorer(), others, explorer(), half))
+        body = "".join(each.html() for each in (explorer(start=start), others, explorer(), half))
         file = tmp_path / "page.html"
         file.write_text(f"<!doctype html><meta charset=utf-8><title>Page</title><body>{body}", encoding="utf-8")
         tab.goto(file.as_uri())
+        if options.get("java_script_enabled", True):
+            tab.wait_for_function("document.querySelectorAll('figure[data-ready]').length === 4")
         return tab
 
     yield open_page
@@ -288,6 +384,24 @@ def shown(card):
         card.locator("[aria-live=polite]").inner_text().replace("\u00a0", " "),
         card.locator("tr[aria-current]").evaluate_all("rows => rows.map(row => row.textContent)"),
     )
+
+
+def test_every_control_has_a_label_and_keeps_its_keys(opened):
+    card = opened().locator("figure").first
+    controls = card.locator("input")
+    assert controls.count() == 4
+    assert {each.get_attribute("data-lm-suppress-shortcuts") for each in controls.all()} == {"true"}
+    assert card.locator("label > :first-child:is(span)").all_inner_texts() == ["B, receptive field", "M"]
+    assert card.locator("fieldset label").all_inner_texts() == CUTS
+    assert card.locator("legend").all_inner_texts() == ["cut"]
+    assert card.locator("input[name=B]").get_attribute("aria-valuetext") == "B = 1"
+    assert card.locator("b").all_inner_texts() == ["1", "2"]  # the values of the sliders
+
+
+def test_a_start_sets_the_controls(opened):
+    card = opened(start={"B": 3, "cut": CUTS[1]}).locator("figure").first
+    assert [each.input_value() for each in card.locator("input[type=range]").all()] == ["2", "0"]
+    assert card.get_by_label(CUTS[1]).is_checked()
 
 
 def test_the_keyboard_moves_it(opened):
@@ -388,6 +502,11 @@ def test_it_is_one_column_on_a_phone_and_two_on_a_desk(opened):
 
 def test_without_scripts_the_picture_and_the_table_remain(opened):
     card = opened(java_script_enabled=False).locator("figure").first
-    assert card.locator("img").is_visible() and not card.locator("form").is_visible()
+    assert card.locator("img").is_visible() and card.locator("form").count() == 0
+    assert card.locator("noscript").is_visible()
+    assert (
+        card.locator("noscript").inner_text()
+        == "The controls need scripts; in a notebook, run this cell. The table has the values of every state."
+    )
     card.locator("summary").click()
     assert card.locator("table").is_visible()

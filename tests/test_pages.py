@@ -1,31 +1,22 @@
 """The built book, in a browser: quiet, asking no other host, open to every reader at every width, true to the library."""
 
-import ast
 import json
 import re
-import runpy
 import subprocess
 import sys
 from copy import deepcopy
 from doctest import DocTestParser
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 import yaml
 from bs4 import BeautifulSoup
+from chapters import CHAPTERS, ROOT, explorers_in
 from test_explorer import shown
 
-from convac_lib.experiments.atlas import read_atlas
-from convac_lib.experiments.records import read_records
-from convac_lib.experiments.report import by_protocol, rows_of
-from convac_lib.files import results_path
-
-ROOT = Path(__file__).resolve().parents[1]
-CHAPTERS = {f"book/{path.stem}": path for path in sorted(ROOT.glob("book/*.ipynb"))}
 OF_SPHINX = ["genindex", "py-modindex", "prf-prf", "search"]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
 PUBLISHED = CONFIG.get("repository", {}).get("url", "")
@@ -82,6 +73,7 @@ def page(tab, address, request):
     del tab.requested[:], tab.errors[:]
     tab.goto(f"{address}/{request.param}.html")
     tab.evaluate("async () => { await window.MathJax?.startup.promise; await document.fonts.ready }")
+    tab.wait_for_function("!document.querySelector('figure.convac-explorer:not([data-ready])')")
     tab.evaluate("document.querySelectorAll('main details').forEach(each => { each.open = true })")
     tab.evaluate("document.querySelectorAll('.toggle-button-hidden').forEach(each => each.click())")
     tab.name = request.param
@@ -132,6 +124,15 @@ def test_no_page_leads_to_an_address_that_is_not_ours(soups):
     assert astray == []
     buttons = sum(len(soup.select("a[href*='colab.research']")) for soup in soups.values())
     assert buttons == (len(CHAPTERS) if "launch_buttons" in CONFIG else 0)
+
+
+def test_no_page_is_heavy_and_none_holds_the_state_of_a_widget(html, soups):
+    for page, soup in soups.items():
+        assert (html / page).stat().st_size < 1_000_000, page
+        packed = [each.get_text() for each in soup.find_all("script", type="application/gzip")]
+        assert len(packed) == len(soup.select("figure.convac-explorer")), page
+        assert all(len(letters) < 60_000 for letters in packed), page
+        assert soup.find_all("script", type=re.compile("jupyter.widget")) == [], page
 
 
 # Of the pages
@@ -227,25 +228,6 @@ def test_without_scripts_a_page_says_what_needs_them_and_hides_it(browser, addre
 # The explorers
 
 
-def views_in(chapter, folder):
-    """The view of every explorer in a chapter, in order: of its imports, functions and what its own cell assigns."""
-    cells = json.loads(chapter.read_text("utf-8"))["cells"]
-    code = [ast.parse("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code"]
-    kinds = ast.Import | ast.ImportFrom | ast.FunctionDef
-    lines = ["VIEWS = []"]
-    for tree in code:
-        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "Explorer"]
-        lines += [ast.unparse(node) for node in tree.body if isinstance(node, kinds | ast.Assign if calls else kinds)]
-        lines += [f"VIEWS.append({ast.unparse(call.args[2])})" for call in calls]
-    module = folder / "views.py"
-    module.write_text("\n".join(lines), "utf-8")
-    read = {"atlas": read_atlas(results_path("atlas.csv"))}
-    for name, prefix in (("cifar10-jpeg", ""), ("digits-sweep", "digits_")):
-        ((protocol, records),) = by_protocol(read_records(results_path(f"{name}.jsonl"))).items()
-        read |= {f"{prefix}protocol": protocol, f"{prefix}rows": rows_of(records)}
-    return runpy.run_path(str(module), read)["VIEWS"]
-
-
 def tables_in(chapter):
     """The table of all states of every explorer in a chapter, as its plain text has it."""
     outputs = [each for cell in json.loads(chapter.read_text("utf-8"))["cells"] for each in cell.get("outputs", ())]
@@ -285,8 +267,8 @@ def test_every_explorer_moves_by_keyboard_and_shows_what_the_library_computes(pa
     page.set_viewport_size({"width": 1440, "height": 900})
     chapter = CHAPTERS.get(page.name)
     cards = page.locator("figure.convac-explorer").all()
-    views, tables = (views_in(chapter, tmp_path), tables_in(chapter)) if chapter else ([], [])
-    for card, view, table in zip(cards, views, tables, strict=True):
+    made, tables = (explorers_in(chapter, tmp_path), tables_in(chapter)) if chapter else ([], [])
+    for card, (_, _, view, _), table in zip(cards, made, tables, strict=True):
         for state in moves(page, card):
             row = card.locator("tr[aria-current] td").all_text_contents()
             assert row in table and row[: len(state)] == list(state.values())

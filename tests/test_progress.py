@@ -3,14 +3,16 @@
 import re
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from convac_lib.theory.progress import available_threads, stage, workers
-
+from convac_lib.architecture import common_case
+from convac_lib.theory.progress import available_threads, stage, watched, workers
+from convac_lib.theory.ranks import certify_rank
 
 STAGE = """
 import numpy as np
@@ -46,6 +48,64 @@ def test_a_stage_is_silent_unless_asked(capfd):
     with stage("adding", 3, "number", shown=False) as advance:
         advance(3)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_watcher_hears_every_step_of_its_own_thread_and_can_end_the_work():
+    heard, elsewhere = [], []
+
+    def work():
+        with stage("adding", 3, "number", shown=False) as advance:
+            for _ in range(3):
+                advance(1)
+
+    def enough(step):
+        heard.append(step)
+        if step[1] == 2:
+            raise InterruptedError
+
+    with watched(enough):
+        other = threading.Thread(target=lambda: elsewhere.append(work()))
+        other.start()
+        other.join()
+        with pytest.raises(InterruptedError):
+            work()
+    work()
+    assert heard == [("adding", 1, 3), ("adding", 2, 3)] and elsewhere == [None]
+
+
+def test_a_watcher_hears_of_both_stages_of_a_rank():
+    heard = []
+    with watched(heard.append):
+        certify_rank(common_case(B=2, M=2, size=4))
+    steps = [step for step in heard if step]
+    assert {name for name, *_ in steps} == {"filling rows", "eliminating rows"}
+    assert all(0 < done <= total for _, done, total in steps)
+    assert len(heard) > 10 * len(steps), "it is asked amid a step, too"
+
+
+def test_a_watcher_ends_a_step_in_a_thread_of_the_work():
+    asked = []
+
+    def stop_in_the_pool(step):
+        asked.append(threading.current_thread().name)
+        if step is None and "Pool" in asked[-1]:
+            raise InterruptedError
+
+    with watched(stop_in_the_pool), pytest.raises(InterruptedError):
+        certify_rank(common_case(B=2, M=2, size=4))
+    assert sum("Pool" in name for name in asked) == 1
+
+
+def test_work_in_two_threads_leaves_blas_as_it_was():
+    with threadpool_limits(2, user_api="blas"):
+        before = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+        with workers(1):
+            second = workers(1)
+            second.__enter__()
+        assert available_threads() == 1  # the second is not done
+        second.__exit__(None, None, None)
+        after = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+    assert before == after and max(after) == 2
 
 
 @pytest.mark.parametrize("threads", [1, 3])

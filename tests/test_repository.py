@@ -149,7 +149,9 @@ def test_no_file_names_an_address_that_is_not_ours():
     ours = published_at()
     ours |= {f"colab.research.google.com/{name.split('/', 1)[1]}" for name in ours if name.startswith("github.com/")}
     for path in tracked_files():
-        found = {address for address in addresses_in(path.read_bytes()) if not re.search(r"\.(example|invalid)\b", address)}  # nobody's
+        found = {
+            address for address in addresses_in(path.read_bytes()) if not re.search(r"\.(example|invalid)\b", address)
+        }  # nobody's
         assert found <= ours | set(HOSTS), path
 
 
@@ -175,7 +177,9 @@ def test_every_package_and_every_record_is_installed():
     assert setuptools["packages"] == sorted({*packages, "convac_lib.results"})
     data = {package: {*globs} for package, globs in setuptools["package-data"].items()}
     everywhere = data.pop("*")
-    folders = {package: ROOT / package.replace(".", "/") for package in packages} | {"convac_lib.results": ROOT / "results"}
+    folders = {package: ROOT / package.replace(".", "/") for package in packages} | {
+        "convac_lib.results": ROOT / "results"
+    }
     globs = [(package, each) for package in folders for each in everywhere | data.get(package, set())]
     shipped = {path for package, each in globs for path in folders[package].glob(each)}
     needed = [path for path in tracked_files() if path.is_relative_to(LIBRARY) or path.is_relative_to(ROOT / "results")]
@@ -199,7 +203,9 @@ def test_a_chapter_begins_by_finding_the_library(chapter):
 
 @each_chapter
 def test_a_chapter_is_stored_as_it_ran(chapter):
-    assert json.loads(chapter.read_text("utf-8"))["metadata"]["kernelspec"]["name"] == "python3"
+    metadata = json.loads(chapter.read_text("utf-8"))["metadata"]
+    assert metadata["kernelspec"]["name"] == "python3"
+    assert "widgets" not in metadata, "GitHub refuses the state of widgets as Colab stores it"
     code = [cell for cell in cells_of(chapter, "code") if "skip-execution" not in cell["metadata"].get("tags", [])]
     assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1)), "run `make notebooks`"
     outputs = [output for cell in code for output in cell["outputs"]]

@@ -3,7 +3,8 @@
     python tools/execute_notebooks.py                      # every chapter
     python tools/execute_notebooks.py book/convacs.ipynb   # these
 
-What differs from run to run is left out: timings, widget models and whatever an editor adds.
+What differs from run to run is left out: timings, widget models and whatever an editor adds. The recorded explorers
+compute all their states, and write them to `results/explorers`.
 """
 
 import hashlib
@@ -68,7 +69,7 @@ def execute(path: Path):
         kernel_name="python3",
         coalesce_streams=True,  # whether two prints arrive apart is an accident
         resources={"metadata": {"path": str(path.parent)}},
-    ).execute()
+    ).execute(env=os.environ | {"CONVAC_EXPLORERS": "record"})
     write(normalise(notebook), path)
 
 

@@ -16,7 +16,7 @@ from itertools import product
 import numpy as np
 
 from convac_lib.theory.circuits import Circuit
-from convac_lib.theory.progress import available_threads, stage, workers
+from convac_lib.theory.progress import available_threads, look_up, stage, workers
 from convac_lib.theory.tensors import Cut
 
 TILE = 2**17  # values of one position in one tile: rows × channels × columns
@@ -164,6 +164,7 @@ def separate(circuit: Circuit, arithmetic: Arithmetic, cut: Cut, rows: np.ndarra
         outside = Position(arithmetic.elements(constant), ONE) if architecture.border in ("ones", "zero") else None
         above = {}
         for u, v in product(range(size), repeat=2):
+            look_up()
             own = weight[u, v] if weight.ndim == 6 else weight  # (C', C, R, R)
             offsets = product(range(layer.receptive_field), repeat=2)
             places = ((i, j, below.get((u * layer.stride + i, v * layer.stride + j), outside)) for i, j in offsets)
@@ -201,6 +202,7 @@ def combine(arithmetic: Arithmetic, position: Position, r: slice, q: slice, know
         row = part(position.row, r).T.copy()  # contiguous, so that all that is made of it is
         values = arithmetic.apply(np.multiply, row[:, :, None], part(position.column, q))
     for weight, below in position.maps:
+        look_up()
         if below.maps:
             mapped = arithmetic.apply(np.matmul, weight, combine(arithmetic, below, r, q, known))
         else:

@@ -1,72 +1,282 @@
-// Every explorer on the page that no earlier copy of this script has woken; the braces keep the copies apart.
-{
-  for (const root of document.querySelectorAll("figure.convac-explorer:not([data-ready])")) {
-    const data = root.querySelector('script[type="application/json"]');
-    if (!data) continue;
-    root.dataset.ready = "true";
-    const { axes, states } = JSON.parse(data.textContent);
-    const form = root.querySelector("form");
-    const picture = root.querySelector("img");
-    const reading = root.querySelector(".convac-reading");
-    const rows = root.querySelectorAll("tbody tr");
-    const controls = axes.map(([letter]) => form.elements.namedItem(letter));
-    const all = axes.reduce((some, [, words]) => some.flatMap((place) => words.map((_, at) => [...place, at])), [[]]);
-    const places = all.map((place, index) => ({ place, state: states[index] })).filter(({ state }) => state);
+// One front end. On a page an inline <script type="module"> wakes every card that sleeps there. In a notebook the same
+// text is an anywidget's, and `render` wakes the card of its own with a kernel behind it.
+const element = (tag, attributes = {}, ...children) => {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children); // strings become text, never markup
+  return made;
+};
 
-    // As numbers of as many digits as there are axes: where the view has no state, the axes named last give way first.
-    const nearest = (wanted) => {
-      const distance = ({ place }) =>
-        axes.reduce((sum, [, words], axis) => sum * words.length + Math.abs(place[axis] - wanted[axis]), 0);
-      return places.reduce((best, other) => (distance(other) < distance(best) ? other : best));
-    };
+const unpacked = async (letters) => {
+  const bytes = Uint8Array.from(atob(letters), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return JSON.parse(await new Response(stream).text());
+};
 
-    const read = () => controls.map((control) => Number(control.value));
-    let chosen = nearest(read());
-    let seen;
-    const see = (place) => {
-      if (place === seen) return;
-      seen = place;
-      const { state } = place;
-      picture.src = "data:image/svg+xml," + encodeURIComponent(state.picture);
-      picture.alt = state.alt;
-      reading.textContent = state.reading;
-      root.querySelector("tr[aria-current]").removeAttribute("aria-current");
-      rows[places.indexOf(place)].setAttribute("aria-current", "true");
-    };
+const MOST_TICKS = 10;
 
-    const choose = (wanted) => {
-      chosen = nearest(wanted);
-      axes.forEach(([letter, words], axis) => {
-        const control = controls[axis];
-        const word = words[chosen.place[axis]];
-        control.value = chosen.place[axis];
-        if (control.type !== "range") return;
-        control.setAttribute("aria-valuetext", `${letter} = ${word}`);
-        control.closest(".convac-axis").querySelector(".convac-value").textContent = word;
-      });
-      see(chosen);
-    };
-
-    // The values that a spot of the picture under the pointer leads to.
-    const under = (event) => {
-      const box = picture.getBoundingClientRect();
-      const scale = picture.naturalWidth / box.width;
-      const [x, y] = [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
-      const inside = ([left, top, width, height]) => x >= left && x < left + width && y >= top && y < top + height;
-      return (seen ?? chosen).state.spots?.find(inside)?.slice(4);
-    };
-
-    if (places.some(({ state }) => state.spots)) {
-      picture.addEventListener("pointermove", (event) => {
-        const wanted = under(event);
-        picture.style.cursor = wanted ? "pointer" : "";
-        see(wanted ? nearest(wanted) : chosen);
-      });
-      picture.addEventListener("pointerleave", () => see(chosen));
-      picture.addEventListener("click", (event) => choose(under(event) ?? read()));
+// The controls are made here: without scripts there is nothing to move, and no sanitizer can leave them half alive.
+const makeControls = (axes, live) => {
+  const form = element("form", { autocomplete: "off" });
+  const beyond = element("div", { class: "convac-fields" });
+  const controls = axes.map(({ letter, label, values, words, slider, typed, bounds }) => {
+    const quiet = { name: letter, "data-lm-suppress-shortcuts": "true" }; // a notebook's keys: arrows change cells there
+    const field = typed && element("input", { type: "number", min: typed[0], max: typed[1], step: 1 });
+    if (!values) {
+      const words = element("span", {}, label, element("small", {}, bounds));
+      beyond.append(element("label", {}, words, field));
+      return { field };
     }
-    form.addEventListener("input", () => choose(read()));
-    form.addEventListener("submit", (event) => event.preventDefault());
-    form.hidden = false;
+    field?.setAttribute("aria-label", `${label}: type ${bounds}`);
+    if (slider) {
+      const input = element("input", { type: "range", min: 0, max: values.length - 1, step: 1, ...quiet });
+      const value = element("b", { class: "convac-value", "aria-hidden": "true" });
+      const few = words.length > MOST_TICKS ? [words[0], words.at(-1)] : words;
+      const ticks = element("div", { class: "convac-ticks", "aria-hidden": "true" });
+      ticks.append(...few.map((word) => element("span", {}, word)));
+      const line = element("label", {}, element("span", {}, label), input);
+      form.append(element("div", { class: "convac-axis" }, line, field ?? value, ticks));
+      return { slider: input, value, field };
+    }
+    const buttons = words.map((word, at) => element("input", { type: "radio", value: at, ...quiet }));
+    const labels = words.map((word, at) => element("label", {}, buttons[at], element("span", {}, word)));
+    const row = element("div", {}, ...labels);
+    form.append(element("fieldset", { class: "convac-axis" }, element("legend", {}, label), row));
+    return { buttons };
+  });
+  const draw = axes.some(({ letter, typed }) => letter === "seed" && typed) && element("button", { type: "button" });
+  if (draw) {
+    draw.textContent = "Draw new weights";
+    form.append(element("div", { class: "convac-draw" }, draw));
   }
-}
+  if (beyond.children.length) {
+    form.append(element("details", { class: "convac-more" }, element("summary", {}, "More numbers"), beyond));
+  }
+  return { form, controls, draw };
+};
+
+const wake = async (root, kernel) => {
+  root.dataset.woken = "true"; // before anything is awaited: another copy of this script then leaves the card alone
+  const { axes, states, start } = await unpacked(root.querySelector('script[type="application/gzip"]').textContent);
+  const picture = root.querySelector("img");
+  const reading = root.querySelector(".convac-reading");
+  const body = root.querySelector("tbody");
+  const columns = [...root.querySelectorAll("thead th")].map((cell) => cell.textContent);
+  const { form, controls, draw } = makeControls(axes, Boolean(kernel));
+  const [said, bar] = [element("span", { role: "status" }), element("progress", { "aria-label": "Computed so far" })];
+  const cancel = element("button", { type: "button" }, "Cancel");
+  const status = element("div", { class: "convac-status" }, said, bar, cancel);
+
+  const keyOf = (values) => JSON.stringify(values);
+  const known = new Map(); // a state's values, as text -> what it shows; null where there is no such state
+  const rows = body.rows;
+  let row = 0;
+  for (const [values, state] of states) {
+    known.set(keyOf(values), state && { values, ...state, row: rows[row++], source: "From the record." });
+  }
+  const onAxes = [...known.values()].filter(Boolean);
+
+  let chosen = known.get(keyOf(start)); // what the controls say
+  let seen; // what the picture shows: the same, or what is pointed at
+  let asked; // the question to which the kernel owes an answer: its number and its values
+  let number = 0;
+  const me = Math.random(); // a notebook may show one widget twice
+
+  const placeOf = (values, axis) => axes[axis].values?.indexOf(values[axis]) ?? 0;
+
+  // As numbers of as many digits as there are axes: where the view has no state, the axes named last give way first.
+  const nearest = (values) => {
+    const distance = (state) =>
+      axes.reduce((sum, { values: all }, axis) => {
+        const apart = Math.abs(placeOf(values, axis) - placeOf(state.values, axis));
+        return sum * (all?.length ?? 1) + apart;
+      }, 0);
+    return onAxes.reduce((best, other) => (distance(other) < distance(best) ? other : best));
+  };
+
+  const setControls = (values) =>
+    controls.forEach(({ slider, value, buttons, field }, axis) => {
+      const at = placeOf(values, axis);
+      if (slider) {
+        slider.value = at;
+        slider.setAttribute("aria-valuetext", `${axes[axis].letter} = ${axes[axis].words[at]}`);
+        value.textContent = axes[axis].words[at];
+      }
+      if (buttons) buttons[at].checked = true;
+      if (field) field.value = values[axis] ?? "";
+    });
+
+  const say = (words, kind = "") => {
+    said.textContent = words;
+    status.className = `convac-status ${kind}`;
+  };
+
+  const see = (state) => {
+    if (state === seen) return;
+    seen = state;
+    picture.src = "data:image/svg+xml," + encodeURIComponent(state.picture);
+    picture.alt = state.alt;
+    reading.textContent = state.reading;
+    if (kernel) say(state.source);
+    root.querySelector("tr[aria-current]")?.removeAttribute("aria-current");
+    state.row.setAttribute("aria-current", "true");
+  };
+
+  const rest = () => {
+    asked = undefined;
+    root.classList.remove("convac-busy");
+    picture.removeAttribute("aria-busy");
+  };
+
+  const show = (state) => {
+    chosen = state;
+    setControls(state.values);
+    see(state);
+  };
+
+  // The controls go back to what the picture shows, with one sentence that says why.
+  const refuse = (words, kind) => {
+    rest();
+    setControls(chosen.values);
+    say(words, kind);
+  };
+
+  const ask = (values) => {
+    asked = { id: `${me}-${++number}`, values };
+    setControls(values); // the picture beside them fades, since it is another state's
+    root.classList.add("convac-busy");
+    picture.setAttribute("aria-busy", "true");
+    bar.removeAttribute("value");
+    say("Waiting for the kernel …"); // it may be running a cell
+    if (!kernel.send({ do: "see", id: asked.id, values })) {
+      refuse("The kernel that drew this card is gone; run its cell again.", "convac-wrong");
+    }
+  };
+
+  const choose = (values) => {
+    if (keyOf(values) === keyOf(asked?.values ?? chosen.values)) return;
+    const state = known.get(keyOf(values));
+    if (state === undefined && kernel) return ask(values);
+    if (asked) kernel.send({ do: "cancel" });
+    rest();
+    seen = undefined; // so that the sentence below it is written anew
+    show(state ?? nearest(values));
+  };
+
+  const change = (axis, value) => {
+    const values = [...(asked?.values ?? chosen.values)];
+    values[axis] = value;
+    choose(values);
+  };
+
+  controls.forEach(({ slider, buttons, field }, axis) => {
+    const { values } = axes[axis];
+    slider?.addEventListener("input", () => change(axis, values[slider.value]));
+    buttons?.forEach((button, at) => button.addEventListener("input", () => change(axis, values[at])));
+    const typed = () => {
+      const empty = field.value === ""; // or no number at all
+      if (empty && start[axis] !== null) setControls(asked?.values ?? chosen.values);
+      else change(axis, empty ? null : Number(field.value));
+    };
+    field?.addEventListener("change", typed);
+    // In JupyterLab, Enter makes no "change".
+    field?.addEventListener("keydown", (event) => event.key === "Enter" && typed());
+  });
+  form.addEventListener("submit", (event) => event.preventDefault());
+
+  if (draw) {
+    const axis = axes.findIndex(({ letter }) => letter === "seed");
+    const [low, high] = axes[axis].typed;
+    draw.addEventListener("click", () => {
+      const seed = (asked?.values ?? chosen.values)[axis];
+      change(axis, seed < high ? seed + 1 : low);
+    });
+  }
+
+  cancel.addEventListener("click", () => {
+    kernel.send({ do: "cancel" });
+    refuse("Cancelled.");
+  });
+
+  // The state that a spot of the picture under the pointer leads to.
+  const under = (event) => {
+    const box = picture.getBoundingClientRect();
+    const scale = picture.naturalWidth / box.width;
+    const [x, y] = [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
+    const inside = ([[left, top, width, height]]) => x >= left && x < left + width && y >= top && y < top + height;
+    return asked ? undefined : seen.spots?.find(inside)?.[1];
+  };
+  const pointed = (values) => {
+    const state = values && known.get(keyOf(values));
+    return state === null ? nearest(values) : (state ?? chosen);
+  };
+  picture.addEventListener("pointermove", (event) => {
+    const values = under(event);
+    picture.style.cursor = values ? "pointer" : "";
+    if (!asked) see(pointed(values));
+  });
+  picture.addEventListener("pointerleave", () => asked || see(chosen));
+  picture.addEventListener("click", (event) => {
+    const values = under(event);
+    if (values) choose(values);
+  });
+
+  const inWords = (values) => {
+    const worthNaming = (axis) => axes[axis].values || values[axis] !== start[axis];
+    return axes.map(({ letter }, axis) => worthNaming(axis) && `${letter} = ${values[axis]}`).filter(Boolean).join(", ");
+  };
+  const addRow = (cells) => {
+    const made = element("tr", {}, ...columns.map((name) => element("td", {}, cells[name] ?? "–")));
+    body.append(made);
+    return made;
+  };
+  const hear = (message) => {
+    if (message.id !== asked?.id) return; // the reader has moved on
+    const { values } = asked;
+    if (message.is === "begun") say(`Computing ${inWords(values)} …`);
+    if (message.is === "progress") bar.value = message.done;
+    if (message.is === "state") {
+      const source = message.source ? `Read from ${message.source}.` : `Computed now, in ${message.seconds.toFixed(1)} s.`;
+      known.set(keyOf(values), { values, ...message.state, row: addRow(message.cells), source });
+      rest();
+      show(known.get(keyOf(values)));
+    }
+    if (message.is === "none") {
+      known.set(keyOf(values), null);
+      rest();
+      show(nearest(values));
+    }
+    if (message.is === "error") refuse(message.reason, "convac-wrong");
+    if (message.is === "stopped") refuse("Stopped: this card was moved in another place.");
+  };
+
+  reading.parentElement.before(form);
+  if (kernel) reading.after(status);
+  kernel?.on(hear);
+  show(chosen);
+  root.dataset.ready = "true";
+  return () => kernel?.off(hear);
+};
+
+// Where a sanitizer took the states away, there is nothing to move over.
+const asleep = 'figure.convac-explorer:not([data-woken]):has(> script[type="application/gzip"])';
+for (const root of document.querySelectorAll(asleep)) wake(root);
+
+export default {
+  render({ model, el }) {
+    el.innerHTML = model.get("card");
+    const send = (message) => {
+      try {
+        model.send(message);
+        return true;
+      } catch {
+        return false; // the kernel was restarted, and no longer knows this card
+      }
+    };
+    return wake(el.querySelector("figure"), {
+      send,
+      on: (hear) => model.on("msg:custom", hear),
+      off: (hear) => model.off("msg:custom", hear),
+    });
+  },
+};

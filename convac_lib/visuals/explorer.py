@@ -1,75 +1,59 @@
 """The explorer: a picture and one sentence for every choice of a few parameters, with a kernel and without one.
 
-On a static page it is plain HTML with a small script and a table of all its states. In a running notebook it consists
-of ipywidgets, and every move calls the view again.
+One card, one script and one style serve the page and the notebook. The card holds a table of all its states. On a page
+the script moves over this table; in a running notebook it also asks the kernel for states that the table lacks.
 """
 
-import json
+import inspect
+import os
 import re
 import sys
-from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from html import escape
-from importlib.resources import files
 from importlib.util import find_spec
 from itertools import product
-from typing import Any
 
 from convac_lib.errors import ConvacError
+from convac_lib.visuals.card import card_html
+from convac_lib.visuals.records import read_record, write_record
+from convac_lib.visuals.view import State, Value, View, bounds_in_words, is_slider, words_of
 
-Value = str | int | float
-State = tuple[Value, ...]  # a value of every axis
+WIDGET = "application/vnd.jupyter.widget-view+json"
+MODE = "CONVAC_EXPLORERS"  # in the environment: "page" asks for no widgets, "record" also for new records
+LONGEST_SLIDER = 100
 
 
 class ExplorerError(ConvacError):
-    """An explorer whose name, axes, start or view do not fit together."""
-
-
-@dataclass(frozen=True)
-class View:
-    """What an explorer shows of one state.
-
-    Args:
-        picture: an SVG document; give the pictures of all states one size, so that nothing jumps.
-        alt: what the picture shows, for readers who do not see it.
-        reading: one sentence that says what the picture tells.
-        values: the state's numbers by name, a row of the table of all values.
-        spots: parts of the picture, (left, top, width, height) in its own units, each with values on axes. Pointing at
-            a part shows the state with these values, and a click or a tap chooses it.
-
-    Chapter: *The overlap theorem*.
-
-    >>> View(picture="<svg/>", alt="A line.", reading="The rank is 2.", values={"rank": 2}).reading
-    'The rank is 2.'
-    """
-
-    picture: str
-    alt: str
-    reading: str
-    values: Mapping[str, Value] = field(default_factory=dict)
-    spots: Sequence[tuple[tuple[float, float, float, float], Mapping[str, Value]]] = ()
+    """An explorer whose name, axes, start or view do not fit together, or a state out of its bounds."""
 
 
 class Explorer:
     """Let the reader choose a state by sliders and buttons, and show its picture, its reading and all the values.
 
-    Every state is computed once, when the explorer is made. The last line of a cell shows it.
+    Every state on the axes is known when the explorer is made. The last line of a cell shows it.
 
     Args:
         name: the end of its id on the page, in lower-case letters, digits and hyphens; unique in the book.
         axes: the values to choose from, by label: "B" or "B, receptive field", where the word before the comma is the
             argument of `view`. Numbers make a slider, strings a row of buttons.
         view: takes a value of every axis, by name, and returns the `View`; or None if the combination does not exist:
-            the explorer then moves to the nearest one that exists, and changes the last axes first.
+            the explorer then moves to the nearest one that exists, and changes the last axes first. With a kernel it
+            runs in a thread beside the reader's cells, so it must change nothing that is shared.
         title: the heading, one line.
         start: the first state; an axis left out starts at its first value.
+        free: the integers that a reader may type where a kernel runs, by label: a range, or a list in order. On an axis
+            they extend the slider. Any other argument of `view` gets a field of its own and starts at its default;
+            "seed" also gets a button that draws new weights.
+        recorded: whether to read the states from `results/explorers/NAME.json.gz`, the record that `make notebooks`
+            writes. A state that it lacks is computed; so are all, once the code of the view has changed.
 
     Attributes:
-        states: every `View`, by its values on the axes.
+        states: every `View` on the axes, by its values; where more may be typed, those follow, as at the start.
 
     Raises:
-        ExplorerError: if the name, an axis or the start does not fit, or the view returns neither a `View` nor None.
+        ExplorerError: if the name is no valid id, an axis is empty or has no name that `view` can take, the start is
+            not on the axes or no state, the free numbers fit no argument, the view of a recorded one is no function, or the view returns neither a `View` nor
+            None.
+        DataError: if the record is damaged.
 
     Source: none; ours. Chapter: *The overlap theorem*.
 
@@ -93,19 +77,27 @@ class Explorer:
         *,
         title: str,
         start: Mapping[str, Value] | None = None,
+        free: Mapping[str, Sequence[int]] | None = None,
+        recorded: bool = False,
     ) -> None:
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
             raise ExplorerError(
                 f"explorer name {name!r} makes no stable id; "
                 "use lower-case letters, digits and hyphens, as in 'rank-by-overlap'"
             )
+        if recorded and not inspect.isfunction(view):
+            raise ExplorerError(
+                "a recorded explorer needs a plain function as its view, whose code tells whether the record is still "
+                "true; write one with def"
+            )
         self.name, self.title, self.view = name, title, view
-        self.axes = {label.split(",")[0]: tuple(values) for label, values in axes.items()}
-        self.labels = dict(zip(self.axes, axes))
+        self.axes = {_letter(label): tuple(values) for label, values in axes.items()}
+        self.free = {_letter(label): values for label, values in (free or {}).items()}
+        self.labels = {_letter(label): label for label in (*(free or {}), *axes)}
         self._check_axes(axes)
-        self.start = {letter: values[0] for letter, values in self.axes.items()} | dict(start or {})
+        self.start = {letter: values[0] for letter, values in self.axes.items()} | self._defaults() | dict(start or {})
         self._check_start()
-        self.states = {state: seen for state in product(*self.axes.values()) if (seen := self._see(state))}
+        self.states = self._find_states(recorded)
         if tuple(self.start.values()) not in self.states:
             raise ExplorerError(f"the view has no state at the start, {_call(self.start)}; start at one that it has")
 
@@ -114,7 +106,7 @@ class Explorer:
             raise ExplorerError("an explorer needs an axis to move along, and none was given")
         if len(self.axes) < len(axes):
             raise ExplorerError(f"two axes have one name in {', '.join(map(repr, axes))}; name every axis differently")
-        for letter, values in self.axes.items():
+        for letter, values in (*self.axes.items(), *self.free.items()):
             if not letter.isidentifier():
                 raise ExplorerError(
                     f"axis {self.labels[letter]!r} begins with no name that the view can take; "
@@ -122,196 +114,147 @@ class Explorer:
                 )
             if not values:
                 raise ExplorerError(f"axis {letter!r} has no values; give it at least one")
+        for letter in (letter for letter in self.free if letter in self.axes):
+            if not is_slider(self.axes[letter]):
+                raise ExplorerError(
+                    f"axis {letter!r} is a row of buttons, where nothing is typed; leave it out of free"
+                )
+            if len(self.free[letter]) > LONGEST_SLIDER:
+                raise ExplorerError(
+                    f"axis {letter!r} would have {len(self.free[letter]):,} places on its slider; "
+                    f"free at most {LONGEST_SLIDER} numbers there"
+                )
+
+    def _defaults(self) -> dict[str, Value | None]:
+        """Return the letters beyond the axes that may be typed, with the view's defaults."""
+        arguments = inspect.signature(self.view).parameters
+        beyond = [letter for letter in self.free if letter not in self.axes]
+        for letter in beyond:
+            if letter not in arguments or arguments[letter].default is inspect.Parameter.empty:
+                raise ExplorerError(
+                    f"free names {letter!r}, which is neither an axis nor an argument of the view with a default; "
+                    "make it one of them"
+                )
+        return {letter: arguments[letter].default for letter in beyond}
 
     def _check_start(self) -> None:
         for letter, value in self.start.items():
-            if letter not in self.axes:
+            if letter not in self.axes and letter not in self.free:
                 raise ExplorerError(f"the start sets {letter!r}, which is no axis; the axes are {', '.join(self.axes)}")
-            if value not in self.axes[letter]:
+            if letter in self.axes and value not in self.axes[letter]:
                 raise ExplorerError(
                     f"the start {letter} = {value!r} is not on its axis; "
-                    f"use one of {', '.join(map(_words, self.axes[letter]))}"
+                    f"use one of {', '.join(map(words_of, self.axes[letter]))}"
                 )
 
-    def _see(self, state: State) -> View | None:
-        named = dict(zip(self.axes, state))
-        view = self.view(**named)
+    def _find_states(self, recorded: bool) -> dict[State, View]:
+        """Read the states on the axes from the record, and compute those that it lacks."""
+        anew = os.environ.get(MODE) == "record"
+        known = read_record(self.name, tuple(self.start), self.view) if recorded and not anew else {}
+        every = {state: known[state] if state in known else self.see(state) for state in self._places()}
+        if recorded and anew:
+            write_record(self.name, tuple(self.start), self.view, every)
+        return {state: view for state, view in every.items() if view}
+
+    def _places(self) -> list[State]:
+        """List every combination of values on the axes; the letters beyond them are as at the start."""
+        beyond = [[value] for letter, value in self.start.items() if letter not in self.axes]
+        return list(product(*self.axes.values(), *beyond))
+
+    def see(self, state: State) -> View | None:
+        """Compute what a state shows.
+
+        Args:
+            state: a value of every axis, then of every other letter that may be typed.
+
+        Returns:
+            The `View`, or None if there is no such state.
+
+        Raises:
+            ExplorerError: if a value is out of its bounds, or the view returns something else.
+        """
+        arguments = dict(zip(self.start, state, strict=True))
+        for letter, value in arguments.items():
+            allowed = self.free.get(letter, ())
+            on_axis = value in self.axes.get(letter, (self.start[letter],))
+            if not on_axis and not (isinstance(value, int) and value in allowed):
+                wrong = "is empty" if value is None else f"= {words_of(value)} is out of bounds"
+                raise ExplorerError(f"{letter} {wrong}; use {bounds_in_words(allowed or self.axes[letter])}")
+        view = self.view(**arguments)
         if not isinstance(view, View | None):
             raise ExplorerError(
-                f"view({_call(named)}) returned {view!r}; it must return a View, or None where there is no such state"
+                f"view({_call(arguments)}) returned {view!r}; it must return a View, or None where there is no such state"
             )
         return view
 
-    def _nearest(self, wanted: Sequence[Value]) -> State:
-        """Find the state nearest to these values on the first axis, then on the next: the last axes change first."""
-
-        def distances(state: State) -> list[int]:
-            return [abs(each.index(a) - each.index(b)) for each, a, b in zip(self.axes.values(), state, wanted)]
-
-        return min(self.states, key=distances)
-
-    def _table(self) -> tuple[list[str], list[list[str]]]:
-        """Write the header and the rows of the table of all values."""
+    def table(self, *, live: bool = False) -> tuple[list[str], list[list[str]]]:
+        """Write the header and the rows of the table of all values; a live one also has the letters beyond the axes."""
+        letters = list(self.start)[: None if live else len(self.axes)]
         names = list(dict.fromkeys(name for view in self.states.values() for name in view.values))
         rows = (
-            [*map(_words, state), *(_words(view.values.get(name, "–")) for name in names)]
+            [*map(words_of, state[: len(letters)]), *(words_of(view.values.get(name, "–")) for name in names)]
             for state, view in self.states.items()
         )
-        return [*self.axes, *names], list(rows)
+        return [*letters, *names], list(rows)
+
+    def html(self, *, live: bool = False) -> str:
+        """Write the card; a live one offers what may be typed, and leaves script and style to its widget."""
+        start = tuple(self.start.values())
+        shown = list(self.states).index(start)
+        letters = list(self.start) if live else list(self.axes)
+        data = {
+            "axes": [self._axis(letter, live) for letter in letters],
+            "states": [
+                [state[: len(letters)], view and self.data(state, view, letters)]
+                for state, view in ((state, self.states.get(state)) for state in self._places())
+            ],
+            "start": start[: len(letters)],
+        }
+        table = self.table(live=live)
+        return card_html(self.name, self.title, self.states[start], table, shown, data, live=live)
+
+    def _axis(self, letter: str, live: bool) -> dict[str, object]:
+        """Return a letter as the script reads it: its values on a slider or buttons, its bounds in a field."""
+        axis: dict[str, object] = {"letter": letter, "label": self.labels[letter]}
+        typed = self.free.get(letter, ()) if live else ()
+        if typed:
+            axis |= {"typed": [typed[0], typed[-1]], "bounds": bounds_in_words(typed)}
+        if letter in self.axes:
+            values = self.axes[letter]
+            values = sorted({*values, *typed}) if typed else values
+            axis |= {"values": values, "words": [words_of(value) for value in values], "slider": is_slider(values)}
+        return axis
+
+    def data(self, state: State, view: View, letters: Sequence[str]) -> dict[str, object]:
+        """Return a state as the script reads it; its spots lead to whole states."""
+        data: dict[str, object] = {"picture": view.picture, "alt": view.alt, "reading": view.sentence}
+        if view.spots:
+            here = dict(zip(letters, state))
+            data["spots"] = [[place, list((here | dict(values)).values())] for place, values in view.spots]
+        return data
 
     def __repr__(self) -> str:
-        header, rows = self._table()
+        header, rows = self.table()
         widths = [max(map(len, column)) for column in zip(header, *rows)]
         lines = ("  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in (header, *rows))
         return "\n".join([self.title, "", *lines])
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
-        bundle: dict[str, object] = {"text/plain": repr(self), "text/html": self._html()}
-        if _has_kernel() and find_spec("ipywidgets"):
-            model = {"version_major": 2, "version_minor": 0, "model_id": self._live().model_id}
-            bundle["application/vnd.jupyter.widget-view+json"] = model
-        return bundle
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple[dict, dict]:
+        bundle, metadata = {"text/plain": repr(self), "text/html": self.html()}, {}
+        if not os.environ.get(MODE) and _has_kernel() and find_spec("anywidget"):
+            from convac_lib.visuals.live import LiveCard
 
-    def _html(self) -> str:
-        start = tuple(self.start[letter] for letter in self.axes)
-        view = self.states[start]
-        axes = [[letter, [_words(value) for value in values]] for letter, values in self.axes.items()]
-        states = [self._data(state) for state in product(*self.axes.values())]
-        data = json.dumps({"axes": axes, "states": states}, ensure_ascii=False, separators=(",", ":"))
-        data = data.replace("<", r"\u003c")  # no string can close the script element
-        controls = "\n".join(self._control(letter) for letter in self.axes)
-        return f"""\
-<figure class="convac-explorer" id="convac-explorer-{self.name}">
-<style>
-{_resource("explorer.css")}</style>
-<div class="convac-card">
-<figcaption>{escape(self.title)}</figcaption>
-{_image(view)}
-<div class="convac-panel">
-<form autocomplete="off" hidden>
-{controls}
-</form>
-<p class="convac-reading" aria-live="polite">{escape(_sentence(view))}</p>
-</div>
-<details>
-<summary>All values</summary>
-{self._html_table(start)}
-</details>
-</div>
-<script type="application/json">{data}</script>
-<script>
-{_resource("explorer.js")}</script>
-</figure>"""
-
-    def _data(self, state: State) -> dict[str, object] | None:
-        """Return a state as the script reads it; a spot is its rectangle and the indices of its values."""
-        view = self.states.get(state)
-        if view is None:
-            return None
-        spots = []
-        for place, changes in view.spots:
-            chosen = dict(zip(self.axes, state)) | dict(changes)
-            spots.append([*place, *(values.index(chosen[letter]) for letter, values in self.axes.items())])
-        data: dict[str, object] = {"picture": view.picture, "alt": view.alt, "reading": _sentence(view)}
-        return data | {"spots": spots} if spots else data
-
-    def _control(self, letter: str) -> str:
-        values, label = self.axes[letter], escape(self.labels[letter])
-        words = [escape(_words(value)) for value in values]
-        chosen = values.index(self.start[letter])
-        common = f'name="{letter}" data-lm-suppress-shortcuts="true"'
-        if _is_slider(values):
-            ticks = "".join(f"<span>{word}</span>" for word in words)
-            return (
-                f'<div class="convac-axis"><label><span>{label}</span>'
-                f'<input type="range" {common} min="0" max="{len(values) - 1}" step="1" value="{chosen}"'
-                f' aria-valuetext="{letter} = {words[chosen]}"></label>'
-                f'<b class="convac-value" aria-hidden="true">{words[chosen]}</b>'
-                f'<div class="convac-ticks" aria-hidden="true">{ticks}</div></div>'
-            )
-        buttons = "".join(
-            f'<label><input type="radio" {common} value="{index}"{" checked" * (index == chosen)}>'
-            f"<span>{word}</span></label>"
-            for index, word in enumerate(words)
-        )
-        return f'<fieldset class="convac-axis"><legend>{label}</legend><div>{buttons}</div></fieldset>'
-
-    def _html_table(self, start: State) -> str:
-        header, rows = self._table()
-        head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
-        body = "\n".join(
-            ('<tr aria-current="true">' if state == start else "<tr>")
-            + "".join(f"<td>{escape(cell)}</td>" for cell in row)
-            + "</tr>"
-            for state, row in zip(self.states, rows)
-        )
-        return (
-            f'<div tabindex="0" role="group" aria-label="All values"><table>\n<thead><tr>{head}</tr></thead>\n'
-            f"<tbody>\n{body}\n</tbody>\n</table></div>"
-        )
-
-    def _live(self) -> Any:
-        """Build the same card of ipywidgets, whose every move calls the view."""
-        import ipywidgets as widgets
-
-        picture, reading = widgets.HTML(), widgets.HTML()
-        controls = {}
-        for letter, values in self.axes.items():
-            kind = widgets.SelectionSlider if _is_slider(values) else widgets.ToggleButtons
-            controls[letter] = kind(
-                options=[(_words(value), value) for value in values],
-                value=self.start[letter],
-                description=self.labels[letter],
-                style={"description_width": "initial"},
-                layout={"width": "auto"},
-            )
-
-        def show(_: object = None) -> None:
-            state = self._nearest([control.value for control in controls.values()])
-            for control, value in zip(controls.values(), state):
-                control.value = value
-            if view := self._see(state):
-                picture.value = _image(view)
-                reading.value = f'<p class="convac-reading" aria-live="polite">{escape(_sentence(view))}</p>'
-
-        for control in controls.values():
-            control.observe(show, "value")
-        show()
-        heading = f"<style>{_resource('explorer.css')}</style><div class='convac-title'>{escape(self.title)}</div>"
-        body = widgets.Box([picture, widgets.VBox([*controls.values(), reading])])
-        body.add_class("convac-body")
-        card = widgets.VBox([widgets.HTML(heading), body])
-        card.add_class("convac-live")
-        return card
+            widget, metadata = LiveCard(self)._repr_mimebundle_()
+            bundle[WIDGET] = widget[WIDGET]
+        return bundle, metadata
 
 
-def _call(state: Mapping[str, Value]) -> str:
+def _letter(label: str) -> str:
+    return label.split(",")[0]
+
+
+def _call(state: Mapping[str, Value | None]) -> str:
     return ", ".join(f"{letter}={value!r}" for letter, value in state.items())
-
-
-def _is_slider(values: Sequence[Value]) -> bool:
-    return not any(isinstance(value, str) for value in values)
-
-
-def _words(value: Value) -> str:
-    if isinstance(value, float):
-        return f"{value:,.4g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _image(view: View) -> str:
-    source = b64encode(view.picture.encode()).decode()
-    # "dark-light" asks the book's theme to leave the picture as it is in dark mode
-    return f'<img class="dark-light" alt="{escape(view.alt)}" src="data:image/svg+xml;base64,{source}">'
-
-
-def _sentence(view: View) -> str:
-    """Return the reading, in which "B = 3" never breaks over two lines."""
-    return view.reading.replace(" = ", "\u00a0=\u00a0")
-
-
-def _resource(name: str) -> str:
-    return files("convac_lib.visuals").joinpath(name).read_text(encoding="utf-8")
 
 
 def _has_kernel() -> bool:

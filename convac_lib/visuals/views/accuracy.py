@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from convac_lib.visuals.axes import Axes, apart, draw_marker, linear, logarithmic
-from convac_lib.visuals.explorer import Value, View
 from convac_lib.visuals.svg import LETTER, LINE, WIDTH, add_text, serialize
+from convac_lib.visuals.view import Value, View
 
 if TYPE_CHECKING:  # rows are only read here
     from convac_lib.experiments.report import Protocol, Row

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from convac_lib.visuals.axes import TOP, Axes, apart, draw_marker, linear, logarithmic
-from convac_lib.visuals.explorer import Value, View
 from convac_lib.visuals.style import BOUND_COLOUR, INK, SATURATION_COLOUR, colour_of
 from convac_lib.visuals.svg import LINE, WIDTH, add_line, add_path, add_text, polyline, readable, serialize, short
+from convac_lib.visuals.view import Value, View
 
 if TYPE_CHECKING:  # cells are only read here
     from convac_lib.experiments.atlas import Cell

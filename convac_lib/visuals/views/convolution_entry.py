@@ -5,7 +5,6 @@ from xml.etree import ElementTree
 import numpy as np
 
 from convac_lib.theory.circuits import generalized_convolution
-from convac_lib.visuals.explorer import Value, View
 from convac_lib.visuals.style import INK, MUTED, RULE, colour_of
 from convac_lib.visuals.svg import (
     LINE,
@@ -20,6 +19,7 @@ from convac_lib.visuals.svg import (
     serialize,
     svg_document,
 )
+from convac_lib.visuals.view import Value, View
 
 CELL, ENTRY, TOP = 46, 62, LINE + 8
 BOX_WIDTH, BOX_HEIGHT, BOX_TOP = 186, 38, TOP + 6 * CELL + LINE + 12

@@ -6,9 +6,9 @@ from functools import cache
 from convac_lib.architecture import common_case
 from convac_lib.theory.ranks import certify_rank
 from convac_lib.visuals.axes import BOTTOM, Axes, draw_marker, logarithmic
-from convac_lib.visuals.explorer import View
 from convac_lib.visuals.style import BOUND_COLOUR, INK, SATURATION_COLOUR
 from convac_lib.visuals.svg import WIDTH, add_line, add_text, serialize
+from convac_lib.visuals.view import View
 
 EFFICIENCY_CHANNELS = (1, 2, 3, 4, 6, 8)
 SATURATION = 2**8  # of M = 2 on a 4×4 image

@@ -3,11 +3,11 @@
 from convac_lib.architecture import common_case
 from convac_lib.theory.bounds import Bound, bounds_of, non_overlapping_upper, saturation
 from convac_lib.theory.ranks import certify_rank
-from convac_lib.visuals.explorer import Value, View
 from convac_lib.visuals.network_drawing import draw_network
 from convac_lib.visuals.rank_scale import draw_rank_scale
 from convac_lib.visuals.style import colour_of
 from convac_lib.visuals.svg import stack
+from convac_lib.visuals.view import Value, View
 
 
 def rank_view(B: int, M: int = 2, C: int | None = None, cut: str = "left-right") -> View:

@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image
 
 from convac_lib.architecture import Architecture, common_case
-from convac_lib.visuals.explorer import Value, View
 from convac_lib.visuals.style import INK, MUTED, colour_of
 from convac_lib.visuals.svg import (
     LINE,
@@ -27,6 +26,7 @@ from convac_lib.visuals.svg import (
     short,
     svg_document,
 )
+from convac_lib.visuals.view import Value, View
 
 LAYERS = 8  # that are shown
 SIDE, TOP, ROW = 320, 2 * LINE - 8, 34

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from convac_lib.architecture import Architecture, Layer, baseline
 from convac_lib.visuals.axes import BOTTOM, TOP, Axes, apart, draw_marker, logarithmic
-from convac_lib.visuals.explorer import View
 from convac_lib.visuals.style import INK, SATURATION_COLOUR, colour_of
 from convac_lib.visuals.svg import LINE, WIDTH, add_line, add_path, add_text, polyline, readable, serialize
+from convac_lib.visuals.view import View
 
 STORAGE_SIDES = (2, 4, 8, 16, 32)
 

@@ -9,7 +9,6 @@ import numpy as np
 from convac_lib.architecture import common_case
 from convac_lib.theory.bounds import theorem
 from convac_lib.theory.witness import Witness, theorem_witness
-from convac_lib.visuals.explorer import Value, View
 from convac_lib.visuals.style import INK, MUTED, RULE, colour_of
 from convac_lib.visuals.svg import (
     LINE,
@@ -26,6 +25,7 @@ from convac_lib.visuals.svg import (
     short,
     svg_document,
 )
+from convac_lib.visuals.view import Value, View
 
 LETTERS = "abcd"
 LARGEST = 27  # the side of the largest identity that is drawn

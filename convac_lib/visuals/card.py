@@ -1,0 +1,97 @@
+"""The card of an explorer as HTML: picture, sentence and table work without scripts; the script makes the controls."""
+
+import gzip
+import json
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib.resources import files
+
+from convac_lib.visuals.view import View
+
+
+def card_html(
+    name: str,
+    title: str,
+    view: View,
+    table: tuple[Sequence[str], Sequence[Sequence[str]]],
+    current: int,
+    data: Mapping[str, object],
+    *,
+    live: bool,
+) -> str:
+    """Write a card.
+
+    Args:
+        name: the end of its id.
+        title: the heading.
+        view: what it shows first.
+        table: the header and the rows of all values.
+        current: the number of the row of what it shows first.
+        data: what the script reads: the axes and the states.
+        live: whether a widget shows it, which brings script and style.
+
+    Returns:
+        A figure element.
+
+    Chapter: *The overlap theorem*.
+
+    >>> "<figcaption>Ranks</figcaption>" in card_html("ranks", "Ranks", View("<svg/>", "", ""), ([], []), 0, {}, live=True)
+    True
+    """
+    style = "" if live else f"<style>\n{resource('explorer.css')}</style>\n"
+    script = "" if live else f'\n<script type="module">\n{resource("explorer.js")}</script>'
+    without = (
+        ""
+        if live
+        else "\n<noscript>The controls need scripts; in a notebook, run this cell. The table has the values of every state.</noscript>"
+    )
+    return f"""\
+<figure class="convac-explorer" id="convac-explorer-{name}">
+{style}<div class="convac-card">
+<figcaption>{escape(title)}</figcaption>
+{_image(view)}
+<div class="convac-panel">
+<div class="convac-words">
+<p class="convac-reading" aria-live="polite">{escape(view.sentence)}</p>{without}
+</div>
+</div>
+<details>
+<summary>All values</summary>
+{_table(*table, current)}
+</details>
+</div>
+<script type="application/gzip">{packed(data)}</script>{script}
+</figure>"""
+
+
+def packed(data: object) -> str:
+    """Pack what JSON can write, by gzip and in letters of base64."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+def resource(name: str) -> str:
+    """Read the script or the style of the card."""
+    return files("convac_lib.visuals").joinpath(name).read_text(encoding="utf-8")
+
+
+def _image(view: View) -> str:
+    source = b64encode(view.picture.encode()).decode()
+    # "dark-light" asks the book's theme to leave the picture as it is in dark mode; paper, where a sanitizer took the style
+    paper = 'class="dark-light" style="background-color: #fff"'
+    return f'<img {paper} alt="{escape(view.alt)}" src="data:image/svg+xml;base64,{source}">'
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], current: int) -> str:
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
+    body = "\n".join(
+        ('<tr aria-current="true">' if number == current else "<tr>")
+        + "".join(f"<td>{escape(cell)}</td>" for cell in row)
+        + "</tr>"
+        for number, row in enumerate(rows)
+    )
+    return (
+        f'<div tabindex="0" role="group" aria-label="All values"><table>\n<thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody>\n</table></div>"
+    )

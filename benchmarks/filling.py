@@ -17,8 +17,8 @@ import numpy as np
 from timing import machine, seconds
 
 from convac_lib.architecture import Architecture, Layer, baseline, common_case
+from convac_lib.theory.assembly import matricization
 from convac_lib.theory.circuits import random_circuit
-from convac_lib.theory.filling import matricization
 from convac_lib.theory.tensors import IMAGES_AT_ONCE, make_cut
 
 K = 1024

@@ -15,11 +15,11 @@ from timing import machine, seconds
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from convac_lib.experiments.augment import spatial
-from convac_lib.experiments.data import Dataset
+from convac_lib.data.augmentation import spatial
+from convac_lib.data.dataset import Dataset
 from convac_lib.experiments.sweep import Point, build
 from convac_lib.experiments.training import Training
-from convac_lib.networks.side_by_side import SideBySide
+from convac_lib.networks.ensemble import SideBySide
 
 CASES = ((3, 16, 1), (3, 64, 1), (2, 32, 1), (1, 64, 1), (3, 4, 8), (2, 4, 8), (1, 4, 8), (3, 8, 3))  # B, C, networks
 

@@ -26,7 +26,7 @@ def main(words: list[str] | None = None) -> int:
     try:
         return _run(words)
     except KeyboardInterrupt:
-        from convac_lib.commands.terminal import discard, say
+        from convac_lib.cli.terminal import discard, say
 
         discard(sys.stdout)  # what a reader that has stopped reading would never take
         say("convac: interrupted; every file that was written is whole")
@@ -37,7 +37,7 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _run(words):
-    from convac_lib.commands.terminal import answer, prepare, say  # here, so that Ctrl-C finds `main` ready for it
+    from convac_lib.cli.terminal import answer, prepare, say  # here, so that Ctrl-C finds `main` ready for it
 
     prepare()
     debug, smaller = "--debug" in (sys.argv if words is None else words), "close other programs"
@@ -45,7 +45,7 @@ def _run(words):
         import json
         import warnings
 
-        from convac_lib.commands.parser import parser
+        from convac_lib.cli.parser import parser
 
         arguments = parser().parse_args(words)
         debug, smaller = "debug" in arguments, arguments.smaller

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from helpers.strategies import architectures
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from strategies import architectures
 
 from convac_lib import Architecture, ConvacError, Layer, baseline, common_case, random_circuit
 from convac_lib.architecture import BORDERS

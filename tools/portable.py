@@ -76,7 +76,7 @@ def targets(quick: bool) -> list[Path]:
     chapters = sorted((ROOT / "book").glob("*.ipynb"))
     if quick:
         return chapters
-    tests = [path for path in sorted((ROOT / "tests").glob("test_*.py")) if FLOATING.search(path.read_text("utf-8"))]
+    tests = [path for path in sorted((ROOT / "tests").rglob("test_*.py")) if FLOATING.search(path.read_text("utf-8"))]
     return [*chapters, ROOT / "convac_lib", *tests]
 
 

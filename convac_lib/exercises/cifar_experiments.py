@@ -39,7 +39,7 @@ def seeds(without: object, overlapping: object, larger: object) -> str:
 def _accuracy(B):
     import torch
 
-    from convac_lib.experiments.data import digits
+    from convac_lib.data.dataset import digits
     from convac_lib.experiments.training import train
     from convac_lib.networks.models import ConvNet
 
@@ -50,8 +50,8 @@ def _accuracy(B):
 
 def match(channels: object) -> str:
     """The fewest recorded channels with which B = 2 and B = 3 are more accurate than B = 1 with 64."""
+    from convac_lib.experiments.analysis import rows_of
     from convac_lib.experiments.records import read_records
-    from convac_lib.experiments.report import rows_of
 
     channels = integer_for_each("channels", channels, (2, 3), letter="B")
     rows = {(row.B, row.channels): row for row in rows_of(read_records(RECORD))}

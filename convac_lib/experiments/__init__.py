@@ -1,1 +1,1 @@
-"""What was measured: data sets, and training that returns a record."""
+"""What was measured: training that returns a record, sweeps, and what their records say."""

@@ -24,8 +24,8 @@ from tqdm.auto import tqdm
 
 from convac_lib.architecture import Architecture, common_case
 from convac_lib.budget import require_memory
+from convac_lib.data.dataset import Dataset, remedy_of
 from convac_lib.errors import ArchitectureError, BudgetError, ConvacError, DataError
-from convac_lib.experiments.data import Dataset, remedy_of
 from convac_lib.experiments.records import Record, append_records, question_of, read_records
 from convac_lib.experiments.training import (
     EVALUATION_BATCH,
@@ -36,8 +36,8 @@ from convac_lib.experiments.training import (
     require_integers,
     require_settings,
 )
+from convac_lib.networks.ensemble import SideBySide
 from convac_lib.networks.models import ConvNet
-from convac_lib.networks.side_by_side import SideBySide
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -405,7 +405,7 @@ def _memory_told(job):
 def build(point: Point, dataset: Dataset) -> ConvNet:
     """The point's network, its weights drawn by its seed.
 
-    >>> from convac_lib.experiments.data import digits
+    >>> from convac_lib.data.dataset import digits
     >>> build(Point(B=2, channels=4), digits()).in_channels
     1
     """
@@ -445,7 +445,7 @@ def _on_workers(client, resources):
     """The same by a Dask cluster, as its workers finish."""
     from distributed import CancelledError, KilledWorker, as_completed
 
-    from convac_lib.experiments.cluster import KeepFreedMemory
+    from convac_lib.experiments.dask_workers import KeepFreedMemory
 
     def run(jobs, dataset, folder, progress) -> Iterator[tuple[list[Point], list[Record]]]:
         _require_resources(client, resources)

@@ -23,12 +23,12 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
+from convac_lib.data.augmentation import AUGMENTATIONS
+from convac_lib.data.dataset import Dataset, contents_of, remedy_of
 from convac_lib.errors import ConvacError, DataError
-from convac_lib.experiments.augment import AUGMENTATIONS
-from convac_lib.experiments.data import Dataset, contents_of, remedy_of
 from convac_lib.experiments.records import Record
 from convac_lib.files import replace
-from convac_lib.networks.side_by_side import SideBySide
+from convac_lib.networks.ensemble import SideBySide
 
 PRECISIONS = ("float32", "bfloat16")
 INTO = "name a file of records in"  # whose checkpoints lie beside it
@@ -80,7 +80,7 @@ def train(
     Chapter: *The CIFAR-10 experiments*.
 
     >>> from convac_lib import ConvNet, common_case
-    >>> from convac_lib.experiments.data import digits
+    >>> from convac_lib.data.dataset import digits
     >>> generator = torch.Generator().manual_seed(0)
     >>> network = ConvNet(common_case(B=3, M=1, size=8, channels=16), classes=10, in_channels=1, generator=generator)
     >>> record = train(network, digits(), epochs=3, learning_rate=0.01, progress=False)

@@ -8,7 +8,7 @@ from torch.nn.functional import pad
 
 from convac_lib.architecture import BORDERS, Architecture, Layer
 from convac_lib.errors import DataError, WeightError
-from convac_lib.networks.windows import EVERY, power_of_two, renormalization, window_product
+from convac_lib.networks.window_kernel import EVERY, power_of_two, renormalization, window_product
 
 _OUTSIDE = {"ones": 1.0, "zero": 0.0}
 

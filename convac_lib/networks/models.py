@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from convac_lib.architecture import Architecture, require_positive_integers
 from convac_lib.errors import ArchitectureError, ConvacError, DataError
 from convac_lib.networks.layers import GeneralizedConv2d, Representation, drawn, require_room
-from convac_lib.networks.windows import power_of_two, renormalization
+from convac_lib.networks.window_kernel import power_of_two, renormalization
 from convac_lib.theory.circuits import Circuit, warn_of_zeros
 from convac_lib.theory.tensors import grid_tensor
 

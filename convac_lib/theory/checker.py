@@ -13,7 +13,7 @@ import numpy as np
 from convac_lib.errors import CertificateError
 from convac_lib.theory.certificates import CACHED, THREADS, TILE, RankCertificate, load, require_checkable
 from convac_lib.theory.circuits import Circuit
-from convac_lib.theory.progress import stage, workers
+from convac_lib.theory.parallel import stage, workers
 from convac_lib.theory.tensors import Cut
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from convac_lib.architecture import Architecture
 from convac_lib.budget import LONGEST, free_memory, largest, require_memory, require_time, written
 from convac_lib.theory.circuits import smaller_network, weights_memory
-from convac_lib.theory.progress import available_threads
+from convac_lib.theory.parallel import available_threads
 from convac_lib.theory.tensors import CUTS, Cut
 
 TILE, TILE_COLUMNS = 2**17, 256  # as `filling` takes them

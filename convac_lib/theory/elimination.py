@@ -14,7 +14,7 @@ from flint import nmod_mat
 
 from convac_lib.errors import ConvacError
 from convac_lib.theory.fields import elements, require_prime
-from convac_lib.theory.progress import available_threads, stage, workers
+from convac_lib.theory.parallel import available_threads, stage, workers
 
 BLOCK = 512  # rows and columns of a window, if p allows
 BRANCH = 8  # a window is inverted in 8 steps, each in 8, and so on

@@ -9,6 +9,7 @@ import numpy as np
 from convac_lib.architecture import Architecture
 from convac_lib.budget import require_memory, require_time
 from convac_lib.errors import ConvacError, shown
+from convac_lib.theory.assembly import matricization
 from convac_lib.theory.bounds import Bound, bounds_of
 from convac_lib.theory.certificates import (
     LARGEST_RANK,
@@ -22,8 +23,7 @@ from convac_lib.theory.circuits import Circuit, random_circuit
 from convac_lib.theory.costs import ELIMINATED, FLINT, require_affordable
 from convac_lib.theory.elimination import echelon
 from convac_lib.theory.fields import DEFAULT_PRIME, require_prime, require_seed
-from convac_lib.theory.filling import matricization
-from convac_lib.theory.progress import stage
+from convac_lib.theory.parallel import stage
 from convac_lib.theory.tensors import Cut, assignments, make_cut
 
 LARGEST_WHOLE = 4096  # rows taken whole when no number is asked for

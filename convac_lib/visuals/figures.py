@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from convac_lib.errors import ConvacError
-from convac_lib.experiments.report import rows_of
+from convac_lib.experiments.analysis import rows_of
 from convac_lib.visuals.axes import apart
 from convac_lib.visuals.style import BOUND_COLOUR, INK, SATURATION_COLOUR, colour_of, marker_of
 

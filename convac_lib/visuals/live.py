@@ -14,7 +14,7 @@ import anywidget
 import traitlets
 
 from convac_lib.errors import ConvacError
-from convac_lib.theory.progress import watched
+from convac_lib.theory.parallel import watched
 from convac_lib.visuals.card import resource
 from convac_lib.visuals.view import State, View, words_of
 

@@ -10,7 +10,7 @@ from convac_lib.visuals.svg import LETTER, LINE, WIDTH, add_text, serialize
 from convac_lib.visuals.view import Value, View
 
 if TYPE_CHECKING:  # rows are only read here
-    from convac_lib.experiments.report import Protocol, Row
+    from convac_lib.experiments.analysis import Protocol, Row
 
 Points = Sequence[tuple[float, float]]
 

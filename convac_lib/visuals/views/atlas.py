@@ -11,7 +11,7 @@ from convac_lib.visuals.svg import LINE, WIDTH, add_line, add_path, add_text, po
 from convac_lib.visuals.view import Value, View
 
 if TYPE_CHECKING:  # cells are only read here
-    from convac_lib.experiments.atlas import Cell
+    from convac_lib.theory.atlas import Cell
 
 
 def atlas_view(atlas: Sequence[Cell], size: int, M: int, B: int, C: str, cut: str) -> View:

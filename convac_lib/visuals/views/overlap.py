@@ -3,8 +3,8 @@
 from functools import cache
 
 from convac_lib.architecture import common_case
-from convac_lib.experiments.atlas import Cell, read_atlas
 from convac_lib.files import results_path
+from convac_lib.theory.atlas import Cell, read_atlas
 from convac_lib.theory.bounds import Bound, bounds_of
 from convac_lib.theory.fields import DEFAULT_PRIME
 from convac_lib.theory.ranks import certify_rank

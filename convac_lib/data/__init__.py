@@ -1,0 +1,1 @@
+"""What networks are trained on: labelled images, verified before they are used."""

@@ -1,0 +1,51 @@
+"""Data sets by name, as the command line asks for them.
+
+Taught in the chapter *The CIFAR-10 experiments*.
+"""
+
+import os
+
+from convac_lib.data.cifar10 import cifar10
+from convac_lib.data.dataset import PUBLISHED, Dataset, digits, folder
+from convac_lib.errors import DataError
+
+
+def load(source: str, *, progress: bool = True) -> Dataset:
+    """Read a data set that is named by one word: `digits`, `cifar10`, or the path of a folder of images.
+
+    Args:
+        source: the word; `./digits` is a folder of that name.
+        progress: whether to draw progress bars on stderr.
+
+    Returns:
+        The `Dataset`.
+
+    Raises:
+        DataError: if there is no such data set, or it is damaged.
+
+    Chapter: *The CIFAR-10 experiments*.
+
+    >>> load("digits")
+    Dataset(source='digits', 1437 train and 360 test images of shape (1, 8, 8), 10 classes)
+    >>> load("mnist")
+    Traceback (most recent call last):
+    convac_lib.errors.DataError: there are no data named mnist; use digits, cifar10, or the path of a folder of images
+    """
+    require_known(source)
+    if source == "digits":
+        return digits()
+    if source == "cifar10":
+        return cifar10(progress=progress)
+    return folder(source, progress=progress)
+
+
+def require_known(source: str) -> None:
+    """Refuse a word that names no data set, before anything is read or fetched.
+
+    Raises:
+        DataError: if it does not.
+    """
+    if source not in PUBLISHED and not os.path.isdir(source):
+        raise DataError(
+            f"there are no data named {source or repr(source)}; use digits, cifar10, or the path of a folder of images"
+        )

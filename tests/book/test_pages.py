@@ -1,0 +1,317 @@
+"""The built book, in a browser: quiet, asking no other host, open to every reader at every width, true to the library."""
+
+import json
+import re
+import subprocess
+import sys
+from copy import deepcopy
+from doctest import DocTestParser
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from urllib.parse import unquote, urljoin, urlsplit
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+from helpers.chapters import CHAPTERS, ROOT, explorers_in
+from visuals.test_explorer import shown
+
+OF_SPHINX = ["genindex", "py-modindex", "prf-prf", "search"]
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
+PUBLISHED = CONFIG.get("repository", {}).get("url", "")
+OURS = re.compile(f"{re.escape(PUBLISHED)}|https://colab.research.google.com/" if PUBLISHED else "(?!)")
+PAGES = [*CHAPTERS, *(f"book/{path.stem}" for path in sorted(ROOT.glob("book/*.md"))), *OF_SPHINX]
+
+
+@pytest.fixture(scope="module")
+def html(tmp_path_factory):
+    """The folder of the built book. No chapter is executed: `--nbval` holds the outputs that they store."""
+    folder = tmp_path_factory.mktemp("book")
+    config = deepcopy(CONFIG)
+    config["execute"]["execute_notebooks"] = "off"
+    extensions = config["sphinx"]["local_extensions"]
+    config["sphinx"]["local_extensions"] = {name: str(ROOT / place) for name, place in extensions.items()}
+    (folder / "_config.yml").write_text(yaml.safe_dump(config), "utf-8")
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(ROOT)]
+    command += ["--config", str(folder / "_config.yml"), "--path-output", str(folder)]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stdout + built.stderr
+    return folder / "_build/html"
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *words):
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def address(html):
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=html)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def tab(browser):
+    """A tab that notes every request and every error."""
+    tab = browser.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce").new_page()
+    tab.requested, tab.errors = [], []
+    tab.on("request", lambda request: tab.requested.append(request.url))
+    tab.on("pageerror", lambda error: tab.errors.append(str(error)))
+    tab.on("console", lambda message: tab.errors.append(message.text) if message.type == "error" else None)
+    yield tab
+    tab.context.close()
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def page(tab, address, request):
+    """Each page in turn, in the light, its formulas set and its folds open; the tests follow one another on it."""
+    tab.set_viewport_size({"width": 1440, "height": 900})
+    tab.emulate_media(color_scheme="light")
+    del tab.requested[:], tab.errors[:]
+    tab.goto(f"{address}/{request.param}.html")
+    tab.evaluate("async () => { await window.MathJax?.startup.promise; await document.fonts.ready }")
+    tab.wait_for_function("!document.querySelector('figure.convac-explorer:not([data-ready])')")
+    tab.evaluate("document.querySelectorAll('main details').forEach(each => { each.open = true })")
+    tab.evaluate("document.querySelectorAll('.toggle-button-hidden').forEach(each => each.click())")
+    tab.name = request.param
+    return tab
+
+
+# Of the files
+
+
+@pytest.fixture(scope="module")
+def soups(html):
+    files = (path for path in html.rglob("*.html") if "_static" not in path.parts)
+    return {path.relative_to(html).as_posix(): BeautifulSoup(path.read_bytes(), "html.parser") for path in files}
+
+
+def test_every_page_is_built(soups):
+    assert sorted(soups) == sorted(["index.html", *(f"{page}.html" for page in PAGES)])
+
+
+def test_every_link_within_the_book_leads_somewhere(html, soups):
+    ids = {page: {each["id"] for each in soup.find_all(id=True)} for page, soup in soups.items()}
+    astray = []
+    for page, soup in soups.items():
+        for element in soup.find_all(["a", "img", "link", "script"]):
+            target = element.get("href", element.get("src"))
+            url = urlsplit(urljoin(f"http://book/{page}", target))
+            if target is None or url.netloc != "book":
+                continue
+            path = unquote(url.path).lstrip("/")
+            if not (html / path).is_file() or url.fragment and unquote(url.fragment) not in ids.get(path, ()):
+                astray.append(f"{page}: {target}")
+    assert astray == []
+
+
+HOSTS = {"arxiv.org", "doi.org", "www.w3.org"}  # papers, and the name of SVG
+HOSTS |= {"github.com/dequelabs/axe-core"}  # what the tests call
+
+
+def test_no_page_leads_to_an_address_that_is_not_ours(soups):
+    """An unpublished book has no repository to open, and no Colab."""
+    astray = []
+    for page, soup in soups.items():
+        for element in soup.find_all(["a", "form", "iframe", "img", "link", "script"]):
+            url = urlsplit(element.get("href") or element.get("src") or element.get("action") or "")
+            place = url.netloc + "/".join(url.path.split("/")[:3]) if url.netloc == "github.com" else url.netloc
+            if url.scheme in ("http", "https", "") and place and place not in HOSTS and not OURS.match(url.geturl()):
+                astray.append(f"{page}: {url.geturl()}")
+    assert astray == []
+    buttons = sum(len(soup.select("a[href*='colab.research']")) for soup in soups.values())
+    assert buttons == (len(CHAPTERS) if "launch_buttons" in CONFIG else 0)
+
+
+def test_no_page_is_heavy_and_none_holds_the_state_of_a_widget(html, soups):
+    for page, soup in soups.items():
+        assert (html / page).stat().st_size < 1_000_000, page
+        packed = [each.get_text() for each in soup.find_all("script", type="application/gzip")]
+        assert len(packed) == len(soup.select("figure.convac-explorer")), page
+        assert all(len(letters) < 60_000 for letters in packed), page
+        assert soup.find_all("script", type=re.compile("jupyter.widget")) == [], page
+
+
+# Of the pages
+
+
+def runs(text):
+    """What of a block of code can be run: all of it, or the examples in it where there are prompts."""
+    examples = DocTestParser().get_examples(text)
+    return "".join(each.source for each in examples) if examples else text
+
+
+def test_what_is_copied_can_be_run(page):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    blocks = page.locator("div.highlight:has(> button.copybtn)").all()
+    for block in blocks:
+        block.locator("button").evaluate("button => button.click()")
+        copied = page.evaluate("navigator.clipboard.readText()")
+        text = block.locator("pre").evaluate("pre => pre.textContent")
+        assert [line for line in copied.splitlines() if line] == [line for line in runs(text).splitlines() if line]
+    doctests = page.locator(".doctest, .cell_input .highlight, .highlight-sh, .highlight-python").count()
+    assert len(blocks) == doctests and page.locator(".cell_output button.copybtn").count() == 0
+
+
+def test_a_page_is_quiet_and_asks_no_other_host(page, address):
+    assert [url for url in page.requested if not url.startswith((f"{address}/", "data:"))] == []
+    assert page.errors == []
+
+
+PICTURES_WITHOUT_WORDS = """() => {
+  const dumb = image => !image.alt.trim() || /[.]\\w{3,4}$/.test(image.alt);
+  const named = svg => svg.getAttribute("role") === "img" &&
+    (svg.getAttribute("aria-label") || svg.querySelector(":scope > title")?.textContent);
+  return [
+    ...[...document.images].filter(image => dumb(image) && !image.closest("[aria-hidden=true]")),
+    ...[...document.querySelectorAll("svg")].filter(
+      svg => !svg.closest("[aria-hidden=true], a, button, summary, mjx-container") && !named(svg)),
+  ].map(each => each.outerHTML.slice(0, 200));
+}"""
+
+
+def test_every_picture_has_words(page):
+    assert page.evaluate(PICTURES_WITHOUT_WORDS) == []
+
+
+FORMULAS_CUT_OFF = """() => [...document.querySelectorAll("main mjx-container mjx-math")].filter(formula => {
+  const right = formula.getBoundingClientRect().right - 1;
+  for (let box = formula.parentElement; ; box = box.parentElement) {
+    const overflow = getComputedStyle(box).overflowX;
+    if (["auto", "scroll"].includes(overflow)) return false;
+    if (box.matches("article, body") || overflow !== "visible") return right > box.getBoundingClientRect().right;
+  }
+}).map(formula => formula.closest("mjx-container").textContent)"""
+
+SCROLLING_WITHOUT_KEYS = """() => [...document.querySelectorAll("main *")].filter(box =>
+  box.scrollWidth > box.clientWidth + 1 && box.tabIndex < 0 && !box.matches("select, input, textarea") &&
+  ["auto", "scroll"].includes(getComputedStyle(box).overflowX) && !box.querySelector("a, button, input, summary")
+).map(box => box.outerHTML.slice(0, 200))"""
+
+PATIENTLY = """async script => {  // the theme looks again 0.3 s after a change of width
+  for (let tries = 50; ; tries--) {
+    const found = eval(script)();
+    if (!found.length || !tries) return found;
+    await new Promise(done => setTimeout(done, 100));
+  }
+}"""
+
+
+@pytest.mark.parametrize("width", [1440, 820, 390])
+def test_a_page_fits_its_width(page, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.evaluate(FORMULAS_CUT_OFF) == []
+    assert page.evaluate(PATIENTLY, SCROLLING_WITHOUT_KEYS) == []
+
+
+# Without scripts
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_without_scripts_a_page_says_what_needs_them_and_hides_it(browser, address, name):
+    with browser.new_context(java_script_enabled=False, viewport={"width": 1440, "height": 900}) as context:
+        tab = context.new_page()
+        tab.goto(f"{address}/{name}.html")
+        told = [each.inner_text() for each in tab.locator("p.without-scripts").all() if each.is_visible()]
+        formulas = "This browser runs no scripts, and formulas need them: each is shown as it is written in LaTeX."
+        controls = "The controls need scripts, which this browser does not run: all states are in the table below."
+        explorers = tab.locator("figure.convac-explorer").count()
+        assert told == [formulas] * (tab.locator(".math").count() > 0) + [controls] * explorers
+        dead = tab.locator("button, input, select, textarea").all()
+        assert [each.evaluate("each => each.outerHTML") for each in dead if each.is_visible()] == []
+
+
+# The explorers
+
+
+def tables_in(chapter):
+    """The table of all states of every explorer in a chapter, as its plain text has it."""
+    outputs = [each for cell in json.loads(chapter.read_text("utf-8"))["cells"] for each in cell.get("outputs", ())]
+    shown = [
+        each["data"] for each in outputs if "convac-explorer" in "".join(each.get("data", {}).get("text/html", ""))
+    ]
+    lines = ("".join(data["text/plain"]).splitlines()[3:] for data in shown)
+    return [[re.split(r" {2,}", line.strip()) for line in rows] for rows in lines]
+
+
+def announced(form):
+    """The state that a screen reader tells, as words by letter."""
+    sliders = [each.get_attribute("aria-valuetext").split(" = ", 1) for each in form.locator("input[type=range]").all()]
+    chosen = form.locator("input:checked")
+    return dict(sliders) | {each.get_attribute("name"): each.locator("xpath=..").inner_text() for each in chosen.all()}
+
+
+def value_of(words):
+    return int(words.replace(",", "")) if re.fullmatch(r"[\d,]+", words) else words
+
+
+def moves(tab, card):
+    """Move every control of an explorer by a key, and give the state announced after each move."""
+    letters = dict.fromkeys(each.get_attribute("name") for each in card.locator("form input").all())
+    for letter in letters:
+        before = announced(card.locator("form"))
+        card.locator(f"input[name={letter}]:is([type=range], :checked)").focus()
+        tab.keyboard.press("ArrowRight")
+        if announced(card.locator("form")) == before:  # at the end already
+            tab.keyboard.press("ArrowLeft")
+        after = announced(card.locator("form"))
+        assert after[letter] != before[letter]
+        yield {letter: after[letter] for letter in letters}
+
+
+def test_every_explorer_moves_by_keyboard_and_shows_what_the_library_computes(page, tmp_path):
+    page.set_viewport_size({"width": 1440, "height": 900})
+    chapter = CHAPTERS.get(page.name)
+    cards = page.locator("figure.convac-explorer").all()
+    made, tables = (explorers_in(chapter, tmp_path), tables_in(chapter)) if chapter else ([], [])
+    for card, (_, _, view, _), table in zip(cards, made, tables, strict=True):
+        for state in moves(page, card):
+            row = card.locator("tr[aria-current] td").all_text_contents()
+            assert row in table and row[: len(state)] == list(state.values())
+            seen = view(**{letter: value_of(words) for letter, words in state.items()})
+            assert shown(card)[:3] == (seen.picture, seen.alt, seen.reading)
+
+
+# By axe-core
+
+
+def violations(tab, **options):
+    """What axe-core calls serious or critical: the rule, where, and what is wrong."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    # "preload" would fetch the style sheets again, from addresses that it guesses
+    found = axe.run(tab, options={"resultTypes": ["violations"], "preload": False} | options).response["violations"]
+    found = (rule for rule in found if rule["impact"] in ("serious", "critical"))
+    return [(rule["id"], node["target"], node["failureSummary"]) for rule in found for node in rule["nodes"]]
+
+
+def test_a_page_has_no_serious_barrier(page):
+    assert violations(page, rules={"color-contrast": {"enabled": False}}) == []  # the next test's
+
+
+ONE_OF_EACH_LOOK = """() => {  // of the thousands of words in code and formulas, those that look alike
+  const looks = new Map(), seen = new Set();
+  const elements = [...document.querySelectorAll("body *")];
+  for (const element of elements) {
+    const style = getComputedStyle(element);
+    const look = [style.color, style.backgroundColor, style.opacity, style.fontSize, style.fontWeight];
+    looks.set(element, [looks.get(element.parentElement), element.tagName, element.className, ...look].join());
+  }
+  for (const element of elements.reverse()) {
+    if (element.children.length) continue;
+    if (seen.has(looks.get(element))) element.remove();
+    seen.add(looks.get(element));
+  }
+}"""
+
+
+def test_a_page_can_be_read_in_the_light_and_in_the_dark(page):
+    page.evaluate(ONE_OF_EACH_LOOK)
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        page.wait_for_selector(f"html[data-theme={theme}]")
+        page.evaluate("document.getAnimations().forEach(each => each.finish())")
+        assert violations(page, runOnly=["color-contrast"]) == []

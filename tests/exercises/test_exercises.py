@@ -1,0 +1,705 @@
+"""Every exercise: right answers, wrong ones with the full sentence, and no answer. Nothing that is answered raises."""
+
+import inspect
+import subprocess
+import sys
+from fractions import Fraction
+from functools import cache
+from importlib import import_module
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from convac_lib import Architecture, Circuit, ConvacError, ConvNet, Layer, common_case, train
+from convac_lib.data.dataset import digits
+from convac_lib.exercises import check
+from convac_lib.exercises.checking import EXERCISES, Verdict
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = [name for names in EXERCISES.values() for name in names]
+NOT_YET = "Not answered yet: put your answer in the place of `...`, run that cell, and then this one."
+
+
+def rule_of(name):
+    (chapter,) = (chapter for chapter, names in EXERCISES.items() if name in names)
+    return getattr(import_module(f"convac_lib.exercises.{chapter}"), name.replace("-", "_"))
+
+
+def eight_channels(target):
+    W = np.zeros((8, 2, 4), int)  # (channel, template, patch)
+    for channel, d in enumerate(product(range(2), repeat=3)):
+        W[channel, d, range(3)] = 1
+        W[channel, :, 3] = target[d]
+    return W
+
+
+def products(patches=4):
+    v = np.ones((4, patches, 3), int)  # (term, patch, template)
+    for n in range(4):
+        v[n, n] = [0, 1, 2]
+    return v
+
+
+def as_tree(a, vectors):
+    copies = np.stack([np.eye(len(a), dtype=int)] * 2)  # (node, γ, α)
+    return [vectors.transpose(1, 0, 2), copies, a.reshape(1, 1, -1)]
+
+
+def mixed_tree(a, vectors):
+    return [vectors.transpose(1, 0, 2), np.ones((2, len(a), len(a)), int), a.reshape(1, 1, -1)]
+
+
+def padded_tree(a, vectors):
+    return [np.pad(vectors, ((0, 1), (0, 0), (0, 0))).transpose(1, 0, 2), np.ones((2, 1, len(a) + 1)), [[[1]]]]
+
+
+def by_one_evaluation(circuit, d, missing):
+    M, H = circuit.architecture.representation_channels, circuit.architecture.size
+    x = np.eye(M, dtype=int)[:, d]  # (template, patch)
+    x[:, missing] = 1
+    return circuit(x.reshape(M, H, H))[0]
+
+
+def by_summing(circuit, d, missing):
+    entries = tuple(slice(None) if patch in missing else d[patch] for patch in range(len(d)))
+    return circuit.grid_tensor()[entries].sum()
+
+
+def with_zeros(circuit, d, missing):
+    M, H = circuit.architecture.representation_channels, circuit.architecture.size
+    x = np.eye(M, dtype=int)[:, d]
+    x[:, missing] = 0
+    return circuit(x.reshape(M, H, H))[0]
+
+
+def summed(x, weight, stride):
+    size = -(-x.shape[-1] // stride)
+    y = np.zeros((len(weight), size, size))  # was np.ones
+    for i, j in product(range(weight.shape[-1]), repeat=2):
+        patches = x[:, i::stride, j::stride]
+        factor = np.einsum("cd,dhw->chw", weight[:, :, i, j], patches)
+        _, height, width = factor.shape
+        y[:, :height, :width] += factor  # was *=
+    return y
+
+
+def by_torch(x, weight, stride):
+    padded = torch.nn.functional.pad(torch.tensor(x), (0, weight.shape[-1] - 1) * 2)
+    return torch.nn.functional.conv2d(padded, torch.tensor(weight), stride=stride)
+
+
+def multiplied(x, weight, stride):
+    return np.exp(summed(x, weight, stride))
+
+
+def equal_rows(M, channels=None, prime=2**31 - 1):
+    channels = channels or M
+    first = np.ones((channels, M, 2, 2), int)  # (c, d, i, j)
+    for c in range(channels):
+        first[c, :, 0, :] = (np.arange(M) == c)[:, None]
+    network = Architecture(2, M, [Layer(2, 1, channels), Layer(2, 2, 1)])
+    return Circuit(network, [first, np.ones((1, channels, 2, 2), int)], [[1]], prime=prime)
+
+
+def equal_rows_without_overlap():
+    W = np.zeros((9, 3, 2, 2), int)
+    for channel, (a, b) in enumerate(product(range(3), repeat=2)):
+        W[channel, a, 0, :] = W[channel, b, 1, :] = 1
+    return Circuit(Architecture(2, 3, [Layer(2, 2, 9)]), [W], [[1] * 9], prime=2**31 - 1)
+
+
+def first_false(H):
+    return next(B for B in range(1, 2 * H) if (2 * B - 1) ** 2 > 2 * H**2)
+
+
+@cache
+def accuracy(B, seed):
+    generator = torch.Generator().manual_seed(seed)
+    network = ConvNet(common_case(B, M=1, size=8, channels=8), classes=10, in_channels=1, generator=generator)
+    return train(network, digits(), epochs=8, learning_rate=0.01, seed=seed, progress=False).train_accuracy
+
+
+def three_seeds(claim):
+    return [accuracy(1, seed) for seed in range(3)], [accuracy(2, seed) for seed in range(3)], claim
+
+
+def one_seed():
+    return [accuracy(1, 0)] * 3, [accuracy(2, seed) for seed in range(3)], "gap"
+
+
+RIGHT = {  # answers, or a function that makes them
+    "first-move": [(4, 32), (np.int64(4), torch.tensor(32)), (4.0, 32.0)],
+    "universal": [(eight_channels,), (lambda target: eight_channels(target).tolist(),)],
+    "depth": [([4, 16, 256], [26, 58, 122]), (np.array([4, 16, 256]), (26, 58, 122))],
+    "target": [({1: 64, 2: 2, 3: 2},)],
+    "growth": [(lambda M: M**6,), (lambda M: np.float64(M) ** 6,)],
+    "fair": [(8,), (np.int16(8),), (np.array(8),), (torch.tensor(8),), (8.0,)],
+    "break-even": [(6,)],
+    "digit-sum": [(products(), 52), (torch.tensor(products()), 52), (products().tolist(), 52)],
+    "back": [([[1, -1], [-1, 2]],), (np.linalg.inv([[2, 1], [1, 1]]),), ([[1, 100], [100, 2]],)],
+    "crossing": [(16, 4, 1792)],
+    "parity": [([[1, 1], [1, -1]],), (([-1, 1], [1, 1]),), (np.array([[1.0, -1.0], [1.0, 1.0]]),)],
+    "saturate": [(4, 256)],
+    "inside": [(as_tree,), (lambda a, vectors: tuple(torch.tensor(level) for level in as_tree(a, vectors)),)],
+    "missing": [(by_one_evaluation,), (by_summing,)],
+    "cuts": [(2, 4)],
+    "totals": [
+        ([(4, 1), (5, 2), (11, 2), (13, 4), (25, 4)],),
+        (np.array([[4, 1], [5, 2], [11, 2], [13, 4], [25, 4]]),),
+    ],
+    "neighbours": [(3, 7)],
+    "paths": [(36,)],
+    "convolution": [(summed,), (by_torch,)],
+    "ones": [
+        ([Fraction(1, 3), Fraction(2, 3), Fraction(1, 3)],),
+        (np.array([1, 2, 1]) / 3,),
+        ([34, 68, 34],),
+        (torch.tensor([34, -33, 135]),),
+    ],
+    "by-hand": [(5, 2, 8, 256)],
+    "pairs": [({2: 8, 3: 8, 5: 32}, "a"), ({2: 8, 3: 8, 5: 32}, " A ")],
+    "three-rows": [(equal_rows(3), 3, 9), (equal_rows(3, prime=None), 3, 9)],
+    "false-from": [(first_false,)],
+    "where": [("first", 64)],
+    "seeds": [lambda: three_seeds("gap"), lambda: tuple(map(torch.tensor, three_seeds("gap")[:2])) + ("gap",)],
+    "match": [({2: 16, 3: 8},)],
+    "count": [(4970,)],
+    "shuffle": [({1: False, 3: True},), ({1: np.False_, 3: np.True_},)],
+    "square": [(lambda M: M**2, lambda M: M**4)],
+    "bargain": [((2, 2, 2), (3, 1, 2)), ([2, 2, 2], np.array([3, 1, 2]))],
+    "first-layer": [(512, 512, 487)],
+    "pooling": [(64,)],
+}
+WRONG = {
+    "first-move": [
+        ((2, 32), "2 is the rank for B = 1 and M = 2: leave B at 1, move M to 4 and read it again."),
+        ((16, 32), "With B = 1 and M = 4 the rank is not 16: it is held down by the number of channels, here C = M."),
+        ((4, 64), "64 is the rank itself for B = 2: divide it by the rank for B = 1."),
+        ((4, 62), "For M = 2 the rank goes from 2 to 64, which is not a factor of 62."),
+        ((True, 32), "rank should be an integer, and True is not one."),
+    ],
+    "universal": [
+        (
+            (lambda target: np.zeros((8, 2, 4), int),),
+            "For a random tensor the eight channels give 0 of its 16 entries, and the others are off.",
+        ),
+        (
+            (lambda target: np.zeros((16, 2, 4), int),),
+            "what weights returns should have shape (8, 2, 4), (channel, template, patch), not (16, 2, 4).",
+        ),
+        (
+            (np.zeros((8, 2, 4), int),),
+            (
+                "weights should be a function, and array([[[0, 0, 0, 0], [0, 0, 0, 0]], [[0, 0, 0, 0], [0, 0, … is "
+                "not one."
+            ),
+        ),
+    ],
+    "depth": [
+        (
+            ([4, 8, 16], [26, 58, 122]),
+            (
+                "For N = 8 the rank is not 8: each of the 4 lowest windows has rank 2, and the ranks of their "
+                "product multiply."
+            ),
+        ),
+        (
+            ([4, 16, 256], [24, 56, 120]),
+            (
+                "For N = 4 it is not 24 numbers: 4 patches and 2 windows below the top have four numbers each, and "
+                "the top has two."
+            ),
+        ),
+        (
+            (4, 26),
+            "ranks should be a list or an array of shape (3,), one for each of N = 4, 8 and 16, and 4 is neither.",
+        ),
+    ],
+    "target": [
+        (({1: 8, 2: 2, 3: 2},), "With B = 1 and C = 8 the rank is 8, and the target has 64."),
+        (({1: 64, 2: 3, 3: 2},), "With B = 2 and C = 3 the rank is enough, but C = 2 already gives 64."),
+        (({1: 64, 2: 2, 3: 1},), "With B = 3 and C = 1 the rank is 1, and the target has 64."),
+        (({1: 64, 2: 2},), "channels says nothing of B = 3."),
+        (
+            ({1: 10**12, 2: 2, 3: 2},),
+            "With B = 1 and C = 1000000000000 the rank is enough, but C = 64 already gives 64.",
+        ),
+        ((64,), "channels should be a dictionary such as {1: …, 2: …, 3: …}, not 64."),
+    ],
+    "growth": [
+        ((lambda M: 64,), "With M = 1 the law gives 64, and the certified rank is 1."),
+        ((lambda M: 63 * M - 62,), "With M = 3 the law gives 127, and the certified rank is 729."),
+        (
+            (lambda M: 301 * M**2 - 840 * M + 540,),
+            "With M = 4 the law gives 1,996, and 4⁴ states times 4² products make 4,096.",
+        ),
+        ((64,), "law should be a function, and 64 is not one."),
+    ],
+    "fair": [
+        ((7,), "With 7 channels rank 64 is out of reach: the left half spans at most 49."),
+        ((9,), "With 9 channels rank 64 is possible, but 8 are enough for it too."),
+        ((16,), "With 16 channels rank 64 is possible, but 15 are enough for it too."),
+        ((0,), "The first layer has between 1 channel and the 64 of the last, and yours has 0."),
+        ((10**9,), "The first layer has between 1 channel and the 64 of the last, and yours has 1000000000."),
+        ((True,), "first should be an integer, and True is not one."),
+        ((torch.tensor(True),), "first should be an integer, and tensor(True) is not one."),
+        (("8",), "first should be an integer, and '8' is not one."),
+        (([8],), "first should be an integer, and [8] is not one."),
+    ],
+    "break-even": [
+        ((5,), "At rank 5 the factors hold 2·10·5 = 100 numbers, no more than the table's 100."),
+        ((7,), "Rank 6 is enough: there the factors already hold 120 numbers against 100."),
+        ((5.5,), "rank should be an integer, and 5.5 is not one."),
+        ((11,), "A 10×10 table has a rank between 1 and 10, and your answer is 11."),
+        ((float("nan"),), "rank should be an integer, and nan is not one."),
+    ],
+    "digit-sum": [
+        ((np.ones((4, 4, 3), int), 52), "At the templates (0, 0, 0, 0) your sum gives 4, and the digits sum to 0."),
+        ((products(), 48), "48 numbers are the entries of the vectors, and the four coefficients are stored as well."),
+        ((products(), 81), "Four coefficients and 4·4·3 entries of vectors are not 81 numbers."),
+        ((products(5), 52), "vectors should have shape (4, 4, 3), (term, patch, template), not (4, 5, 3)."),
+        (
+            ([[1], [1, 2]], 52),
+            "vectors should have shape (4, 4, 3), (term, patch, template), and its rows differ in length.",
+        ),
+    ],
+    "back": [
+        (
+            ([[10, -10], [-10, 20]],),
+            (
+                "This is not the inverse of F: inverse · F is 10 times the identity modulo 101, which the tensor does "
+                "not show because its fourth power is 1."
+            ),
+        ),
+        (([[2, -2], [-2, 4]],), "This is not the inverse of F: inverse · F is 2 times the identity modulo 101."),
+        (([[2, 1], [1, 1]],), "inverse · F is [[5, 3], [3, 2]] modulo 101, and the identity is [[1, 0], [0, 1]]."),
+    ],
+    "crossing": [
+        (
+            (4, 4, 1792),
+            "With M = 2 and N = 4 the table's 2^4 entries are fewer than the shallow network's numbers.",
+        ),
+        ((64, 4, 1792), "With M = 2 the table is the larger one already at N = 16, before 64."),
+        ((16, 5, 1792), "many should be a value of the slider, 4, 16, 64, 256, 1024, and it is 5."),
+        (
+            (16, 4, 448),
+            "The deep network does not gain 448 numbers: M enters only its first layer, four matrices of C×M.",
+        ),
+    ],
+    "parity": [
+        (([[1, 1], [1, 1]],), "With template 1 in 1 of 4 patches the sum is 1 + 1, and not 0."),
+        (([[1, 1], [1, 0]],), "With template 1 in 1 of 4 patches the sum is 1 + 0, and not 0."),
+        (([1, -1],), "scores should have shape (2, 2), [template 0, template 1] for each of two channels, not (2,)."),
+    ],
+    "saturate": [
+        ((3, 256), "With C = 3 the rank across the interleaved cut is at most 81, and the matrix has 256 rows."),
+        ((8, 256), "With C = 8 the rank is 256, and so it is with C = 7."),
+        ((4, 4), "Across left | right, C = 4 gives at most rank 4: no small window straddles this cut."),
+        ((4, 512), "halves lies between 1 and the matrix's 256 rows, and yours is 512."),
+    ],
+    "inside": [
+        ((mixed_tree,), "For 3 random terms and M = 2 your tree differs from the sum of products in 16 of 16 entries."),
+        (
+            (padded_tree,),
+            "Every level needs three axes, (node, channel, channel below), and for 3 terms at most 3 channels.",
+        ),
+        (
+            (lambda a, vectors: vectors,),
+            "levels should return a list of three arrays, a⁰ of the leaves, a¹ of the pairs and a² of the top.",
+        ),
+    ],
+    "missing": [
+        (
+            (with_zeros,),
+            "With M = 2, a 2×2 image and patches [1] missing, marginal gives 0, and the sum is 73,029,340.",
+        ),
+        ((lambda circuit, d, missing: 0.5,), "what marginal returns should be an integer, and 0.5 is not one."),
+    ],
+    "cuts": [
+        ((4, 4), "Across first half | second half the rank is less than 4: the cut runs through the root alone."),
+        ((2, 2), "Across 1, 2, 5, 6 | 3, 4, 7, 8 the rank is more than 2: the cut leaves the lowest pairs whole."),
+    ],
+    "totals": [
+        (
+            ([(4, 1), (5, 2), (8, 2), (13, 4), (25, 4)],),
+            "Layer 3 does not see 8: to the 5 below it adds (R − 1)·T_S = 3·2.",
+        ),
+        (
+            ([(4, 1), (5, 1), (11, 2), (13, 4), (25, 4)],),
+            "Layer 2 does not step by 1: it has stride 2 over a total stride of 1.",
+        ),
+        (([(4, 1)],), "pairs should have shape (5, 2), (T_R, T_S) for each of five layers, not (1, 2)."),
+    ],
+    "neighbours": [
+        ((2, 7), "With B = 2 two neighbours of layer 5 share 7 of 11 columns, not over 3/4."),
+        ((4, 7), "With B = 3 two neighbours already share 14 of 18 columns, over 3/4."),
+        ((3, 6), "With B = 2 a unit of layer 6 sees 15 of 32 columns, no more than half."),
+        ((3, 8), "With B = 2 a unit of layer 7 already sees 23 of 32 columns."),
+        ((0, 7), "B should be a value of the slider, 1 to 5, and it is 0."),
+    ],
+    "paths": [
+        ((6,), "6 paths is the count in one dimension: rows and columns are chosen independently."),
+        ((16,), "16 windows of layer 1 hold the patch, and layer 3 reads what they hand on more than once."),
+        (
+            (35,),
+            "Doubling the patch does not multiply the output by 2^35: count the windows of layers 1 and 3 again.",
+        ),
+    ],
+    "convolution": [
+        ((multiplied,), "For 3×3 windows of stride 1 on a 6×6 image 108 of 108 entries differ from torch's."),
+        (
+            (lambda x, weight, stride: summed(x, weight, 1),),
+            "what summed returns should have shape (3, 3, 3), (c, H′, H′), not (3, 6, 6).",
+        ),
+    ],
+    "ones": [
+        (
+            ([1, 2, 1],),
+            "F u is (3, 3, 3) modulo 101, not (1, 1, 1): divide u by 3, which modulo 101 is to multiply by 34.",
+        ),
+        (([1, 1, 1],), "F u is (2, 2, 3) modulo 101, not (1, 1, 1)."),
+        (([0.3, 0.6, 0.3],), "F u is (0.9, 0.9, 0.9), not (1, 1, 1)."),
+        (([1, 2],), "u should have shape (3,), one for each function, not (2,)."),
+    ],
+    "by-hand": [
+        (
+            (4, 2, 8, 256),
+            "T = 4 sees no more than half of the 8 columns, so no window compares patches across the cut.",
+        ),
+        (
+            (7, 2, 8, 256),
+            "T = 7 is not the smallest total receptive field above H/2 = 4 that the windows up to layer K can have.",
+        ),
+        ((5, 4, 8, 256), "D is the smallest of M = 2, C_K = 4 and C/2 = 2 below layer K, and that is not 4."),
+        (
+            (5, 2, 4, 256),
+            "With T = 5 and T_S = 2 the window has 2 places across and 4 down, which are not 4 pairs.",
+        ),
+        ((5, 2, 8, 16), "The bound is D^e = 2^8, which is not 16."),
+    ],
+    "pairs": [
+        (
+            ({2: 4, 3: 8, 5: 32}, "a"),
+            "With B = 2 on 8×8 patches the network does not compare 4 pairs: set the size to 8, and B to 2.",
+        ),
+        (
+            ({2: 8, 3: 8, 5: 32}, "b"),
+            (
+                "With M = 3 the same pairs are compared: M is the number of templates that a pair tells apart, the "
+                "base of M^e."
+            ),
+        ),
+        (
+            ({2: 8, 3: 8, 5: 32}, "c"),
+            "With C = 2M channels every template can be told apart already, and e is a matter of R, S and H alone.",
+        ),
+        (({2: 8, 3: 8, 5: 32}, "d"), "reason should be 'a' or 'b' or 'c', not 'd'."),
+    ],
+    "three-rows": [
+        ((equal_rows(2), 2, 4), "The circuit reads 2×2 patches of M = 2, not 2×2 of M = 3."),
+        (
+            (equal_rows(3, channels=2), 2, 9),
+            "The circuit's matricization differs from the 9×9 identity in 5 of its 81 entries.",
+        ),
+        ((equal_rows(3, channels=4), 4, 9), "Your circuit does it with 4 channels in layer 1, and fewer are enough."),
+        ((equal_rows(3), 2, 9), "With 2 channels in layer 1 the rank is 4, and the identity has rank 9."),
+        ((equal_rows(3), 4, 9), "Layer 1 of your circuit has 3 channels, and your answer says 4."),
+        ((equal_rows(3), 3, 27), "The 9×9 identity does not have rank 27."),
+        (
+            (equal_rows_without_overlap(), 9, 9),
+            "The circuit has the right function, but the exercise asks for two layers of which the first overlaps.",
+        ),
+        ((9, 3, 9), "circuit should be a Circuit, as by_hand is."),
+    ],
+    "false-from": [
+        ((lambda H: 4,), "For H = 2 the formula is false already at B = 3: M^6.25 against M^2 rows."),
+        ((lambda H: H // 2 + 2,), "For H = 2 the formula is false already at B = 2: M^2.25 against M^2 rows."),
+        ((lambda H: H,), "For H = 8 the formula is false already at B = 7: M^42.25 against M^32 rows."),
+        (
+            (lambda H: 3,),
+            "For H = 4 and B = 3 the formula asks for M^6.25, and the matrix has M^8 rows: it has room.",
+        ),
+        ((lambda H: 0,), "For H = 4 the answer is a B of at least 1, near the size of the image, and yours is 0."),
+    ],
+    "where": [
+        (
+            ("after", 64),
+            (
+                "After the first 2×2 layer each unit has squeezed four patches into two channels, so the rank is "
+                "the smaller."
+            ),
+        ),
+        (
+            ("first", 16),
+            "The ranks are not a factor of 16 apart: certify both networks, or count what crosses the cut.",
+        ),
+        (("late", 64), "better should be 'first' or 'after', not 'late'."),
+    ],
+    "seeds": [
+        (
+            ([0.1, 0.2], [0.5, 0.6, 0.7], "gap"),
+            "without should have shape (3,), one accuracy for each seed, not (2,).",
+        ),
+        (
+            ([17, 21, 20], [79, 63, 84], "gap"),
+            "Accuracies lie between 0 and 1, and without holds [17.0, 21.0, 20.0].",
+        ),
+        (one_seed, "All three numbers in without are the same: give each seed to the network's weights and to train."),
+        (
+            ([0.99, 0.98, 0.97], [0.5, 0.6, 0.7], "gap"),
+            lambda: f"With B = 1, C = 8, seed 0, 8 epochs and rate 0.01 training gives {accuracy(1, 0):.0%}, not 99%.",
+        ),
+        (
+            lambda: three_seeds("spread"),
+            lambda: points("By your numbers the nearest two runs are {} points apart and the widest spread is {}."),
+        ),
+        (([0.1, 0.2, 0.3], [0.5, 0.6, 0.7], True), "larger should be 'gap' or 'spread', not True."),
+    ],
+    "match": [
+        (({2: 8, 3: 8},), "B = 2 with 8 channels has 42.0%, and B = 1 with 64 has 45.5%."),
+        (({2: 32, 3: 8},), "B = 2 with 32 channels is more accurate, but with 16 it is too: 51.2%."),
+        (({2: 12, 3: 8},), "With B = 2 the record holds 4, 8, 16, 32, 64 channels, and not 12."),
+        (({2: 16},), "channels says nothing of B = 3."),
+    ],
+    "count": [
+        ((4912,), "4,912 leaves out the biases, one for each of the 58 channels and classes."),
+        (
+            (5000,),
+            (
+                "5,000 is too many: there are three convolutions and a dense layer, each with biases, and pooling "
+                "has no parameters."
+            ),
+        ),
+        (
+            (100,),
+            (
+                "100 is too few: there are three convolutions and a dense layer, each with biases, and pooling has "
+                "no parameters."
+            ),
+        ),
+    ],
+    "shuffle": [
+        (({},), "notices is empty: say for B = 1 and for B = 3 whether the network notices."),
+        (({1: False},), "notices says nothing of B = 3."),
+        (
+            ({1: True, 3: True},),
+            "A network with B = 1 gives the same outputs for 16 random images when every block is turned.",
+        ),
+        (
+            ({1: False, 3: False},),
+            "A network with B = 3 gives other outputs for 16 random images when every block is turned.",
+        ),
+        (({1: 0, 3: 1},), "notices[1] should be True or False, not 0."),
+    ],
+    "square": [
+        (
+            (lambda M: M + 2, lambda M: M**4),
+            "With M = 3 both gives C = 5, and 3⁴·5² = 2,025 products fall short of 3⁸ = 6,561.",
+        ),
+        (
+            (lambda M: M**2, lambda M: 8 * M),
+            "With M = 3 alone gives C = 24, and 3⁴·24 = 1,944 products fall short of 3⁸ = 6,561.",
+        ),
+        (
+            (lambda M: 2**M, lambda M: M**4),
+            "With M = 3 both gives C = 8, and 3⁴·8² = 5,184 products fall short of 3⁸ = 6,561.",
+        ),
+        (
+            (lambda M: 5 * M - 6, lambda M: M**4),
+            "With M = 4 both gives C = 14, and 4⁴·14² = 50,176 products fall short of 4⁸ = 65,536.",
+        ),
+        (
+            (lambda M: M**3, lambda M: M**4),
+            "With M = 2 both gives C = 8, and the count from above allows rank 2⁸ already with 7.",
+        ),
+        ((lambda M: 0, lambda M: M**4), "With M = 2 both gives C = 0, and a layer has at least one channel."),
+        ((4, 16), "both should be a function of M, such as lambda M: 8 * M, and 4 answers one M alone."),
+    ],
+    "bargain": [
+        (((1, 3, 4), (3, 1, 2)), "The network (1, 3, 4) of at_64 has rank 16, and 64 is asked for."),
+        (((3, 1, 2), (3, 1, 2)), "The network (3, 1, 2) reaches rank 64 with 74 parameters, and one with 66 does too."),
+        (
+            ((2, 2, 2), (2, 2, 4)),
+            "The network (2, 2, 4) reaches rank 256 with 228 parameters, and one with 74 does too.",
+        ),
+        (
+            ((2, 2, 2), (5, 5, 2)),
+            "at_256 should be a state of the explorer, B₁ and B₂ from 1 to 3 and C from 2 to 4, not (5, 5, 2).",
+        ),
+    ],
+    "first-layer": [
+        ((256, 512, 487), "The bound is C·M^(H(B−1)) with C = M = B = 2 and H = 8, which is not 256."),
+        ((512, 1024, 487), "with_2048 is 1,024, and no sample has a rank above the bound 512."),
+        ((512, 512, 512), "With rows=1024 certify_rank does not give 512 for this network."),
+    ],
+    "pooling": [
+        (
+            (256,),
+            "256 is too many: 16 states of the next column, times 2·2 channels of the two units that cross, bound it.",
+        ),
+        (
+            (32,),
+            "32 is too few: the certified rank is larger, so count the states and the units that cross the cut again.",
+        ),
+    ],
+}
+
+
+def points(sentence):
+    without, overlapping, _ = three_seeds("spread")
+    gap = min(overlapping) - max(without)
+    spread = max(max(runs) - min(runs) for runs in (without, overlapping))
+    return sentence.format(f"{100 * gap:.0f}", f"{100 * spread:.0f}")
+
+
+def made(value):
+    return value() if callable(value) else value
+
+
+def table(answers):
+    return [pytest.param(name, *row, id=f"{name}-{n}") for name in answers for n, row in enumerate(answers[name])]
+
+
+def test_every_exercise_has_a_rule_and_answers_of_every_sort():
+    assert len(set(NAMES)) == len(NAMES)
+    assert list(RIGHT) == list(WRONG) == NAMES
+    assert all(RIGHT[name] and len(WRONG[name]) >= 2 for name in NAMES)
+    for chapter, names in EXERCISES.items():
+        module = import_module(f"convac_lib.exercises.{chapter}")
+        own = [
+            name
+            for name, each in vars(module).items()
+            if inspect.isfunction(each) and each.__module__ == module.__name__
+        ]
+        assert [name for name in own if not name.startswith("_")] == [name.replace("-", "_") for name in names]
+        assert all(inspect.getdoc(rule_of(name)).endswith(".") for name in names)
+    assert len(list((ROOT / "convac_lib/exercises").glob("*.py"))) == len(EXERCISES) + 3
+
+
+@pytest.mark.parametrize("name, answers", table({name: [(row,) for row in rows] for name, rows in RIGHT.items()}))
+def test_a_right_answer_is_confirmed_and_told_why(name, answers):
+    verdict = check(name, *made(answers))
+    assert verdict.right is True and verdict, verdict
+    assert verdict.sentence.startswith("Right: ") and is_one_sentence(verdict.sentence)
+
+
+@pytest.mark.parametrize("name, answers, sentence", table(WRONG))
+def test_a_wrong_answer_is_told_what_it_violates(name, answers, sentence):
+    verdict = check(name, *made(answers))
+    assert (verdict.right, verdict.sentence) == (False, made(sentence))
+    assert not verdict and is_one_sentence(verdict.sentence)
+
+
+def is_one_sentence(words):
+    return words.endswith(".") and ". " not in words and "\n" not in words
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_answer_is_told_what_to_do(name):
+    count, right = len(inspect.signature(rule_of(name)).parameters), made(RIGHT[name][0])
+    assert check(name, *[...] * count) == check(name, *[None] * count) == Verdict(name, None, NOT_YET)
+    for place in range(count):
+        for open_answer in (..., [...], {1: ...}, (1, [2, ...]), np.array([1, ...], object)):
+            verdict = check(name, *right[:place], open_answer, *right[place + 1 :])
+            assert (verdict.right, verdict.sentence) == (None, NOT_YET) and not verdict
+    asked = ", ".join(inspect.signature(rule_of(name)).parameters)
+    verdict = check(name, *right, 1)
+    assert verdict.right is None
+    plural = "answer" if count == 1 else "answers"
+    assert verdict.sentence == f"This exercise takes {count} {plural}, {asked}, and check was given {count + 1}."
+
+
+def opened(*arguments):
+    return ...
+
+
+def silent(*arguments):
+    pass
+
+
+def failing(*arguments):
+    return 1 // 0
+
+
+FUNCTIONS = ["universal", "growth", "inside", "missing", "convolution", "false-from", "square"]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_may_be_open_or_fail(name):
+    asked = list(inspect.signature(rule_of(name)).parameters)
+    assert check(name, *[opened] * len(asked)) == Verdict(name, None, NOT_YET)
+    words = f"{asked[0]} gives None: a function hands its result on by `return`."
+    assert check(name, *[silent] * len(asked)) == Verdict(name, False, words)
+    words = "Your answer cannot be tried: ZeroDivisionError: integer division or modulo by zero"
+    assert check(name, *[failing] * len(asked)).sentence == words
+    assert (
+        check(name, *[lambda *arguments: sys.exit(3)] * len(asked)).sentence
+        == "Your answer cannot be tried: SystemExit: 3"
+    )
+
+
+def test_a_reader_can_stop_their_function():
+    def stopped(M):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check("growth", stopped)
+
+
+def test_a_function_cannot_change_what_it_is_tried_on():
+    def spoiling(target):
+        weights = eight_channels(target)
+        target[:] = 0
+        return weights
+
+    assert check("universal", spoiling)
+
+
+@pytest.mark.parametrize("name", ["faire", "", None, 3, ["fair"]])
+def test_an_unknown_exercise_is_the_books_fault_and_loud(name):
+    with pytest.raises(ConvacError) as refusal:
+        check(name, 8)
+    assert str(refusal.value) == f"there is no exercise {name!r}; the exercises are {', '.join(NAMES)}"
+
+
+PLAIN = st.one_of(
+    st.integers(), st.floats(), st.text(max_size=5), st.none(), st.booleans(), st.complex_numbers(), st.just(...)
+)
+ARRAYS = arrays(
+    st.sampled_from([int, float, bool, complex, object]), st.sampled_from([(), (0,), (3,), (2, 2), (5, 2), (8, 2, 4)])
+)
+ANYTHING = st.one_of(
+    st.recursive(
+        PLAIN, lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.integers(1, 5), inner, max_size=5)
+    ),
+    st.lists(st.integers(-3, 70), min_size=3, max_size=3),
+    ARRAYS,
+    ARRAYS.filter(lambda array: array.dtype != object).map(torch.tensor),
+    st.sampled_from(
+        [equal_rows(2), "gap", "first", int, len, print, np.sum, failing, silent, opened, range(3), {1: 2}, object()]
+    ),
+    st.builds(lambda value: lambda *arguments: value, PLAIN | ARRAYS),
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=40)
+@given(data=st.data())
+def test_nothing_that_a_reader_answers_raises(name, data):
+    answers = [data.draw(ANYTHING) for _ in inspect.signature(rule_of(name)).parameters]
+    verdict = check(name, *answers)
+    foreseen = not verdict.sentence.startswith("Your answer cannot be tried")
+    assert foreseen or any(map(callable, answers)), "a rule met data that it does not name"
+    assert "\n" not in repr(verdict)
+    assert repr(verdict)[:2] == {True: "✓ ", False: "✗ ", None: "… "}[verdict.right]
+
+
+def test_check_loads_no_torch():
+    code = "from convac_lib.exercises import check; import sys; assert check('fair', 8) and 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -1,0 +1,508 @@
+"""Every bound against exact ranks, against brute force, and against the table of where the talk's form is loose."""
+
+from fractions import Fraction
+from itertools import product
+from math import isclose, log2, prod
+
+import networkx as nx
+import pytest
+from helpers.strategies import architectures, cuts
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from convac_lib import Architecture, Layer, baseline, bounds_of, certify_rank, common_case, make_cut
+from convac_lib.errors import ArchitectureError, ConvacError, CutError, HypothesisError
+from convac_lib.theory.bounds import (
+    Bound,
+    common_case_exponents,
+    minimal_total_receptive_field,
+    minimal_windows,
+    non_overlapping_upper,
+    saturation,
+    talk_bound,
+    theorem,
+)
+
+
+@given(st.integers(1, 60), st.integers(1, 61), st.sampled_from([1, 2, 4]))
+def test_a_bounds_value_is_the_power_rounded_up(base, numerator, denominator):
+    bound = Bound("a bound", "proved", base, Fraction(numerator, denominator))
+    n, d = bound.exponent.as_integer_ratio()
+    assert (bound.value - 1) ** d < base**n <= bound.value**d
+    assert isclose(2**bound.log2, base ** (n / d), rel_tol=1e-9)
+
+
+def test_a_bounds_logarithm_needs_no_value():
+    assert saturation(common_case(B=2, M=64, size=128)).log2 == 6 * 2**13
+
+
+@pytest.mark.parametrize(
+    ("base", "exponent", "text"),
+    [
+        (2, Fraction(8), "2^8 = 256"),
+        (10, Fraction(5, 2), "⌈10^(5/2)⌉ = 317"),
+        (4, Fraction(25, 4), "⌈4^(25/4)⌉ = 5,793"),
+        (5793, Fraction(1), "5,793"),
+        (1, Fraction(9), "1"),
+        (2, Fraction(64), "2^64"),
+        (2, Fraction(257, 4), "⌈2^(257/4)⌉"),
+    ],
+)
+def test_a_bound_prints_its_power_and_its_value_while_it_is_readable(base, exponent, text):
+    assert str(Bound("a bound", "proved", base, exponent)) == text
+
+
+# --- the theorem ---
+
+OVERLAPPING = architectures(max_size=12, max_layers=4, borders=("neutral",))
+
+
+def shrunk_fields(network, K):
+    """T_R at layer K for every way to shrink the windows as far as their strides."""
+    layers = network.layers[:K]
+    for windows in product(*(range(layer.stride, layer.receptive_field + 1) for layer in layers)):
+        shrunk = [Layer(t, layer.stride, 1) for t, layer in zip(windows, layers)]
+        yield Architecture(network.size, 1, shrunk).total_receptive_fields[-1]
+
+
+@given(OVERLAPPING, st.integers(0, 14), st.data())
+def test_the_minimal_total_receptive_field_is_the_least_over_all_windows(network, alpha, data):
+    K = data.draw(st.integers(1, len(network.layers)))
+    fitting = [field for field in shrunk_fields(network, K) if field > alpha]
+    assert minimal_total_receptive_field(network, K, alpha) == (min(fitting) if fitting else None)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 4), st.integers(0, 5)), min_size=1, max_size=6).map(
+        lambda layers: [Layer(stride + extra, stride, 1) for stride, extra in layers]
+    ),
+    st.data(),
+)
+def test_windows_shrunk_from_the_top_down_are_the_least_of_all(layers, data):
+    network = Architecture(1, 1, layers)
+    alpha, K = data.draw(st.integers(0, network.total_receptive_fields[-1] + 1)), len(layers)
+    totals = {1}
+    for layer, step in zip(layers, (1, *network.total_strides)):
+        totals = {total + (t - 1) * step for total in totals for t in range(layer.stride, layer.receptive_field + 1)}
+    windows, fitting = minimal_windows(network, K, alpha), [total for total in totals if total > alpha]
+    assert (windows is None) == (not fitting)
+    if fitting:
+        assert all(layer.stride <= t <= layer.receptive_field for t, layer in zip(windows, layers))
+        shrunk = Architecture(1, 1, [Layer(t, layer.stride, 1) for t, layer in zip(windows, layers)])
+        assert shrunk.total_receptive_fields[-1] == min(fitting) == minimal_total_receptive_field(network, K, alpha)
+
+
+def exponents_by_counting(network):
+    """{K: (T, e)}: windows of layer K, shrunk to T, with their left and right ends in the image, pair patches."""
+    H, found = network.size, {}
+    for K, step in enumerate(network.total_strides, start=1):
+        T = min((field for field in shrunk_fields(network, K) if field > H // 2), default=None)
+        if T is None or T > H:
+            continue
+        pairs = [(row, left, left + T - 1) for row in range(0, H, step) for left in range(0, H, step) if left + T <= H]
+        ends = [(row, left) for row, left, _ in pairs] + [(row, right) for row, _, right in pairs]
+        assert len(set(ends)) == 2 * len(pairs)  # no patch is in two pairs
+        assert all(left < H // 2 <= right for _, left, right in pairs)  # and the cut parts each pair
+        found[K] = (T, len(pairs))
+    return found
+
+
+@settings(max_examples=200)
+@given(OVERLAPPING.filter(lambda network: network.size % 2 == 0))
+def test_the_theorem_pairs_the_ends_of_its_windows(network):
+    M, C = network.representation_channels, network.channels
+    best = 0  # over every layer that qualifies, not the first alone
+    for K, (_, e) in exponents_by_counting(network).items():
+        D = min([M, C[K]] + [C[lower] // 2 for lower in range(1, K)])
+        best = max(best, D**e if D else 0)
+    if best:
+        assert theorem(network).layer == min(exponents_by_counting(network))
+        assert theorem(network).value == theorem(network, "top-bottom").value == best
+    else:
+        with pytest.raises(HypothesisError):
+            theorem(network)
+
+
+CERTIFIED = [  # layers with twice the representation's channels below K, M, size, and how many rows to sample
+    ([(2, 1, 4), (2, 2, 4)], 2, 2, None),
+    ([(3, 1, 4), (2, 2, 4)], 2, 2, None),
+    ([(2, 1, 6), (2, 2, 6)], 3, 2, None),
+    ([(2, 2, 4)], 2, 2, None),
+    ([(2, 2, 4), (2, 2, 4)], 2, 4, None),
+    ([(2, 1, 4), (2, 2, 4), (2, 1, 4), (2, 2, 4)], 2, 4, None),
+    ([(3, 1, 4), (2, 2, 4), (3, 1, 4), (2, 2, 4)], 2, 4, None),
+    ([(3, 1, 4), (4, 4, 4)], 2, 4, None),
+    ([(4, 1, 4), (4, 4, 4)], 2, 4, None),
+    ([(3, 2, 4), (2, 2, 4)], 2, 4, None),
+    ([(2, 2, 4), (2, 1, 4), (2, 2, 4)], 2, 4, None),
+    ([(3, 2, 4), (3, 2, 4)], 2, 4, None),
+    ([(3, 1, 4), (2, 2, 4), (3, 1, 4), (2, 2, 4), (3, 1, 4), (2, 2, 4)], 2, 6, 100),
+    ([(3, 2, 6), (3, 3, 6)], 3, 6, 50),
+]
+
+
+@pytest.mark.parametrize(("layers", "M", "size", "rows"), CERTIFIED)
+def test_random_weights_reach_the_theorems_rank(layers, M, size, rows):
+    network = Architecture(size, M, [Layer(*layer) for layer in layers])
+    certified, bound = certify_rank(network, rows=rows), theorem(network)
+    assert bound.value <= certified.rank <= saturation(network).value
+    assert bound.status == "proved"
+
+
+def test_the_theorem_says_which_layer_it_used():
+    assert theorem(common_case(B=3, M=2, size=8, channels=4)).statement == (
+        "for almost all weights, rank ≥ D^e with K = 3, T = 5, D = 2, e = 8"
+    )
+
+
+def exponents_by_hand(B, size):
+    """e of every layer that qualifies, in the common case: its windows shrunk in every way, then counted one by one."""
+    found, steps = [], [1]
+    while steps[-1] < size:
+        steps += [steps[-1], 2 * steps[-1]]  # a layer's step over the image is also its input's, one further
+    for K in range(1, len(steps)):
+        sides = [range(1, B + 1) if number % 2 == 0 else (2,) for number in range(K)]
+        totals = [1 + sum((t - 1) * step for t, step in zip(windows, steps)) for windows in product(*sides)]
+        fitting = [total for total in totals if size / 2 < total <= size]
+        if fitting:
+            starts = [start for start in range(0, size, steps[K]) if start + min(fitting) <= size]
+            found.append(len(starts) * len(range(0, size, steps[K])))
+    return found
+
+
+@pytest.mark.parametrize("B", range(1, 6))
+def test_the_theorems_exponent_in_the_common_case_is_that_of_windows_counted(B):
+    for size in range(2, 41, 2):
+        e, claimed = common_case_exponents(B, size)
+        assert e == max(exponents_by_hand(B, size)) and 4 * claimed == (2 * B - 1) ** 2
+        if size & (size - 1) == 0:
+            bound = theorem(common_case(B, M=2, size=size, channels=4))
+            assert (bound.base, bound.exponent) == (2, e)
+
+
+@pytest.mark.parametrize(("B", "sizes"), [(2, [2, 4]), (3, [2, 6]), (5, [2, 4, 6, 10, 12])])
+def test_the_theorem_passes_the_talks_form_but_at_these_sizes(B, sizes):
+    compared = {size: common_case_exponents(B, size) for size in range(2, 66, 2)}
+    assert [size for size, (e, claimed) in compared.items() if e < claimed] == sizes
+
+
+@pytest.mark.parametrize(
+    ("B", "size", "kind", "sentence"),
+    [
+        (3, 5, CutError,
+         ("the cut 'left-right' needs an even size to make two equal halves, and the size is 5; "
+          "use 6, or list the patches of one side")),
+        (3, 2.0, ArchitectureError, "size must be a whole number of at least 1, not 2.0"),
+        (0, 4, ArchitectureError, "receptive field must be a whole number of at least 1, not 0"),
+    ],
+)  # fmt: skip
+def test_exponents_of_no_common_case_get_one_sentence(B, size, kind, sentence):
+    with pytest.raises(kind) as error:
+        common_case_exponents(B, size)
+    assert str(error.value) == sentence
+
+
+# --- the talk's formula ---
+
+
+@pytest.mark.parametrize(("B", "M", "size", "value"), [(1, 2, 4, 2), (2, 2, 4, 5), (3, 2, 4, 77), (2, 16, 8, 512)])
+def test_the_talks_bound_is_a_root_rounded_up(B, M, size, value):
+    bound = talk_bound(common_case(B, M, size))
+    assert (value - 1) ** 4 < M ** ((2 * B - 1) ** 2) <= value**4 and bound.value == value
+    assert bound.status == "claimed in the talk"
+    assert talk_bound(common_case(B, M, size), "top-bottom") == bound
+
+
+@pytest.mark.parametrize("B", [1, 2, 3])
+def test_the_talks_bound_holds_with_as_many_channels_as_templates(B):
+    network = common_case(B, M=2, size=4)
+    assert talk_bound(network).value <= certify_rank(network).rank
+
+
+@pytest.mark.parametrize(("B", "size"), [(2, 2), (3, 2), (4, 4), (5, 4), (9, 8), (11, 8), (10, 8)])
+def test_the_talks_bound_is_refused_exactly_where_no_matrix_is_that_large(B, size):
+    network, numerator = common_case(B, M=2, size=size), (2 * B - 1) ** 2
+    if 2**numerator > 2 ** (4 * (size**2 // 2)):
+        with pytest.raises(HypothesisError):
+            talk_bound(network)
+    else:
+        assert talk_bound(network).value <= saturation(network).value
+
+
+# --- the upper bound for non-overlapping networks ---
+
+
+@given(
+    architectures(max_size=3, max_layers=3, overlapping=False).filter(lambda network: network.size > 1),
+    st.integers(0, 9),
+    st.data(),
+)
+def test_no_non_overlapping_network_passes_the_upper_bound(network, seed, data):
+    assume(network.representation_channels ** (network.size**2) <= 20_000)
+    cut = data.draw(cuts(network.size))
+    assert certify_rank(network, cut, seed=seed).rank <= non_overlapping_upper(network, cut).value
+
+
+@pytest.mark.parametrize(
+    ("network", "cut", "rank"),
+    [
+        (baseline(2, 2), "left-right", 2),
+        (baseline(2, 2, channels=7), "left-right", 4),  # saturated
+        (baseline(4, 2, channels=5), "checkerboard", 5),
+        (baseline(2, 4), "left-right", 2),
+        (baseline(2, 4, channels=3), "top-bottom", 3),
+        (baseline(4, 2, channels=3), "interleaved", 3),
+        (baseline(2, 4), "interleaved", 16),
+        (baseline(2, 4), [0], 2),
+        (baseline(2, 4, channels=3), [0, 2], 4),
+        (baseline(2, 4, channels=3), [0, 1, 4, 5], 3),
+        (baseline(2, 4, channels=1), [0, 1, 2, 3, 4, 5], 1),
+        (common_case(1, 2, 4), "left-right", 2),
+        (Architecture(2, 3, [Layer(2, 2, 2), Layer(1, 1, 5)]), "left-right", 2),  # one window of 1×1 adds no terms
+        (Architecture(3, 2, [Layer(3, 3, 5)]), range(4), 5),
+        (Architecture(3, 2, [Layer(2, 2, 2), Layer(2, 2, 3)]), [0, 2], 4),
+        (Architecture(3, 2, [Layer(2, 2, 2), Layer(2, 2, 3)], "ones"), [2, 3, 6], 8),
+    ],
+)
+def test_generic_non_overlapping_networks_reach_the_upper_bound(network, cut, rank):
+    assert certify_rank(network, cut).rank == non_overlapping_upper(network, cut).value == rank
+
+
+def min_cut(network, cut):
+    """The min cut of the tree, by max flow: a bond of M at each patch, and one of C_l through all that meets at a node."""
+    M, size, rows = network.representation_channels, network.size, make_cut(cut, network.size).rows
+    graph, below = nx.DiGraph(), [(0, row, column) for row in range(size) for column in range(size)]
+    for node in below:
+        side = "P" if node[1] * size + node[2] in rows else "Q"
+        graph.add_edge(side, node, capacity=log2(M))
+        graph.add_edge(node, side, capacity=log2(M))
+    for level, layer in enumerate(network.layers, start=1):
+        parents = {node: (level, node[1] // layer.stride, node[2] // layer.stride) for node in below}
+        for parent in set(parents.values()):
+            graph.add_edge((parent, "in"), (parent, "out"), capacity=log2(layer.channels))
+            for member in (parent, *(node for node in below if parents[node] == parent)):
+                graph.add_edge(member, (parent, "in"))  # without a capacity: never cut
+                graph.add_edge((parent, "out"), member)
+        below = sorted(set(parents.values()))
+    return round(2 ** nx.minimum_cut_value(graph, "P", "Q"))
+
+
+@given(
+    architectures(max_size=6, borders=("neutral",), overlapping=False).filter(lambda network: network.size > 1),
+    st.data(),
+)
+def test_the_upper_bound_is_the_min_cut_of_the_tree(network, data):
+    cut = data.draw(cuts(network.size))
+    assume(saturation(network, cut).log2 < 40)  # the cut is found in floating point
+    assert non_overlapping_upper(network, cut).value == min_cut(network, cut)
+
+
+@pytest.mark.parametrize(("M", "size", "channels"), [(2, 2, 3), (5, 4, 2), (3, 8, 20), (2, 64, 1000)])
+def test_across_halves_the_upper_bound_is_the_channels_at_the_top(M, size, channels):
+    for cut in ("left-right", "top-bottom"):
+        bound = non_overlapping_upper(baseline(M, size, channels), cut)
+        assert bound.value == min(channels, M ** (size**2 // 2))
+        assert bound.statement == (
+            f"for all weights of this non-overlapping network, rank ≤ {bound.value} across the cut {cut}"
+        )
+
+
+def node_by_node(network, cut):
+    """The bound as its definition says, over every node of the tree, in Python's integers."""
+    M, size, first = network.representation_channels, network.size, set(make_cut(cut, network.size).rows)
+    nodes = {divmod(patch, size): (M, 1, 1) if patch in first else (1, M, 1) for patch in range(size**2)}
+    for layer, outputs in zip(network.layers, network.sizes):
+        families = {place: [] for place in product(range(outputs), repeat=2)}
+        for (row, column), node in nodes.items():
+            if (place := (row // layer.stride, column // layer.stride)) in families:
+                families[place].append(node)
+        nodes = {}
+        for place, children in families.items():
+            a, b, s = map(prod, zip(*children))
+            a, b = min(a, layer.channels * s), min(b, layer.channels * s)
+            nodes[place] = a, b, s if len(children) == 1 else min(a, b)
+    return nodes[0, 0][2]
+
+
+@st.composite
+def trees(draw):
+    """A network without overlap on up to 40×40 patches, of a few layers of any strides and of like or unlike channels."""
+    size, border = draw(st.integers(2, 40)), draw(st.sampled_from(["neutral", "ones", "zero", "valid"]))
+    numbers = draw(st.sampled_from([st.integers(1, 9), st.sampled_from([2, 4, 8]), st.integers(10**30, 10**32)]))
+    strides, side = [1] * draw(st.booleans()), size
+    while side > 1:
+        most = max(2, min(side, draw(st.sampled_from([3, 40]))))
+        stride = draw(st.integers(2, most))
+        strides += [stride] + [1] * draw(st.booleans())
+        side = side // stride if border == "valid" else -(-side // stride)
+    return Architecture(size, draw(numbers), [Layer(S, S, draw(numbers)) for S in strides], border)
+
+
+def patches_or_names(size):
+    names = [] if size % 2 else ["left-right", "top-bottom", "interleaved", "checkerboard"]
+    few = st.sets(st.integers(0, size**2 - 1), min_size=1, max_size=6).filter(lambda patches: len(patches) < size**2)
+    many = cuts(size) if size <= 12 else few
+    return st.one_of(few, many, *([st.sampled_from(names)] * 2 if names else []))
+
+
+@pytest.mark.parametrize("bits", [1024, 6])
+def test_nodes_of_one_kind_give_the_bound_of_all_nodes(bits, monkeypatch, record_property):
+    monkeypatch.setattr("convac_lib.theory.bounds.WRITTEN_BITS", bits)  # beyond, numbers are compared by logarithms
+    written, rounded = set(), set()
+
+    @settings(max_examples=400)
+    @given(trees(), st.data())
+    def check(network, data):
+        cut = data.draw(patches_or_names(network.size))
+        bound, exact = non_overlapping_upper(network, cut), node_by_node(network, cut)
+        case = network, make_cut(cut, network.size)
+        if exact.bit_length() <= bits:
+            written.add(case)
+            assert (bound.base, bound.exponent) == (exact, 1)
+            assert f"rank ≤ {exact} across" in bound.statement
+        elif bound.value == exact:
+            written.add(case)
+        else:  # a product of powers of several numbers: the next power of 2
+            rounded.add(case)
+            assert bound.base == 2 and 2 ** (bound.exponent - 1) < exact <= 2**bound.exponent
+
+    check()
+    record_property("trees whose nodes of one kind give the bound of all nodes", len(written | rounded))
+    assert len(written) > 200 and len(rounded) >= 10 * (bits == 6)
+
+
+@pytest.mark.parametrize("name", ["left-right", "top-bottom", "interleaved", "checkerboard"])
+def test_a_named_cut_gives_what_its_patches_give(name):
+    for size in range(2, 14, 2):
+        listed = make_cut(name, size).rows
+        assert make_cut(name, size).sides == make_cut(listed, size).sides
+        for network in (Architecture(size, 3, [Layer(3, 3, 4), Layer(size, size, 2)]), common_case(1, 3, 8, 4)):
+            if network.size == size:
+                by_name, by_list = bounds_of(network, name), bounds_of(network, listed)
+                assert [getattr(bound, "exponent", None) for bound in by_name.values()] == [
+                    getattr(bound, "exponent", None) for bound in by_list.values()
+                ]
+
+
+def test_bounds_of_a_million_patches_a_side_follow_the_small_ones():
+    size = 2**20
+    bounds = bounds_of(common_case(B=1, M=2, size=size), "interleaved")
+    assert (bounds["saturation"].base, bounds["saturation"].exponent) == (2, size**2 // 2)
+    for exponent in (1, 2, 3):  # 2^(4^(k-1)) at size 2^k
+        small = non_overlapping_upper(common_case(B=1, M=2, size=2**exponent), "interleaved")
+        assert small.value == 2**4 ** (exponent - 1)
+    upper = bounds["non_overlapping_upper"]
+    assert (upper.base, upper.exponent, str(upper)) == (2, 4**19, "2^274877906944")
+    assert upper.statement.endswith("rank ≤ 2^274877906944 across the cut interleaved")
+    e, claimed = common_case_exponents(B=10**30, size=size)
+    assert (e, claimed) == (size**2 // 2, Fraction((2 * 10**30 - 1) ** 2, 4))
+
+
+# --- saturation, and all together ---
+
+
+@given(architectures(max_size=6).filter(lambda network: network.size > 1), st.data())
+def test_saturation_is_the_smaller_side(network, data):
+    cut = make_cut(data.draw(cuts(network.size)), network.size)
+    M = network.representation_channels
+    assert saturation(network, cut).value == min(M ** len(cut.rows), M ** len(cut.columns))
+
+
+@given(
+    architectures(max_size=8).filter(lambda network: network.size % 2 == 0),
+    st.sampled_from(["left-right", "top-bottom", "interleaved", "checkerboard"]),
+)
+def test_bounds_of_holds_each_bound_or_why_it_does_not_apply(network, cut):
+    found = bounds_of(network, cut)
+    functions = {
+        "theorem": theorem,
+        "common_case": talk_bound,
+        "non_overlapping_upper": non_overlapping_upper,
+        "saturation": saturation,
+    }
+    assert list(found) == list(functions)
+    for name, function in functions.items():
+        try:
+            assert found[name] == function(network, cut)
+        except HypothesisError as error:
+            assert isinstance(found[name], HypothesisError) and str(found[name]) == str(error)
+    assert isinstance(found["non_overlapping_upper"], Bound) == (not network.is_overlapping)
+
+
+def test_the_patches_of_a_half_are_that_half():
+    network = common_case(B=3, M=2, size=4)
+    left, top = [0, 1, 4, 5, 8, 9, 12, 13], list(range(8))
+    right = [patch for patch in range(16) if patch not in left]
+    for half in (left, right, top, make_cut("left-right", 4)):
+        assert theorem(network, half) == theorem(network) and talk_bound(network, half) == talk_bound(network)
+
+
+# --- outside the hypotheses ---
+
+
+@pytest.mark.parametrize(
+    ("ask", "sentence"),
+    [
+        (lambda: theorem(Architecture(4, 2, [Layer(3, 1, 4), Layer(4, 4, 4)], "ones")),
+         "the theorem is proved for the border 'neutral', and this network's is 'ones'"),
+        (lambda: theorem(common_case(3, 2, 4), "interleaved"),
+         "the theorem is for the cuts 'left-right' and 'top-bottom', and this one is 'interleaved'"),
+        (lambda: theorem(Architecture(3, 2, [Layer(3, 3, 4)]), [0, 1]),
+         "the theorem is for the cuts 'left-right' and 'top-bottom', and this one is '0,1'"),
+        (lambda: theorem(Architecture(4, 2, [Layer(2, 2, 4)])),
+         "the theorem needs a network that ends in 1×1, and this one ends in 2×2"),
+        (lambda: theorem(Architecture(6, 2, [Layer(2, 2, 4), Layer(4, 4, 4)])),
+         ("the theorem needs a layer whose total receptive field is larger than half the image, 3, can be shrunk to at "
+          "most 6, and has at least 2 channels in every layer below; this network has none")),
+        (lambda: theorem(Architecture(4, 2, [Layer(2, 1, 1), Layer(4, 4, 4)])),
+         ("the theorem needs a layer whose total receptive field is larger than half the image, 2, can be shrunk to at "
+          "most 4, and has at least 2 channels in every layer below; this network has none")),
+        (lambda: theorem(Architecture(4, 2, [Layer(3, 1, 4), Layer(2, 2, 4, weight_free=True), Layer(2, 2, 4)])),
+         "the theorem is for layers with weights of their own, and layer 2 is weight-free"),
+        (lambda: talk_bound(common_case(5, 2, 4)),
+         ("the talk's formula asks for 2^20.25, more than the matricization's side 2^8: at size 4 and B = 5 it is false; "
+          "use a larger size")),
+        (lambda: talk_bound(common_case(3, 4, 4, channels=3)),
+         "the talk's formula needs at least M = 4 channels in every layer, and they have 3"),
+        (lambda: talk_bound(baseline(2, 4)),
+         ("the talk's formula is for the common case: B×B layers of stride 1, each followed by a 2×2 layer of stride "
+          "2, down to 1×1, all with weights, the same channels and the border 'neutral'")),
+        (lambda: talk_bound(Architecture(6, 2, [Layer(6, 6, 2)])),
+         ("the talk's formula is for the common case: B×B layers of stride 1, each followed by a 2×2 layer of stride "
+          "2, down to 1×1, all with weights, the same channels and the border 'neutral'")),
+        (lambda: talk_bound(common_case(3, 2, 4), "checkerboard"),
+         "the talk's formula is for the cuts 'left-right' and 'top-bottom', and this one is 'checkerboard'"),
+        (lambda: talk_bound(Architecture(4, 2, [Layer(3, 1, 2)])),
+         "the talk's formula needs a network that ends in 1×1, and this one ends in 4×4"),
+        (lambda: non_overlapping_upper(common_case(3, 2, 4)),
+         "the bound is for non-overlapping networks, and layer 1 has receptive field 3 over stride 1"),
+        (lambda: non_overlapping_upper(Architecture(4, 2, [Layer(2, 2, 4)])),
+         "the bound for non-overlapping networks needs a network that ends in 1×1, and this one ends in 2×2"),
+    ],
+)  # fmt: skip
+def test_outside_its_hypotheses_a_bound_says_why(ask, sentence):
+    with pytest.raises(HypothesisError) as error:
+        ask()
+    assert str(error.value) == sentence and isinstance(error.value, ConvacError)
+
+
+@pytest.mark.parametrize("bound", [theorem, talk_bound, non_overlapping_upper, saturation, bounds_of])
+def test_a_cut_that_does_not_fit_is_an_error_of_every_bound(bound):
+    for cut in ("diagonal", [], [16]):
+        with pytest.raises(CutError):
+            bound(common_case(B=1, M=2, size=4), cut)
+
+
+def test_every_bound_but_the_matricizations_side_needs_windows_that_read_every_patch():
+    network = Architecture(4, 2, [Layer(1, 2, 2), Layer(2, 2, 2)])
+    sentence = (
+        "receptive field 1 is smaller than stride 2: patches would be skipped; use a receptive field of at least 2"
+    )
+    bounds = bounds_of(network)
+    assert bounds.pop("saturation").value == 2**8
+    assert {name: (type(bound), str(bound)) for name, bound in bounds.items()} == dict.fromkeys(
+        ["theorem", "common_case", "non_overlapping_upper"], (HypothesisError, sentence)
+    )
+    with pytest.raises(HypothesisError) as error:
+        minimal_total_receptive_field(network, K=2, alpha=1)
+    assert str(error.value) == sentence

@@ -1,0 +1,308 @@
+"""Certificates: what is issued is accepted, by a checker that stands alone; what was altered or is false is rejected.
+
+A certificate whose digest was not recomputed is rejected whatever was changed. One whose digest was is judged by its own
+claim: it is accepted if, and only if, its minor is not 0 modulo p, which another engine decides here.
+"""
+
+import errno
+import json
+import os
+import random
+import subprocess
+import sys
+import tracemalloc
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.strategies import architectures, cuts, seeds
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from convac_lib import Architecture, Circuit, Layer, baseline, certify_rank, common_case, make_cut, random_circuit
+from convac_lib.errors import CertificateError, ConvacError
+from convac_lib.theory import checker
+from convac_lib.theory.assembly import matricization
+from convac_lib.theory.certificates import LARGEST_FILE, RankCertificate, digest_of, load
+from convac_lib.theory.checker import entries, is_nonsingular, verify
+from convac_lib.theory.ranks import issue, rank_modulo
+
+ALTERED = "the certificate was altered: its digest is not that of the rest"
+NETWORKS = [
+    (common_case(B=2, M=2, size=4), "left-right", 2**31 - 1),
+    (common_case(B=3, M=2, size=4), "interleaved", 8388593),
+    (common_case(B=1, M=3, size=4), "top-bottom", 2147483629),
+    (baseline(M=3, size=4, channels=2), [0, 3, 5], 101),
+    (Architecture(3, 2, [Layer(2, 1, 3), Layer(3, 3, 2)], "ones"), [0, 4, 8], 2**31 - 1),
+    (Architecture(4, 2, [Layer(3, 1, 2), Layer(2, 1, 3)], "valid"), "checkerboard", 65537),
+    (Architecture(2, 12, [Layer(2, 2, 5)]), [0], 7),
+    (
+        Architecture(4, 2, [Layer(3, 1, 3), Layer(2, 2, 3, weight_free=True), Layer(2, 2, 2)], shared=False),
+        [1, 5, 6],
+        257,
+    ),
+]
+
+
+@cache
+def issued(number):
+    network, cut, prime = NETWORKS[number]
+    cut = cut if isinstance(cut, str) else tuple(cut)
+    return issue(network, cut, rows=60, seed=3, prime=prime)
+
+
+def written(path, document):
+    path.write_text(json.dumps(document))
+    return path
+
+
+def redigested(path, document):
+    return written(path, document | {"digest": digest_of(document)})
+
+
+def refusal(path):
+    with pytest.raises(ConvacError) as error:
+        verify(path)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 400
+    return str(error.value)
+
+
+@pytest.mark.parametrize("number", range(len(NETWORKS)))
+def test_what_is_issued_is_accepted(number, tmp_path):
+    certified, certificate = issued(number)
+    network, cut, prime = NETWORKS[number]
+    certificate.save(tmp_path / "rank.json")
+    assert load(tmp_path / "rank.json") == certificate == verify(tmp_path / "rank.json")
+    assert certified == certify_rank(network, cut, rows=60, seed=3, prime=prime)
+    assert certificate.rank == certified.rank > 0
+    assert [path.name for path in tmp_path.iterdir()] == ["rank.json"]
+
+
+def test_the_checker_imports_nothing_of_the_fast_engine():
+    engine = [f"convac_lib.theory.{name}" for name in ("elimination", "filling", "ranks")]
+    command = f"import sys, convac_lib.theory.checker; assert not set({engine}) & set(sys.modules)"
+    root = Path(__file__).resolve().parents[2]
+    subprocess.run([sys.executable, "-c", command], cwd=root, check=True)
+    assert len(Path(checker.__file__).read_text("utf-8").splitlines()) < 100
+
+
+@pytest.mark.parametrize("number", range(len(NETWORKS)))
+def test_the_checkers_entries_are_the_reference_circuits(number):
+    circuit, (cut, rows, columns) = issued(number)[1].circuit(), issued(number)[1].parts()
+    minor = np.broadcast_to(entries(circuit, cut, rows, columns), (len(rows), len(columns)))
+    assert np.array_equal(minor, circuit.submatrix(cut, rows, columns))
+
+
+@given(architectures(max_size=3, plain=False), st.sampled_from([2, 101, 2**31 - 1]), seeds, st.data())
+def test_entries_of_any_network_are_the_reference_circuits(network, prime, seed, data):
+    assume(network.size > 1)
+    cut, M = make_cut(data.draw(cuts(network.size)), network.size), network.representation_channels
+    circuit, generator = random_circuit(network, seed=seed, prime=prime), np.random.default_rng(seed)
+    rows, columns = (generator.integers(0, M, (count, len(side))) for count, side in ((4, cut.rows), (5, cut.columns)))
+    minor = np.broadcast_to(entries(circuit, cut, rows, columns), (4, 5))
+    assert np.array_equal(minor, circuit.submatrix(cut, rows, columns))
+
+
+@pytest.mark.parametrize("prime", [2, 3, 101, 2**31 - 1])
+def test_plain_elimination_agrees_with_the_fast_one(prime):
+    generator = np.random.default_rng(0)
+    answers = set()
+    for k in [1, 2, 3, 5, 8, 40] * 10:
+        matrix = generator.integers(0, prime, (k, k))
+        if k > 1 and generator.integers(2):
+            matrix[-1] = matrix[0] * 1
+        expected = rank_modulo(matrix, prime) == k
+        answers.add(expected)
+        assert is_nonsingular(matrix.copy(), prime) == expected
+    assert answers == {True, False}
+
+
+def alter(document, draw):
+    """Change one field, to another value of its kind or of none."""
+    key = draw.choice(sorted(set(document) - {"digest"}))
+    value = document[key]
+    if draw.random() < 0.2:
+        value = draw.choice([None, True, -1, 1.5, "", [], {}, [[]], 2**40, "x", 10**30])
+    elif isinstance(value, int):
+        value += draw.choice([-2, -1, 1, 2, 100])
+    elif isinstance(value, str):
+        value += draw.choice("ab ")
+    else:
+        value = json.loads(json.dumps(value))
+        place = draw.randrange(len(value))
+        inner = value[place]
+        if isinstance(inner, list):
+            inner[draw.randrange(len(inner))] += draw.choice([-1, 1, 7])
+        elif isinstance(inner, str):
+            value[place] = inner[:-1] + ("1" if inner[-1] == "0" else "0")
+        else:
+            value[place] += draw.choice([-1, 1, 7])
+    return document | {key: value}
+
+
+def falsify(document, draw):
+    """Make the claim false, whatever the digest says: too high a rank, a singular minor, or no field."""
+    document = json.loads(json.dumps(document))
+    kind = draw.choice(["rank", "one more", "same row", "same column", "weights", "dense", "prime", "shape", "digit"])
+    side = draw.choice(["rows", "columns"])
+    if kind == "rank":
+        document["rank"] += draw.randint(1, 5)
+    elif kind == "one more":
+        document["rank"] += 1
+        document["sampled"] = [max(n, document["rank"]) for n in document["sampled"]]
+        for name in ("rows", "columns"):
+            document[name].append(draw.choice(document[name]))
+    elif kind in ("same row", "same column"):
+        name = "rows" if kind == "same row" else "columns"
+        document[name][0] = document[name][1]
+    elif kind == "weights":
+        layer = draw.randrange(len(document["weights"]))
+        document["weights"][layer] = [0] * len(document["weights"][layer])
+    elif kind == "dense":
+        document["dense"] = [0] * len(document["dense"])
+    elif kind == "prime":
+        document["prime"] = (document["prime"] - 1) if document["prime"] > 3 else 4
+        for numbers in [*document["weights"], document["dense"]]:
+            numbers[:] = [number % document["prime"] for number in numbers]
+    elif kind == "shape":
+        document["layers"][draw.randrange(len(document["layers"]))][2] += 1
+    else:
+        document[side][0] = "f" * len(document[side][0]) + "f"
+    return document
+
+
+def test_1000_tampered_certificates_are_rejected(tmp_path):
+    draw = random.Random(0)
+    for _ in range(500):
+        document = issued(draw.randrange(len(NETWORKS)))[1].document()
+        altered = alter(document, draw)
+        assert altered != document or repr(altered) != repr(document)
+        reason = refusal(written(tmp_path / "altered.json", altered))
+        assert reason == ALTERED or "its format must be" in reason or "is not a whole number" in reason
+    for _ in range(500):
+        document = falsify(issued(draw.randrange(len(NETWORKS)))[1].document(), draw)
+        refusal(redigested(tmp_path / "false.json", document))
+
+
+def test_other_weights_with_a_new_digest_stand_or_fall_by_their_own_claim(tmp_path):
+    draw, verdicts = random.Random(0), []
+    network = Architecture(2, 2, [Layer(2, 1, 3), Layer(2, 2, 3)])
+    for seed in range(100):
+        prime = draw.choice([3, 5, 7])
+        circuit = random_circuit(network, seed=seed, prime=prime)
+        if not certify_rank(circuit).rank:
+            continue
+        _, certificate = issue(circuit)
+        layers = [list(numbers) for numbers in certificate.weights]
+        for numbers in layers:
+            numbers[draw.randrange(len(numbers))] = draw.randrange(prime)
+        other = replace(certificate, weights=tuple(map(tuple, layers)))
+        cut, rows, columns = other.parts()
+        minor = matricization(other.circuit(), cut, np.array(rows), np.array(columns))
+        other.save(tmp_path / "other.json")
+        verdicts.append(rank_modulo(minor, prime) == other.rank)
+        if verdicts[-1]:
+            assert verify(tmp_path / "other.json") == other
+        else:
+            with pytest.raises(CertificateError, match=f"is 0 modulo {prime}$"):
+                verify(tmp_path / "other.json")
+    assert min(verdicts.count(True), verdicts.count(False)) > 10
+
+
+def hostile():
+    document = issued(0)[1].document()
+    text = json.dumps(document)
+    changed = {
+        "size": 10**9, "representation_channels": 10**9, "rank": 10**9, "prime": 2**61 - 1, "border": "wrap",
+        "layers": [[10**9, 1, 2]], "cut": [0, 0], "weights": [[True]], "dense": [-1, 0], "rows": ["0" * 8, 1],
+        "columns": "0" * 8, "sampled": [10**9] * 2, "format": 1,
+    }  # fmt: skip
+    for key, value in changed.items():
+        yield f"wrong {key}", json.dumps(new := document | {key: value}).replace(document["digest"], digest_of(new))
+    yield "an unknown key", json.dumps(document | {"more": 1})
+    yield "a key left out", json.dumps({key: value for key, value in document.items() if key != "sampled"})
+    yield "a key twice", text[:-1] + ', "rank": 1}'
+    yield "true as a number", text.replace('"size": 4', '"size": true')
+    yield "NaN", text.replace('"size": 4', '"size": NaN')
+    yield "a fraction", text.replace('"size": 4', '"size": 4.0')
+    yield "a huge exponent", text.replace('"size": 4', '"size": 1e999999')
+    yield "endless digits", text.replace('"size": 4', '"size": ' + "9" * 100_000)
+    yield "deep lists", "[" * 1_000_000
+    yield "deep lists inside", text.replace('"size": 4', '"size": ' + "[" * 900 + "]" * 900)
+    yield "deep objects", '{"a":' * 1_000_000
+    yield "nothing", ""
+    yield "no object", "3"
+    yield "no text", "\x00" * 1000
+    yield "another encoding", text.encode("utf-16")
+    yield "no encoding", b"\xff" + text.encode()
+    yield "a large file", " " * (LARGEST_FILE + 1)
+    for end in range(1, len(text), 997):
+        yield f"cut off after {end}", text[:end]
+
+
+@pytest.mark.parametrize("name, text", list(hostile()), ids=lambda value: value if len(value) < 40 else "")
+def test_a_hostile_file_is_refused_in_one_sentence_and_little_memory(name, text, tmp_path):
+    path = tmp_path / "hostile.json"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    del text
+    tracemalloc.start()
+    refusal(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("layers", "k", "cost"),
+    [
+        ([Layer(33, 1, 1), Layer(64, 64, 1)], 500, "1.2e+12 products and 4.0e+08"),
+        ([Layer(1000, 1, 1), Layer(64, 64, 1)], 2, "3.4e+13 products and 4.0e+00"),
+    ],
+)
+def test_a_check_that_would_take_too_long_is_refused_before_it_begins(layers, k, cost, tmp_path):
+    network, cut = Architecture(64, 2, layers), make_cut("interleaved", 64)
+    weights = tuple((1,) * weight.size for weight in random_circuit(network, seed=0, prime=7).weights)
+    words = ("0" * 512,) * k
+    RankCertificate(network, cut.rows, 7, weights, (1,), k, words, words, (k, k)).save(tmp_path / "large.json")
+    assert refusal(tmp_path / "large.json") == (
+        f"checking this certificate would take {cost} numbers at once; "
+        "the limits are 1.1e+12 and 2.7e+08, so certify fewer rows"
+    )
+
+
+def test_windows_that_skip_patches_are_refused(tmp_path):
+    document = issued(0)[1].document()
+    document["layers"][0][:2] = 1, 2
+    assert refusal(redigested(tmp_path / "skipping.json", document)) == (
+        "receptive field 1 is smaller than stride 2: patches would be skipped; use a receptive field of at least 2"
+    )
+
+
+def test_what_is_no_file_is_refused(tmp_path):
+    assert refusal(tmp_path) == f"cannot read {tmp_path}: {os.strerror(errno.EISDIR)}; name a file, not a folder"
+
+
+def test_a_certificate_states_only_what_it_can():
+    network = baseline(M=2, size=2)
+    plain = "a certificate states one-hot templates and a prime of at most 2^31; use those"
+    circuit = random_circuit(network, seed=0, prime=7)
+    for other, sentence in [
+        (random_circuit(network, seed=0, prime=2**61 - 1), plain),
+        (Circuit(network, circuit.weights, circuit.dense, 7, np.array([[1, 1], [0, 1]])), plain),
+        (Circuit(network, circuit.weights, 0 * circuit.dense, 7),
+         "the rank is 0, which leaves nothing to certify; use another border, or a larger prime"),
+        (Architecture(2, 65, [Layer(2, 2, 2)]),
+         ("a certificate holds at most 64 representation channels and size 64, and this network has 65 and 2; use a "
+          "smaller network, or certify without a certificate")),
+        (Architecture(2, 2, [Layer(2, 2, 5000)]),
+         ("a certificate holds receptive fields and channels of at most 4,096, and this network has 5000; use a smaller "
+          "network, or certify without a certificate")),
+        (Architecture(64, 64, [Layer(64, 64, 4000)]),
+         ("a certificate holds all 1,048,576,000 weights in at most 16,777,216 bytes; use a smaller network, or certify "
+          "without a certificate")),
+    ]:  # fmt: skip
+        with pytest.raises(ConvacError) as error:
+            issue(other, [0], rows=10)
+        assert str(error.value) == sentence

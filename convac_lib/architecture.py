@@ -9,6 +9,7 @@ from fractions import Fraction
 from functools import cached_property
 from itertools import islice
 
+from convac_lib.checks import require_integers
 from convac_lib.errors import ArchitectureError, shown
 
 BORDERS = ("neutral", "ones", "zero", "valid")
@@ -17,18 +18,9 @@ LARGEST_LAYERS = 2**12
 LARGEST_BITS = 2**20  # of all layers' numbers together: beyond, total strides take seconds to multiply
 
 
-def require_positive_integers(**values: int) -> None:
-    """Raise `ArchitectureError`, naming the value, unless all are whole numbers of at least 1."""
-    for name, value in values.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ArchitectureError(
-                f"{name.replace('_', ' ')} must be a whole number of at least 1, not {shown(value)}"
-            )
-
-
 def require_size(size: int) -> None:
     """Raise `ArchitectureError` unless the side of an image is an integer from 1 to 2⁶⁴."""
-    require_positive_integers(size=size)
+    require_integers(error=ArchitectureError, size=size)
     if size > LARGEST_SIZE:
         raise ArchitectureError(f"size must be at most 2^64 patches a side, not {shown(size)}; use a smaller image")
 
@@ -49,7 +41,7 @@ class Layer:
             without linear maps, and so keeps its input's channels.
 
     Raises:
-        ArchitectureError: if a number is not a whole one of at least 1.
+        ArchitectureError: if a number is not an integer of at least 1.
 
     Source: talk, slides "Overlapping vs Non-Overlapping Architectures" and "Generalized Convolutional Arithmetic
     Circuits". Chapter: *Overlaps*.
@@ -64,7 +56,9 @@ class Layer:
     weight_free: bool = False
 
     def __post_init__(self):
-        require_positive_integers(receptive_field=self.receptive_field, stride=self.stride, channels=self.channels)
+        require_integers(
+            error=ArchitectureError, receptive_field=self.receptive_field, stride=self.stride, channels=self.channels
+        )
 
     @property
     def is_overlapping(self) -> bool:
@@ -97,7 +91,7 @@ class Architecture:
         shared: whether a layer's weights are the same at every position.
 
     Raises:
-        ArchitectureError: if a number is not a whole one of at least 1, a border is unknown, there is no layer, a
+        ArchitectureError: if a number is not an integer of at least 1, a border is unknown, there is no layer, a
             "valid" window does not fit, or a weight-free layer changes the number of channels; if the size is beyond
             2⁶⁴, there are over 4,096 layers, or their numbers have over 2²⁰ bits together.
 
@@ -116,7 +110,7 @@ class Architecture:
 
     def __post_init__(self):
         require_size(self.size)
-        require_positive_integers(representation_channels=self.representation_channels)
+        require_integers(error=ArchitectureError, representation_channels=self.representation_channels)
         if not isinstance(self.layers, Iterable):
             raise ArchitectureError(f"layers must be a sequence of Layer, not {shown(self.layers)}")
         object.__setattr__(self, "layers", tuple(islice(self.layers, LARGEST_LAYERS + 1)))
@@ -270,7 +264,7 @@ def common_case(B: int, M: int, size: int, channels: int | None = None) -> Archi
         The `Architecture`, with the neutral border.
 
     Raises:
-        ArchitectureError: if the size is no power of two, or a number is not a whole one of at least 1.
+        ArchitectureError: if the size is no power of two, or a number is not an integer of at least 1.
 
     Source: talk, slide "Overlapping Efficiency" (Common Case). Chapter: *The overlap theorem*.
 
@@ -283,7 +277,7 @@ def common_case(B: int, M: int, size: int, channels: int | None = None) -> Archi
         4                2       2         2     1×1                     10             4      5/2
     overlapping, 106 parameters, border 'neutral'
     """
-    require_positive_integers(representation_channels=M)
+    require_integers(error=ArchitectureError, representation_channels=M)
     channels = M if channels is None else channels
     return Architecture(size, M, (Layer(B, 1, channels), Layer(2, 2, channels)) * _blocks(size))
 
@@ -322,14 +316,14 @@ def baseline(M: int, size: int, channels: int | None = None) -> Architecture:
         The `Architecture`, with the neutral border (which it never meets).
 
     Raises:
-        ArchitectureError: if the size is no power of two, or a number is not a whole one of at least 1.
+        ArchitectureError: if the size is no power of two, or a number is not an integer of at least 1.
 
     Source: talk, slide "Baseline Architecture". Chapter: *Convolutional arithmetic circuits*.
 
     >>> baseline(M=2, size=4).is_overlapping, baseline(M=2, size=4).parameters
     (False, 34)
     """
-    require_positive_integers(representation_channels=M)
+    require_integers(error=ArchitectureError, representation_channels=M)
     channels = M if channels is None else channels
     return Architecture(size, M, (Layer(2, 2, channels),) * _blocks(size))
 

@@ -11,10 +11,10 @@ PUBLISHED = None  # `make address` writes here what pip installs
 def obstacle():
     """Why the library, with all that it needs, cannot be imported; None if it can."""
     try:
-        import convac_lib.__main__
+        pass
     except Exception as error:
         for name in [name for name in sys.modules if name.split(".")[0] == "convac_lib"]:
-            del sys.modules[name]  # half a library would hide a whole one
+            del sys.modules[name]  # half a library would hide an integer
         return error
     later = """array_api_compat distributed filelock flint ipywidgets matplotlib numpy PIL
         pooch psutil requests safetensors sklearn threadpoolctl torch tqdm""".split()

@@ -170,7 +170,9 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--data", required=True, help="digits, cifar10, or the path of a folder of images")
     one.add_argument("--B", type=int, nargs="+", required=True, help="receptive fields; 1 is without overlap")
     one.add_argument("--channels", type=int, nargs="+", required=True, metavar="C", help="channels of every layer")
-    one.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="s", help="of the first weights (default: 0)")
+    one.add_argument(
+        "--seeds", type=int, nargs="+", default=[0], metavar="s", help="of the initial weights (default: 0)"
+    )
     one.add_argument("--out", required=True, metavar="FILE", help="the records; a run again goes on where it was")
     one.add_argument("--augment", default="spatial", help="none, spatial or colour (default: spatial)")
     one.add_argument("--epochs", type=int, default=300, help="how often each image is seen (default: 300)")

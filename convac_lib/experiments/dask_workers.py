@@ -13,8 +13,9 @@ import psutil
 import torch
 from distributed import Client, LocalCluster, WorkerPlugin
 
+from convac_lib.checks import require_integers
 from convac_lib.errors import ConvacError
-from convac_lib.experiments.training import keep_freed_memory, require_integers
+from convac_lib.experiments.training import keep_freed_memory
 
 PATIENCE = 30  # seconds until a scheduler must have answered
 
@@ -86,7 +87,7 @@ def require_workers(scheduler: str | None, count: int | None, gpu: bool = False)
             "torch finds no GPU on this machine; leave out --gpu, or give a --scheduler whose workers have one"
         )
     if count is not None:
-        require_integers(1, workers=count)
+        require_integers(workers=count)
 
 
 def usual_count() -> int:

@@ -39,7 +39,7 @@ class Record:
         batch_size: images a step.
         learning_rate: Adam's.
         seed: of the order and the augmentation of the images.
-        weights_seed: of the first weights, or None where the caller drew them.
+        weights_seed: of the initial weights, or None where the caller drew them.
         losses: the mean training cross-entropy of every epoch, in nats, measured while the weights moved.
         accuracies: the fraction of the training images, augmented, that were classified rightly when seen, by epoch.
         augmented_accuracy: the same at the end, the weights at rest: the talk's measure.

@@ -24,6 +24,7 @@ from tqdm.auto import tqdm
 
 from convac_lib.architecture import Architecture, common_case
 from convac_lib.budget import require_memory
+from convac_lib.checks import require_integers
 from convac_lib.data.dataset import Dataset, remedy_of
 from convac_lib.errors import ArchitectureError, BudgetError, ConvacError, DataError
 from convac_lib.experiments.records import Record, append_records, question_of, read_records
@@ -33,7 +34,6 @@ from convac_lib.experiments.training import (
     LARGEST,
     Training,
     piece_of,
-    require_integers,
     require_settings,
 )
 from convac_lib.networks.ensemble import SideBySide
@@ -82,8 +82,8 @@ class Point:
     precision: str = "float32"
 
     def __post_init__(self):
-        require_integers(1, LARGEST, B=self.B, channels=self.channels)
-        require_integers(0, LARGEST, seed=self.seed)
+        require_integers(most=LARGEST, B=self.B, channels=self.channels)
+        require_integers(least=0, most=LARGEST, seed=self.seed)
         require_settings(**self.settings)
 
     @property

@@ -7,7 +7,6 @@ import ctypes
 import math
 import platform
 import re
-import reprlib
 import sys
 import time
 from collections.abc import Callable
@@ -23,9 +22,10 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
+from convac_lib.checks import require_integers
 from convac_lib.data.augmentation import AUGMENTATIONS
 from convac_lib.data.dataset import Dataset, contents_of, remedy_of
-from convac_lib.errors import ConvacError, DataError
+from convac_lib.errors import ConvacError, DataError, shown
 from convac_lib.experiments.records import Record
 from convac_lib.files import replace
 from convac_lib.networks.ensemble import SideBySide
@@ -141,7 +141,7 @@ class Training:
         require_settings(
             epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, augment=augment, precision=precision
         )
-        require_integers(0, LARGEST, seed=seed)
+        require_integers(least=0, most=LARGEST, seed=seed)
         self.model = model.to(memory_format=torch.channels_last)
         self.networks = list(model.networks) if isinstance(model, SideBySide) else [model]
         self.dataset, self.epochs, self.batch_size, self.learning_rate = dataset, epochs, batch_size, learning_rate
@@ -363,28 +363,10 @@ def require_settings(*, epochs: int, batch_size: int, learning_rate: float, augm
     Raises:
         ConvacError: if a number or a word is out of range.
     """
-    require_integers(1, epochs=epochs, batch_size=batch_size)
+    require_integers(epochs=epochs, batch_size=batch_size)
     number = isinstance(learning_rate, Real) and not isinstance(learning_rate, bool)
     if not number or not 0 < learning_rate <= sys.float_info.max:
-        raise ConvacError(f"learning_rate must be a finite number above 0, not {_shown(learning_rate)}; 0.001 is usual")
+        raise ConvacError(f"learning rate must be a finite number above 0, not {shown(learning_rate)}; 0.001 is usual")
     for name, value, known in (("augment", augment, AUGMENTATIONS), ("precision", precision, PRECISIONS)):
         if not isinstance(value, str) or value not in known:
-            raise ConvacError(f"unknown {name} {_shown(value)}; use one of {', '.join(known)}")
-
-
-def require_integers(least: int, most: float = math.inf, **values: int) -> None:
-    """Refuse values that are not integers from `least` to `most`, and name the first.
-
-    Raises:
-        ConvacError: if one is not.
-    """
-    for name, value in values.items():
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            range_ = f"of at least {least}" if most == math.inf else f"from {least} to {most}"
-            raise ConvacError(f"{name} must be an integer {range_}, not {_shown(value)}")
-
-
-def _shown(value):
-    """As Python writes it, unless that takes a page, or is refused: it writes no integer of over 4,300 digits."""
-    long = isinstance(value, int) and value.bit_length() > 128
-    return f"one of {value.bit_length():,} bits" if long else reprlib.repr(value)
+            raise ConvacError(f"unknown {name} {shown(value)}; use one of {', '.join(known)}")

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, one_hot, pad
 
-from convac_lib.architecture import Architecture, Layer, require_positive_integers
+from convac_lib.architecture import Architecture, Layer
 from convac_lib.budget import require_memory
-from convac_lib.errors import ConvacError, DataError
+from convac_lib.checks import require_integers
+from convac_lib.errors import ArchitectureError, ConvacError, DataError
 from convac_lib.networks.functional import generalized_conv2d, scaled_generalized_conv2d
 
 EULER = 0.5772156649015329  # the Euler–Mascheroni constant, γ
@@ -68,7 +69,7 @@ class GeneralizedConv2d(nn.Module):
         dtype: torch.dtype | None = None,
     ):
         super().__init__()
-        require_positive_integers(in_channels=in_channels)
+        require_integers(error=ArchitectureError, in_channels=in_channels)
         layer = Layer(receptive_field, stride, out_channels)
         require_room("GeneralizedConv2d", out_channels * (in_channels + bool(bias)) * receptive_field**2, device, dtype)
         Architecture(receptive_field, in_channels, (layer,), border).require_patches_read()
@@ -143,7 +144,7 @@ class Representation(nn.Sequential):
     """
 
     def __init__(self, in_channels: int, M: int, patch: int = 1, *, generator: torch.Generator | None = None):
-        require_positive_integers(in_channels=in_channels, M=M, patch=patch)
+        require_integers(error=ArchitectureError, in_channels=in_channels, M=M, patch=patch)
         require_room("Representation", M * (in_channels * patch**2 + 1))
         neurons = drawn(
             nn.Conv2d, in_channels, M, patch, padding=(patch - 1) // 2, nonlinearity="relu", generator=generator

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from convac_lib.architecture import Architecture, require_positive_integers
+from convac_lib.architecture import Architecture
+from convac_lib.checks import require_integers
 from convac_lib.errors import ArchitectureError, ConvacError, DataError
 from convac_lib.networks.layers import GeneralizedConv2d, Representation, drawn, require_room
 from convac_lib.networks.window_kernel import power_of_two, renormalization
@@ -61,7 +62,7 @@ class ConvAC(nn.Module):
         generator: torch.Generator | None = None,
     ):
         super().__init__()
-        require_positive_integers(classes=classes)
+        require_integers(error=ArchitectureError, classes=classes)
         if not architecture.shared or any(layer.weight_free for layer in architecture.layers):
             raise ArchitectureError(
                 "a ConvAC has weights in every layer and shares them across positions; "
@@ -240,7 +241,7 @@ class ConvNet(nn.Module):
         self, architecture: Architecture, classes: int, in_channels: int, *, generator: torch.Generator | None = None
     ):
         super().__init__()
-        require_positive_integers(classes=classes, in_channels=in_channels)
+        require_integers(error=ArchitectureError, classes=classes, in_channels=in_channels)
         if architecture.border != "neutral":
             raise ArchitectureError(
                 f"a ConvNet pads its convolutions itself and has no border {architecture.border!r}; use 'neutral'"

@@ -23,7 +23,7 @@ class Bound:
     Attributes:
         statement: what is claimed, in a sentence.
         status: "proved", or "claimed in the talk".
-        base: a whole number.
+        base: an integer.
         exponent: a fraction whose denominator is 1, 2 or 4.
         layer: the theorem's K; None for the other bounds.
 
@@ -39,7 +39,7 @@ class Bound:
 
     @property
     def value(self) -> int:
-        """⌈base^exponent⌉ exactly: a rank is a whole number, so a lower bound rounds up.
+        """⌈base^exponent⌉ exactly: a rank is an integer, so a lower bound rounds up.
 
         Raises:
             BudgetError: if base^(the exponent's numerator) has over 2²⁰ bits; `log2` says how large it is.
@@ -267,7 +267,7 @@ def common_case_exponents(B: int, size: int) -> tuple[Fraction, Fraction]:
         e, and (2B−1)²/4.
 
     Raises:
-        ArchitectureError: if a number is not a whole one of at least 1.
+        ArchitectureError: if a number is not an integer of at least 1.
         CutError: if the size is odd.
 
     Source: talk, slide "Overlapping Efficiency" (Theorem; Common Case, Claim). Chapter: *The overlap theorem*.

@@ -163,10 +163,10 @@ def load(path: str | Path) -> RankCertificate:
         raise CertificateError("the certificate was altered: its digest is not that of the rest")
 
     size, M, prime, rank = (document[key] for key in ("size", "representation_channels", "prime", "rank"))
-    _require(_whole(size, 1, LARGEST_SIZE), f"its size must be a whole number from 1 to {LARGEST_SIZE}")
-    _require(_whole(M, 1, LARGEST_M), f"its representation channels must be a whole number from 1 to {LARGEST_M}")
-    _require(_whole(prime, 2, LARGEST_PRIME), "its prime must be a whole number from 2 to 2^31")
-    _require(_whole(rank, 1, LARGEST_RANK), f"its rank must be a whole number from 1 to {LARGEST_RANK}")
+    _require(_whole(size, 1, LARGEST_SIZE), f"its size must be an integer from 1 to {LARGEST_SIZE}")
+    _require(_whole(M, 1, LARGEST_M), f"its representation channels must be an integer from 1 to {LARGEST_M}")
+    _require(_whole(prime, 2, LARGEST_PRIME), "its prime must be an integer from 2 to 2^31")
+    _require(_whole(rank, 1, LARGEST_RANK), f"its rank must be an integer from 1 to {LARGEST_RANK}")
     layers = document["layers"]
     _require(
         not isinstance(layers, list) or len(layers) <= LARGEST_LAYERS, f"it may have at most {LARGEST_LAYERS:,} layers"
@@ -201,7 +201,7 @@ def load(path: str | Path) -> RankCertificate:
         and len(weights) == len(counts)
         and all(_wholes(numbers, 0, prime - 1, count) for numbers, count in zip(weights, counts))
         and _wholes(document["dense"], 0, prime - 1, architecture.channels[-1]),
-        "its weights must be whole numbers below its prime, as many as each layer has",
+        "its weights must be integers below its prime, as many as each layer has",
     )
     for name, part in (("rows", cut.rows), ("columns", cut.columns)):
         words, most = document[name], M ** len(part) - 1
@@ -301,7 +301,7 @@ def _distinct(pairs):
 
 
 def _no_number(word):
-    _require(False, f"{word[:20]} is not a whole number")
+    _require(False, f"{word[:20]} is not an integer")
 
 
 def _is_packed(word, most):

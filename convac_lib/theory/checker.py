@@ -1,4 +1,4 @@
-"""Check a rank certificate with nothing of the fast engine: the slide's formula in whole numbers, and plain elimination.
+"""Check a rank certificate with nothing of the fast engine: the slide's formula in integers, and plain elimination.
 
 What is accepted is proved, whoever wrote it: on the rows and columns listed, the circuit stated has a k×k minor that is
 not 0 modulo p. An edit with a new digest is another certificate, which stands or falls by its own claim.

@@ -254,7 +254,7 @@ class Circuit:
     def modulo(self, prime: int) -> "Circuit":
         """Return this circuit over the real numbers, such as a trained network's, as one over GF(p).
 
-        Its floating-point weights are whole numbers times powers of 2, and are taken modulo p exactly: the rank over
+        Its floating-point weights are integers times powers of 2, and are taken modulo p exactly: the rank over
         GF(p) is at most the rank of these very weights, without rounding.
 
         Args:
@@ -373,7 +373,7 @@ def random_circuit(architecture: Architecture, *, seed: int, prime: int | None =
 
     Args:
         architecture: the `Architecture`, ending in 1×1.
-        seed: a whole number; the same seed draws the same weights.
+        seed: an integer; the same seed draws the same weights.
         prime: p for GF(p), None for the real numbers.
         classes: Y, the dense vectors.
 
@@ -382,7 +382,7 @@ def random_circuit(architecture: Architecture, *, seed: int, prime: int | None =
 
     Raises:
         ArchitectureError: if the network does not end in 1×1, or R < S in a layer.
-        ConvacError: if the seed is not a whole number of at least 0.
+        ConvacError: if the seed is not an integer of at least 0.
         BudgetError: if the weights take more memory than is free.
 
     Chapter: *The overlap theorem*.

@@ -24,14 +24,14 @@ def require_prime(prime: int) -> int:
 
 
 def require_seed(seed: int) -> int:
-    """Return a seed if it is a whole number of at least 0; raise `ConvacError` otherwise."""
+    """Return a seed if it is an integer of at least 0; raise `ConvacError` otherwise."""
     if not isinstance(seed, int) or seed < 0:
-        raise ConvacError(f"seed must be a whole number of at least 0, not {shown(seed)}")
+        raise ConvacError(f"seed must be an integer of at least 0, not {shown(seed)}")
     return seed
 
 
 def elements(values: np.ndarray, prime: int | None, name: str = "the array") -> np.ndarray:
-    """Bring values into the arithmetic: float64 for the real numbers, whole numbers 0..p−1 for GF(p).
+    """Bring values into the arithmetic: float64 for the real numbers, integers 0..p−1 for GF(p).
 
     A product of two elements never overflows: they are int64 up to p = 2³¹, and Python's integers beyond.
 
@@ -48,7 +48,7 @@ def elements(values: np.ndarray, prime: int | None, name: str = "the array") -> 
             raise WeightError(f"{name} holds NaN or infinity; every number must be finite")
         return values
     if values.dtype.kind not in "iu" and not all(isinstance(value, int) for value in values.flat):
-        raise WeightError(f"{name} must hold whole numbers to be taken modulo {prime}, not {values.dtype}")
+        raise WeightError(f"{name} must hold integers to be taken modulo {prime}, not {values.dtype}")
     if values.dtype.itemsize < 8:  # p need not fit in fewer bytes
         values = values.astype(np.int64)
     return reduce(values, prime).astype(np.int64 if prime <= 2**31 else object)

@@ -125,7 +125,7 @@ def certify_rank(
     Raises:
         ArchitectureError: if the network does not end in 1×1, or R < S in a layer.
         CutError: if the cut does not fit the image.
-        ConvacError: if p is no prime, rows is not a whole number of at least 1, the seed is none of at least 0, or the
+        ConvacError: if p is no prime, rows is not an integer of at least 1, the seed is none of at least 0, or the
             real weights are to be taken modulo 2.
         BudgetError: if that takes more memory than is free, or by an estimate more than 6 hours.
 
@@ -232,7 +232,7 @@ def _find(network, cut, rows, seed, prime, progress):
 def require_rows(rows: int | None) -> None:
     """Raise `ConvacError` unless a number of rows is left out, or an integer of at least 1."""
     if rows is not None and (not isinstance(rows, int) or rows < 1):
-        raise ConvacError(f"rows must be a whole number of at least 1, not {shown(rows)}")
+        raise ConvacError(f"rows must be an integer of at least 1, not {shown(rows)}")
 
 
 def require_draws(architecture: Architecture, cut: Cut, rows: int | None, seeds: list[int], primes: list[int]) -> None:

@@ -32,7 +32,7 @@ def reach(
     channel is enough, takes M^N.
 
     Args:
-        target: whole numbers, of shape (M,)*N, at most 256 of them.
+        target: integers, of shape (M,)*N, at most 256 of them.
         family: from a number of channels C to the architecture that has it, ending in 1×1.
         seed: draws the weights.
         prime: p.
@@ -42,7 +42,7 @@ def reach(
 
     Raises:
         ConvacError: if the target has another shape or more entries, is not whole, or is not of the family's images; if
-            p is no prime, or the seed is not a whole number of at least 0.
+            p is no prime, or the seed is not an integer of at least 0.
         HypothesisError: if no network with up to M^N + 1 channels reaches the target.
 
     Source: talk, backup slide "Measure Efficiency via Grid Tensors" (Universality of ConvACs).

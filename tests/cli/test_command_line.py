@@ -180,9 +180,9 @@ def test_verify_says_no_with_status_1_and_refuses_what_is_no_certificate_with_2(
     ("words", "sentence"),
     [
         ("--B 2 --M 2 --size 6", "size 6 is not a power of two of at least 2: strides of 2 must end in exactly 1×1; use 4 or 8"),
-        ("--B 0 --M 2 --size 4", "receptive field must be a whole number of at least 1, not 0"),
-        ("--B 2 --M 2 --size 4 --channels 0", "channels must be a whole number of at least 1, not 0"),
-        ("--B 2 --M -2 --size 4 --channels 2", "representation channels must be a whole number of at least 1, not -2"),
+        ("--B 0 --M 2 --size 4", "receptive field must be an integer of at least 1, not 0"),
+        ("--B 2 --M 2 --size 4 --channels 0", "channels must be an integer of at least 1, not 0"),
+        ("--B 2 --M -2 --size 4 --channels 2", "representation channels must be an integer of at least 1, not -2"),
         ("--layers 2/3/1 --M 2 --size 4",
          "receptive field 2 is smaller than stride 3: patches would be skipped; use a receptive field of at least 3"),
         ("--layers 3/1 --M 2 --size 4", "'3/1' is not a layer" + NO_LAYER),
@@ -200,8 +200,8 @@ def test_verify_says_no_with_status_1_and_refuses_what_is_no_certificate_with_2(
          ("the cut 'left-right' needs an even size to make two equal halves, and the size is 3; "
           "use 4, or list the patches of one side")),
         ("--B 2 --M 2 --size 4 --border wrap", "unknown border 'wrap'; use one of neutral, ones, zero, valid"),
-        ("--B 2 --M 2 --size 4 --rows 0", "rows must be a whole number of at least 1, not 0"),
-        ("--B 2 --M 2 --size 4 --seed -1", "seed must be a whole number of at least 0, not -1"),
+        ("--B 2 --M 2 --size 4 --rows 0", "rows must be an integer of at least 1, not 0"),
+        ("--B 2 --M 2 --size 4 --seed -1", "seed must be an integer of at least 0, not -1"),
     ],
 )  # fmt: skip
 def test_bad_input_gets_one_sentence_and_status_2(capsys, words, sentence):

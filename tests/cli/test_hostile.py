@@ -248,13 +248,13 @@ def test_what_cannot_be_certified_is_refused_before_any_memory_is_taken(words):
         (lambda: Architecture(4, 2, [Layer(10**200_000, 10**200_000, 2)]),
          ("the layers' receptive fields, strides and channels may have 1,048,576 bits together, and these have "
           "1,328,774; use smaller numbers or fewer layers")),
-        (lambda: Layer(-(10**5000), 1, 1), "receptive field must be a whole number of at least 1, not -1.00e+5000"),
+        (lambda: Layer(-(10**5000), 1, 1), "receptive field must be an integer of at least 1, not -1.00e+5000"),
         (lambda: certify_rank(common_case(2, 2, 4), seed=-(10**5000)),
-         "seed must be a whole number of at least 0, not -1.00e+5000"),
+         "seed must be an integer of at least 0, not -1.00e+5000"),
         (lambda: certify_rank(common_case(2, 2, 4), prime=10**5000),
          "1.00e+5000 is not a prime below 2**63; use for example 2147483647"),
         (lambda: certify_rank(common_case(2, 2, 4), rows=-(10**5000)),
-         "rows must be a whole number of at least 1, not -1.00e+5000"),
+         "rows must be an integer of at least 1, not -1.00e+5000"),
         (lambda: grid_tensor(circuits.random_circuit(baseline(1, 16), seed=0)),
          ("a tensor of 256 modes has more axes than NumPy's 64; use a smaller N, or sample its matricization with "
           "certify_rank")),

@@ -1,4 +1,4 @@
-"""The layer on torch tensors, against its formula written out in whole numbers."""
+"""The layer on torch tensors, against its formula written out in integers."""
 
 import os
 from itertools import product
@@ -37,7 +37,7 @@ def normal(*shape, seed=0, dtype=torch.float64):
 
 @st.composite
 def cases(draw, largest, side):
-    """x, weight, bias, stride and border, with whole numbers −largest..largest held exactly in float64."""
+    """x, weight, bias, stride and border, with integers −largest..largest held exactly in float64."""
     stride = draw(st.integers(1, 3))
     receptive_field = draw(st.integers(stride, 3))
     border = draw(st.sampled_from(BORDERS))
@@ -265,7 +265,7 @@ def test_it_compiles_as_one_graph_with_sizes_unknown(form):
         ),
         (
             (1, 2, 0, 4), (3, 2, 2, 2), None, {}, ArchitectureError,
-            "size must be a whole number of at least 1, not 0",
+            "size must be an integer of at least 1, not 0",
         ),
         (
             (1, 2, 4, 4), (3, 2, 2, 1), None, {}, WeightError,

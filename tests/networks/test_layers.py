@@ -219,8 +219,8 @@ def test_unfit_templates_are_one_sentence(build, kind, sentence):
 @pytest.mark.parametrize(
     ("build", "sentence"),
     [
-        (lambda: GeneralizedConv2d(0, 2, 2, 1), "in channels must be a whole number of at least 1, not 0"),
-        (lambda: GeneralizedConv2d(2, 0, 2, 1), "channels must be a whole number of at least 1, not 0"),
+        (lambda: GeneralizedConv2d(0, 2, 2, 1), "in channels must be an integer of at least 1, not 0"),
+        (lambda: GeneralizedConv2d(2, 0, 2, 1), "channels must be an integer of at least 1, not 0"),
         (
             lambda: GeneralizedConv2d(2, 2, 1, 2),
             "receptive field 1 is smaller than stride 2: patches would be skipped; use a receptive field of at least 2",
@@ -229,7 +229,7 @@ def test_unfit_templates_are_one_sentence(build, kind, sentence):
             lambda: GeneralizedConv2d(2, 2, 2, 1, border="wrap"),
             "unknown border 'wrap'; use one of neutral, ones, zero, valid",
         ),
-        (lambda: Representation(1, 2, patch=0), "patch must be a whole number of at least 1, not 0"),
+        (lambda: Representation(1, 2, patch=0), "patch must be an integer of at least 1, not 0"),
     ],
 )
 def test_bad_numbers_are_one_sentence(build, sentence):

@@ -110,7 +110,7 @@ def test_a_networks_own_weights_are_certified(B, rank):
 
 
 def by_whole_numbers(network, x):
-    """The network's exact outputs, as Python's integers of any size: x is (M, H, H) of whole numbers."""
+    """The network's exact outputs, as Python's integers of any size: x is (M, H, H) of integers."""
     x = x.long().numpy().astype(object)
     for layer in network.layers:
         weight, S = layer.weight.detach().long().numpy().astype(object), layer.stride
@@ -314,7 +314,7 @@ def test_the_seed_decides_the_weights_and_the_global_generator_is_left_alone(bui
         (
             lambda: ConvAC(baseline(M=2, size=2), classes=0),
             ArchitectureError,
-            "classes must be a whole number of at least 1, not 0",
+            "classes must be an integer of at least 1, not 0",
         ),
         (
             lambda: ConvAC(baseline(M=2, size=4))(torch.ones(5, 2, 8, 8)),

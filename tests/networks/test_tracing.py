@@ -334,7 +334,7 @@ class Silent(nn.Module):
         (3, 8, "from_torch reads a torch.nn.Module, and this is 3; give it a network"),
         (MODULES, (3, 8), "an input size is a side, as in 224, or (channels, height, width), as in (3, 224, 224), not (3, 8)"),
         (MODULES, (3, 8, 6), "an architecture's image is square, and this one is 8×6; make them equal"),
-        (MODULES, 0, "height must be a whole number of at least 1, not 0"),
+        (MODULES, 0, "height must be an integer of at least 1, not 0"),
         (MODULES, (2, 8, 8),
          ("the model does not run on a batch of shape (1, 2, 8, 8): Given groups=1, weight of size [4, 3, 5, 5], expected "
           "input[1, 2, 8, 8] to have 3 channels, but got 2 channels instead; give the input size that it is made for")),

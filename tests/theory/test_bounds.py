@@ -192,8 +192,8 @@ def test_the_theorem_passes_the_talks_form_but_at_these_sizes(B, sizes):
         (3, 5, CutError,
          ("the cut 'left-right' needs an even size to make two equal halves, and the size is 5; "
           "use 6, or list the patches of one side")),
-        (3, 2.0, ArchitectureError, "size must be a whole number of at least 1, not 2.0"),
-        (0, 4, ArchitectureError, "receptive field must be a whole number of at least 1, not 0"),
+        (3, 2.0, ArchitectureError, "size must be an integer of at least 1, not 2.0"),
+        (0, 4, ArchitectureError, "receptive field must be an integer of at least 1, not 0"),
     ],
 )  # fmt: skip
 def test_exponents_of_no_common_case_get_one_sentence(B, size, kind, sentence):

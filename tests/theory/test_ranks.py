@@ -49,7 +49,7 @@ def rank_over_the_rationals(matrix):
 
 @st.composite
 def matrices(draw):
-    """Small whole numbers, of a rank that is often not full."""
+    """Small integers, of a rank that is often not full."""
     rows, columns, inner = (draw(st.integers(1, 6)) for _ in range(3))
     generator = np.random.default_rng(draw(seeds))
     return generator.integers(-3, 4, (rows, inner)) @ generator.integers(-3, 4, (inner, columns))
@@ -298,17 +298,17 @@ NETWORK = common_case(B=2, M=2, size=2)
         (lambda: rank_modulo(np.arange(3)),
          "a rank over GF(p) needs a two-dimensional array of integers, not 1 dimensions of int64"),
         (lambda: rank_modulo(np.full((2, 2), Fraction(1, 2))),
-         "the matrix must hold whole numbers to be taken modulo 2147483647, not object"),
+         "the matrix must hold integers to be taken modulo 2147483647, not object"),
         (lambda: rank_modulo(np.eye(2, dtype=int), 2**31), "2147483648 is not a prime below 2**63; use for example 2147483647"),
         (lambda: rank_modulo(np.eye(2, dtype=int), 1), "1 is not a prime below 2**63; use for example 2147483647"),
         (lambda: certify_rank(NETWORK, prime=2**89 - 1),
          "618970019642690137449562111 is not a prime below 2**63; use for example 2147483647"),
         (lambda: certify_rank(NETWORK, prime=None), "None is not a prime below 2**63; use for example 2147483647"),
-        (lambda: certify_rank(NETWORK, rows=0), "rows must be a whole number of at least 1, not 0"),
-        (lambda: certify_rank(NETWORK, rows=2.5), "rows must be a whole number of at least 1, not 2.5"),
-        (lambda: certify_rank(NETWORK, seed=-1), "seed must be a whole number of at least 0, not -1"),
+        (lambda: certify_rank(NETWORK, rows=0), "rows must be an integer of at least 1, not 0"),
+        (lambda: certify_rank(NETWORK, rows=2.5), "rows must be an integer of at least 1, not 2.5"),
+        (lambda: certify_rank(NETWORK, seed=-1), "seed must be an integer of at least 0, not -1"),
         (lambda: certify_rank(random_circuit(NETWORK, seed=0, prime=P), seed=-1),
-         "seed must be a whole number of at least 0, not -1"),
+         "seed must be an integer of at least 0, not -1"),
         (lambda: certify_rank(random_circuit(NETWORK, seed=0), prime=2),
          "a half has no value modulo 2; use an odd prime"),
         (lambda: certify_rank(Architecture(4, 2, [Layer(2, 2, 2)])),

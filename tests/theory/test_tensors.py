@@ -280,7 +280,7 @@ TOO_LARGE = (
         (lambda: compose_hierarchical_tucker([np.ones((4, 3, 2)), np.ones((2, 1, 3))]),
          "the last level has 2 nodes and needs exactly 1, the root"),
         (lambda: compose_cp(np.ones(3), np.ones((3, 4, 2)), prime=7),
-         "the array must hold whole numbers to be taken modulo 7, not float64"),
+         "the array must hold integers to be taken modulo 7, not float64"),
     ],
 )  # fmt: skip
 def test_numbers_that_make_no_tensor_get_one_sentence(make, sentence):

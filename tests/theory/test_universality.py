@@ -124,11 +124,11 @@ UNREACHED = (
         (lambda: reach(np.zeros((5,) * 4, int), shallow(5, 2), seed=0), ConvacError,
          "a target of 625 entries takes about as many channels, and the limit is 256; use a smaller M or N"),
         (lambda: reach(TARGET / 2, shallow(2, 2), seed=0), WeightError,
-         "the target must hold whole numbers to be taken modulo 2147483647, not float64"),
+         "the target must hold integers to be taken modulo 2147483647, not float64"),
         (lambda: reach(TARGET, shallow(2, 2), seed=0, prime=4), ConvacError,
          "4 is not a prime below 2**63; use for example 2147483647"),
         (lambda: reach(TARGET, shallow(2, 2), seed=-1), ConvacError,
-         "seed must be a whole number of at least 0, not -1"),
+         "seed must be an integer of at least 0, not -1"),
     ],
 )  # fmt: skip
 def test_a_target_that_is_not_reached_gets_one_sentence(ask, kind, sentence):

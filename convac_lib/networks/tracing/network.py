@@ -13,7 +13,8 @@ import torch
 from torch import nn
 from torch.nn.parameter import UninitializedBuffer, is_lazy
 
-from convac_lib.architecture import Architecture, require_positive_integers
+from convac_lib.architecture import Architecture
+from convac_lib.checks import require_integers
 from convac_lib.errors import ArchitectureError
 from convac_lib.networks.tracing.tracer import Follower, Step
 
@@ -159,7 +160,7 @@ def _shape(model, input_size):
             f"not {reprlib.repr(input_size)}"
         )
     channels, height, width = input_size
-    require_positive_integers(channels=channels, height=height, width=width)
+    require_integers(error=ArchitectureError, channels=channels, height=height, width=width)
     if height != width:
         raise ArchitectureError(f"an architecture's image is square, and this one is {height}×{width}; make them equal")
     return 1, channels, height, width

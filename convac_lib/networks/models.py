@@ -11,7 +11,7 @@ from convac_lib.architecture import Architecture
 from convac_lib.checks import require_integers
 from convac_lib.errors import ArchitectureError, ConvacError, DataError
 from convac_lib.networks.layers import GeneralizedConv2d, Representation, drawn, require_room
-from convac_lib.networks.window_kernel import power_of_two, renormalization
+from convac_lib.networks.window_product import frexp_scale, power_of_two
 from convac_lib.theory.circuits import Circuit, warn_of_zeros
 from convac_lib.theory.tensors import grid_tensor
 
@@ -138,14 +138,14 @@ class ConvAC(nn.Module):
         """
         top, exponent = self._top(x)
         scores = self.dense(top)  # (n, C_L) -> (n, Y)
-        scale, shift = renormalization(scores)
+        scale, shift = frexp_scale(scores)
         return scores * scale, exponent + shift[:, 0]
 
     def _top(self, x):
         """The last channels, (n, C_L), and the exponents, (n,), of the power of two that each image's lack."""
         x = self.representation(x)  # (n, …) -> (n, M, H, H)
         _require_shape(x, self.architecture.representation_channels, self.architecture.size)
-        scale, exponent = renormalization(x.movedim(1, -1))
+        scale, exponent = frexp_scale(x.movedim(1, -1))
         x, exponent = x * scale.movedim(-1, 1), exponent[..., 0]
         for layer in self.layers:
             x, exponent = layer(x, exponent)

@@ -273,7 +273,7 @@ class _Block:
                 self.exponent += shift
 
     def multiply_keeping(self, x: Tensor, every: int) -> None:
-        """Fill every factor and every prefix; `scales` are the prefixes', and `exponent` is the exponent of their product."""
+        """Fill every factor, every prefix and their `scales`, and `exponent` with the exponent of those."""
         self.scales = {}
         for count, offset in enumerate(self._factors(x), start=1):
             if count == len(self.offsets):

@@ -36,7 +36,7 @@ from convac_lib.experiments.training import (
     piece_of,
     require_settings,
 )
-from convac_lib.networks.ensemble import SideBySide
+from convac_lib.networks.ensemble import Ensemble
 from convac_lib.networks.models import ConvNet
 
 if TYPE_CHECKING:
@@ -363,7 +363,7 @@ def train_points(
         raise DataError(f"cannot make {folder}: {error.strerror}; {remedy_of(error, INTO)}") from None
     with _memory_told(job):
         networks = [build(point, dataset).to(device) for point in job]
-        model = networks[0] if len(job) == 1 else SideBySide(networks)
+        model = networks[0] if len(job) == 1 else Ensemble(networks)
         training = Training(model, dataset, seed=0, **job[0].settings)
         with suppress(FileNotFoundError):  # none yet; or another sweep has just finished this job
             training.load(checkpoint)

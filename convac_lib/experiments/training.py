@@ -28,7 +28,7 @@ from convac_lib.data.dataset import Dataset, contents_of, remedy_of
 from convac_lib.errors import ConvacError, DataError, shown
 from convac_lib.experiments.records import Record
 from convac_lib.files import replace
-from convac_lib.networks.ensemble import SideBySide
+from convac_lib.networks.ensemble import Ensemble
 
 PRECISIONS = ("float32", "bfloat16")
 INTO = "name a file of records in"  # whose checkpoints lie beside it
@@ -112,7 +112,7 @@ class Training:
     had never stopped, bit for bit on the same machine's CPU.
 
     Args:
-        model: a network, or a `SideBySide`.
+        model: a network, or an `Ensemble`.
         dataset, epochs, batch_size, learning_rate, augment, seed, precision: as for `train`.
 
     Attributes:
@@ -143,7 +143,7 @@ class Training:
         )
         require_integers(least=0, most=LARGEST, seed=seed)
         self.model = model.to(memory_format=torch.channels_last)
-        self.networks = list(model.networks) if isinstance(model, SideBySide) else [model]
+        self.networks = list(model.networks) if isinstance(model, Ensemble) else [model]
         self.dataset, self.epochs, self.batch_size, self.learning_rate = dataset, epochs, batch_size, learning_rate
         self.augment, self.seed, self.precision = augment, seed, precision
         self.device = next(model.parameters()).device

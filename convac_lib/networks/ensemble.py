@@ -1,6 +1,7 @@
-"""Several ConvNets of one shape at work side by side. Taught in the chapter *The CIFAR-10 experiments*."""
+"""Several ConvNets of one shape, trained and run as one module. Taught in the chapter *The CIFAR-10 experiments*."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -10,15 +11,15 @@ from convac_lib.errors import ArchitectureError
 from convac_lib.networks.models import ConvNet
 
 
-class SideBySide(nn.Module):
-    """G ConvNets that read the same images at once, in grouped convolutions: one pass of a wide network for G narrow ones.
+class Ensemble(nn.Module):
+    """Run G ConvNets on the same images at once: grouped convolutions make one wide network of G narrow ones.
 
         images (N, C_in, H, H) → (N, G, Y),   output[n, g] = networks[g](images)[n]
 
-    The networks keep their own weights, so that training this module trains each of them as if it were alone.
+    The networks keep their own weights, so training this module trains each of them as if it were alone.
 
     Args:
-        networks: G `ConvNet` modules of one architecture, with the same number of classes and channels of the images.
+        networks: G `ConvNet` modules with one architecture, number of classes and number of image channels.
 
     Shape:
         - Input: (N, C_in, H, H)
@@ -30,34 +31,34 @@ class SideBySide(nn.Module):
     Chapter: *The CIFAR-10 experiments*.
 
     >>> from convac_lib import common_case
-    >>> both = SideBySide([ConvNet(common_case(B=3, M=1, size=8, channels=4), 10, in_channels=1) for _ in range(2)])
+    >>> both = Ensemble([ConvNet(common_case(B=3, M=1, size=8, channels=4), 10, in_channels=1) for _ in range(2)])
     >>> both(torch.rand(5, 1, 8, 8)).shape
     torch.Size([5, 2, 10])
     """
 
-    def __init__(self, networks: Sequence[ConvNet]):
+    def __init__(self, networks: Sequence[ConvNet]) -> None:
         super().__init__()
         shapes = {(network.architecture, *network.dense.weight.shape, network.in_channels) for network in networks}
         if not shapes:
-            raise ArchitectureError("no network was given to set side by side; give at least one")
+            raise ArchitectureError("an ensemble needs at least one network, and none was given; give one")
         if len(shapes) > 1:
             raise ArchitectureError(
-                f"networks side by side need one shape, and these have {len(shapes)}; "
-                "give them one architecture, one number of classes and one of image channels"
+                f"the networks of an ensemble need one shape, and these have {len(shapes)}; "
+                "give them one architecture, one number of classes and one number of image channels"
             )
         self.networks = nn.ModuleList(networks)
 
     def forward(self, x: Tensor) -> Tensor:
+        networks = cast(Sequence[ConvNet], self.networks)  # torch's ModuleList does not tell the class of its modules
         groups = 1  # the first convolution reads the same images for all
-        for first, *others in zip(*(network.layers for network in self.networks)):
+        for first, *others in zip(*(network.layers for network in networks)):
             if isinstance(first, nn.Conv2d):
-                weight, bias = (torch.cat(parameters) for parameters in zip(*map(_weight_and_bias, (first, *others))))
-                x, groups = conv2d(x, weight, bias, padding=first.padding, groups=groups), len(self.networks)
+                weight = torch.cat([layer.weight for layer in (first, *others)])  # (G·C_out, C_in, R, R)
+                bias = torch.cat([layer.bias for layer in (first, *others)])
+                x, groups = conv2d(x, weight, bias, padding=first.padding, groups=groups), len(networks)
             else:
-                x = first(x)  # has no weights, and treats every channel alike
-        weight, bias = map(torch.stack, zip(*(_weight_and_bias(network.dense) for network in self.networks)))
-        return torch.einsum("ngc,gyc->ngy", x.unflatten(1, (len(weight), -1))[..., 0, 0], weight) + bias
-
-
-def _weight_and_bias(module):
-    return module.weight, module.bias
+                x = first(x)  # has no weights, and is the same for every channel
+        weight = torch.stack([network.dense.weight for network in networks])  # (G, Y, C_L)
+        bias = torch.stack([network.dense.bias for network in networks])  # (G, Y)
+        tops = torch.unflatten(x[..., 0, 0], 1, (len(networks), -1))  # (N, G·C_L, 1, 1) -> (N, G, C_L)
+        return torch.einsum("ngc,gyc->ngy", tops, weight) + bias

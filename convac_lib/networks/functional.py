@@ -1,4 +1,9 @@
-"""The slide's formula on torch tensors. Taught in the chapter *Overlaps*."""
+"""The Generalized Convolution as a function of torch tensors: the slide's formula.
+
+    y[n, c, u, v] = Π_ij ( Σ_d weight[c, d, i, j] · x[n, d, uS+i, vS+j]  (+ bias[c, i, j]) )
+
+`convac_lib.networks.window_product.window_product` is its core. Taught in the chapter *Overlaps*.
+"""
 
 from itertools import product
 
@@ -8,9 +13,11 @@ from torch.nn.functional import pad
 
 from convac_lib.architecture import BORDERS, Architecture, Layer
 from convac_lib.errors import DataError, WeightError
-from convac_lib.networks.window_kernel import EVERY, power_of_two, renormalization, window_product
+from convac_lib.networks.window_kernel import blocked_window_product
+from convac_lib.networks.window_product import frexp_scale, power_of_two
 
 _OUTSIDE = {"ones": 1.0, "zero": 0.0}
+_EVERY = 4  # factors between two scalings of the scaled form
 
 
 def generalized_conv2d(
@@ -21,13 +28,13 @@ def generalized_conv2d(
         y[n, c, u, v] = Π_ij ( Σ_d weight[c, d, i, j] · x[n, d, uS+i, vS+j]  (+ bias[c, i, j]) )
 
     The factors are multiplied one by one and never divided out, so gradients of every order are exact where a factor
-    is 0. It compiles, exports, and runs under every transform of `torch.func`; the result lies channels last in memory,
-    and under autocast everything is in autocast's type, as it is for `torch.nn.functional.conv2d`.
+    is 0. It compiles, exports, and runs under every transform of `torch.func`. The result is channels last in memory.
+    Under autocast everything is in autocast's type, as with `torch.nn.functional.conv2d`.
 
     Args:
         x: input of shape (N, C_in, H, W).
         weight: a linear map for each window offset, of shape (C_out, C_in, R, R).
-        bias: a constant for each offset, of shape (C_out, R, R), or None.
+        bias: a constant for each output channel and window offset, of shape (C_out, R, R), or None.
         stride: S, the step between windows, 1 ≤ S ≤ R.
         border: what a window meets outside the image: "neutral" (the factor 1), "ones" (a vector of ones), "zero"
             (a vector of zeros), or "valid" (windows stay inside).
@@ -37,7 +44,7 @@ def generalized_conv2d(
 
     Raises:
         ArchitectureError: if R < S, a border is unknown, the image is empty, or a "valid" window does not fit.
-        DataError: if x has not four axes.
+        DataError: if x does not have four axes.
         WeightError: if the weight's or the bias's shape does not fit.
 
     Source: talk, slides "Generalized Convolutional Arithmetic Circuits". Chapter: *Overlaps*.
@@ -49,10 +56,13 @@ def generalized_conv2d(
     """
     x, weight, bias = _autocast(x, weight, bias)
     height, width = _output_size(x, weight, bias, stride, border)
-    x, weight = _bordered(x, len(weight[0, 0]), stride, border, height, width).permute(0, 2, 3, 1), _by_offset(weight)
-    if bias is not None:
-        x, weight = torch.cat([x, torch.ones_like(x[..., :1])], -1), torch.cat([weight, _by_offset(bias)], 2)
-    return window_product(x, weight, stride, height, width)[0].permute(0, 3, 1, 2)
+    x = _bordered(x, weight.shape[-1], stride, border, height, width).permute(0, 2, 3, 1)  # (N, H, W, C_in)
+    weight = _by_offset(weight)  # (R, R, C_in, C_out)
+    if bias is not None:  # the weight of one more channel, which is 1 everywhere
+        x = torch.cat([x, torch.ones_like(x[..., :1])], -1)  # (N, H, W, C_in+1)
+        weight = torch.cat([weight, _by_offset(bias)], 2)  # (R, R, C_in+1, C_out)
+    y, _ = blocked_window_product(x, weight, stride, height, width)  # (N, H', W', C_out)
+    return y.permute(0, 3, 1, 2)  # (N, C_out, H', W')
 
 
 def scaled_generalized_conv2d(
@@ -64,31 +74,31 @@ def scaled_generalized_conv2d(
     stride: int = 1,
     border: str = "neutral",
 ) -> tuple[Tensor, Tensor]:
-    """`generalized_conv2d` of numbers that no float holds: a mantissa each, and one power of two for every pixel.
+    """Compute `generalized_conv2d` beyond the range of floats: every pixel has its own power of two.
 
         y · 2^exponent_y = generalized_conv2d(x · 2^exponent, weight, bias)
 
-    Scaling by a power of two is exact, so y is, bit for bit, the linear form's times a power of two wherever that form
-    stays within the range of its type. Exponents are constants to autograd: ∂y is the linear form's ∂y, scaled alike.
-    Weights are first scaled so that no factor exceeds its pixel's largest channel, and products are renormalized every
-    few factors. Lost to underflow is only what is smaller than its pixel's largest channel by more than the type's
-    range, 2¹²⁶ in float32.
+    Scaling by a power of two is exact. So y is bit for bit the result of `generalized_conv2d` times a power of two,
+    wherever that result stays within the range of its type. Exponents are constants to autograd, so gradients differ
+    by the same power of two. Weights are first scaled so that no factor exceeds its pixel's largest channel, and
+    products are scaled again every few factors. A value underflows only if it is smaller than its pixel's largest
+    channel by more than the type's range, 2¹²⁶ in float32.
 
     Args:
         x: mantissas of shape (N, C_in, H, W).
-        exponent: integers of shape (N, H, W), returned by this function along with x; None if x is the value.
+        exponent: integers of shape (N, H, W), returned by this function along with x; None if they are all 0.
         weight: a linear map for each window offset, of shape (C_out, C_in, R, R).
-        bias: a constant for each offset, of shape (C_out, R, R), or None.
+        bias: a constant for each output channel and window offset, of shape (C_out, R, R), or None.
         stride: S, the step between windows, 1 ≤ S ≤ R.
         border: as in `generalized_conv2d`.
 
     Returns:
-        y of shape (N, C_out, H', W'), the largest channel of a pixel in [½, 1) unless all are 0; and exponents of shape
-        (N, H', W'), 64-bit integers.
+        y of shape (N, C_out, H', W'), with the largest channel of every pixel in [½, 1) unless all are 0; and exponents
+        of shape (N, H', W'), 64-bit integers.
 
     Raises:
         ArchitectureError: if R < S, a border is unknown, the image is empty, or a "valid" window does not fit.
-        DataError: if x has not four axes.
+        DataError: if x does not have four axes.
         WeightError: if the weight's or the bias's shape does not fit.
 
     Source: talk, slides "Generalized Convolutional Arithmetic Circuits". Chapter: *Overlaps*.
@@ -100,34 +110,37 @@ def scaled_generalized_conv2d(
     x, weight, bias = _autocast(x, weight, bias)
     height, width = _output_size(x, weight, bias, stride, border)
     R = weight.shape[-1]
-    x, weight = _bordered(x, R, stride, border, height, width).permute(0, 2, 3, 1), _by_offset(weight)
+    x = _bordered(x, R, stride, border, height, width).permute(0, 2, 3, 1)  # (N, H, W, C_in)
+    weight = _by_offset(weight)  # (R, R, C_in, C_out)
     if exponent is None:
-        scale, exponent = renormalization(x)  # (n, H, W, 1)
+        scale, exponent = frexp_scale(x)  # (N, H, W, 1)
         x, exponent = x * scale, exponent.long()
     else:
         exponent = _bordered(exponent[:, None].long(), R, stride, border, height, width, 0).permute(0, 2, 3, 1)
-    if bias is not None:
+    if bias is not None:  # the weight of one more channel, which is 1 everywhere: scaled, as x is
         weight = torch.cat([weight, _by_offset(bias)], 2)
         shared = torch.where(x.detach().any(-1, keepdim=True), exponent, 0).clamp(min=0)
         x = torch.cat([x * power_of_two(exponent - shared, x.dtype), power_of_two(-shared, x.dtype)], -1)
         exponent = shared
-    scale, shift = renormalization(weight.abs().sum(2).amax(-1, keepdim=True))  # (R, R, 1)
-    y, total = window_product(x, weight * scale[..., None], stride, height, width, EVERY)
-    total = total.long()
+    scale, shift = frexp_scale(weight.abs().sum(2).amax(-1, keepdim=True))  # (R, R, 1)
+    y, product_exponent = blocked_window_product(x, weight * scale[..., None], stride, height, width, _EVERY)
+    total = product_exponent.long()  # (N, H', W'), to which the window's pixels and weights add theirs
     for i, j in product(range(R), repeat=2):
         inside = exponent[:, i::stride, j::stride, 0][:, :height, :width] + shift[i, j]
         total = total + pad(inside, (0, width - inside.shape[2], 0, height - inside.shape[1]))
     return y.permute(0, 3, 1, 2), total
 
 
-def _by_offset(weight):
+def _by_offset(weight: Tensor) -> Tensor:
     """(C_out, C_in, R, R) -> (R, R, C_in, C_out), and a bias (C_out, R, R) -> (R, R, 1, C_out)."""
-    weight = weight if weight.ndim == 4 else weight[:, None]  # the bias is the weight of one more channel, a constant 1
+    weight = weight if weight.ndim == 4 else weight[:, None]
     return weight.permute(2, 3, 1, 0).contiguous()
 
 
-def _bordered(x, R, stride, border, height, width, value=None):
-    """x as the windows read it: without what they leave out, and with what the border puts outside."""
+def _bordered(
+    x: Tensor, R: int, stride: int, border: str, height: int, width: int, value: float | None = None
+) -> Tensor:
+    """Return x as the windows read it: cut where no window reads it, or padded with what the border puts outside."""
     if border == "neutral":
         return x
     rows, columns = ((n - 1) * stride + R for n in (height, width))
@@ -137,34 +150,38 @@ def _bordered(x, R, stride, border, height, width, value=None):
     return pad(x, (0, max(0, columns - x.shape[3]), 0, max(0, rows - x.shape[2])), value=value)
 
 
-def _autocast(*tensors):
-    """The tensors in autocast's type, where it is on."""
-    kind = tensors[0].device.type
-    if not (torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)):
-        return tensors
-    dtype = torch.get_autocast_dtype(kind)
-    return [tensor.to(dtype) if tensor is not None else None for tensor in tensors]
+def _autocast(x: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return the tensors in autocast's type, where it is on."""
+    device = x.device.type
+    if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
+        return x, weight, bias
+    dtype = torch.get_autocast_dtype(device)
+    return x.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
 
 
-def _output_size(x, weight, bias, stride, border):
-    """[H', W'], once every shape has been checked; the rules and sentences of a layer are those of `Architecture`."""
+def _output_size(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, border: str) -> tuple[int, int]:
+    """Return (H', W') once every shape has been checked; a layer's rules and sentences are those of `Architecture`."""
+    _require_shapes(x, weight, bias)
+    out_channels, in_channels, receptive_field, _ = weight.shape
+    if type(stride) is int and 1 <= stride <= receptive_field and border in BORDERS:
+        last = receptive_field if border == "valid" else 1  # pixels of the last window that lie inside
+        height, width = ((size - last) // stride + 1 for size in x.shape[2:])
+        if min(height, width) >= 1:
+            return height, width  # checked here so that sizes unknown to the compiler pass too
+    layer = Layer(receptive_field, stride, out_channels)
+    plans = [Architecture(size, in_channels, (layer,), border).require_patches_read() for size in x.shape[2:]]
+    return plans[0].sizes[0], plans[1].sizes[0]
+
+
+def _require_shapes(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
     if x.ndim != 4:
         raise DataError(f"the input needs shape (N, C_in, H, W), not {tuple(x.shape)}; give it four axes")
     if weight.ndim != 4 or weight.shape[2] != weight.shape[3]:
         raise WeightError(f"the weight needs shape (C_out, C_in, R, R), not {tuple(weight.shape)}; reshape it")
-    out_channels, in_channels, receptive_field, _ = weight.shape
-    if in_channels != x.shape[1]:
+    if weight.shape[1] != x.shape[1]:
         raise WeightError(
-            f"the weight is for {in_channels} input channels and x has {x.shape[1]}; give both the same number"
+            f"the weight is for {weight.shape[1]} input channels and x has {x.shape[1]}; give both the same number"
         )
-    window = (out_channels, receptive_field, receptive_field)
+    window = (len(weight), *weight.shape[2:])
     if bias is not None and bias.shape != window:
         raise WeightError(f"the bias needs shape {window}, not {tuple(bias.shape)}; reshape it")
-    if type(stride) is int and 1 <= stride <= receptive_field and border in BORDERS:
-        last = receptive_field if border == "valid" else 1  # pixels of the last window that lie inside
-        sizes = [(size - last) // stride + 1 for size in x.shape[2:]]
-        if min(sizes) >= 1:
-            return sizes  # checked here so that sizes unknown to the compiler pass too
-    layer = Layer(receptive_field, stride, out_channels)
-    plans = [Architecture(size, in_channels, (layer,), border).require_patches_read() for size in x.shape[2:]]
-    return [plan.sizes[0] for plan in plans]

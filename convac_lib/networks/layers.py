@@ -4,6 +4,7 @@ Taught in the chapter *Overlaps*.
 """
 
 from math import exp, inf, sqrt
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from convac_lib.checks import require_integers
 from convac_lib.errors import ArchitectureError, ConvacError, DataError
 from convac_lib.networks.functional import generalized_conv2d, scaled_generalized_conv2d
 
+TorchLayer = TypeVar("TorchLayer", nn.Conv2d, nn.Linear)
 EULER = 0.5772156649015329  # the Euler–Mascheroni constant, γ
 
 
@@ -31,14 +33,14 @@ class GeneralizedConv2d(nn.Module):
         border: what a window meets outside the image: "neutral" (the factor 1), "ones" (a vector of ones), "zero"
             (a vector of zeros), or "valid" (windows stay inside).
         bias: whether each channel and offset adds a learned constant.
-        generator: where the weights are drawn from; torch's own generator if left out.
-        device: where the weights live.
-        dtype: the weights' type.
+        generator: the random generator of the initial weights; torch's default one if left out.
+        device: the device of the weights; torch's default one if left out.
+        dtype: the type of the weights; torch's default one if left out.
 
     Shape:
-        - Input: (N, C_in, H, W); or that and exponents (N, H, W), for `scaled_generalized_conv2d`
-        - Output: (N, C_out, H', W'), H' = ⌈H/S⌉, or ⌊(H−R)/S⌋+1 with border "valid", W' likewise; or that and exponents
-          (N, H', W')
+        - Input: (N, C_in, H, W); with exponents (N, H, W) as a second input, the layer is `scaled_generalized_conv2d`
+        - Output: (N, C_out, H', W'), H' = ⌈H/S⌉, or ⌊(H−R)/S⌋+1 with border "valid", W' likewise; with exponents, also
+          the output's, (N, H', W')
 
     Attributes:
         weight: of shape (C_out, C_in, R, R), a linear map for each window offset.
@@ -67,7 +69,7 @@ class GeneralizedConv2d(nn.Module):
         generator: torch.Generator | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
-    ):
+    ) -> None:
         super().__init__()
         require_integers(error=ArchitectureError, in_channels=in_channels)
         layer = Layer(receptive_field, stride, out_channels)
@@ -81,19 +83,22 @@ class GeneralizedConv2d(nn.Module):
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Draw weights under which products neither vanish nor explode.
+        """Draw initial weights with which products neither vanish nor explode.
 
-        With a bias: biases 1 and weights from N(0, 1/(3·R²·C_in)), so that every factor starts near 1. The factors of an
-        output are independent, with mean 1 and mean square 1 + q/(3R²), where q is the mean square of the factor's
-        patch: so E y = 1 and E y² = Π_ij (1 + q_ij/(3R²)) ≤ exp(max q/3). As exp(q/3) ≤ q at q = 1.86, mean squares
-        that start below 1.86 stay below it at any depth, in the limit of many channels, where q is its mean; and
-        y ≈ 1 + Σ_ijd weight·x passes its input on as a convolution does.
+        With a bias: biases are 1 and weights from N(0, 1/(3·R²·C_in)), so that every factor starts near 1. The factors
+        of an output are independent, with mean 1 and mean square 1 + q/(3R²), where q is the mean square of the
+        factor's patch. So E y = 1 and E y² = Π_ij (1 + q_ij/(3R²)) ≤ exp(max q/3). As exp(q/3) ≤ q at q = 1.86, mean
+        squares that start below 1.86 stay below it at any depth, in the limit of many channels, where q equals its
+        mean. Also y ≈ 1 + Σ_ijd weight·x, so the layer passes its input on as a convolution does.
 
-        Without a bias: weights from N(0, 2e^γ/C_in), γ = 0.5772…. A factor is then N(0, 2e^γ·q); log χ²₁ has mean
-        −γ − log 2, so E log|factor| = 0 at q = 1, and so is E log|y|, however many factors. (The variance 1/C_in
-        keeps E y² instead, which rare large values carry, while the typical output shrinks exponentially in R².) No
-        draw does it for all inputs: y(λx) = λ^(R²)·y(x). What depth then makes of the scale is the business of
-        `scaled_generalized_conv2d`.
+        Without a bias: weights are from N(0, 2e^γ/C_in), γ = 0.5772…. A factor is then N(0, 2e^γ·q). As log χ²₁ has
+        mean −γ − log 2, E log|factor| = 0 at q = 1, and so E log|y| = 0 for any number of factors. (The variance 1/C_in
+        would keep E y² instead, to which rare large values contribute most, while the typical output shrinks
+        exponentially in R².) No initial weights do this for all inputs, because y(λx) = λ^(R²)·y(x);
+        `scaled_generalized_conv2d` keeps the output in range where depth amplifies the scale.
+
+        Args:
+            generator: the random generator; torch's default one if left out.
         """
         if self.bias is not None:
             nn.init.ones_(self.bias)
@@ -103,10 +108,9 @@ class GeneralizedConv2d(nn.Module):
         nn.init.normal_(self.weight, std=sqrt(variance), generator=generator)
 
     def forward(self, x: Tensor, exponent: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
-        settings = {"stride": self.stride, "border": self.border}
         if exponent is None:
-            return generalized_conv2d(x, self.weight, self.bias, **settings)
-        return scaled_generalized_conv2d(x, exponent, self.weight, self.bias, **settings)
+            return generalized_conv2d(x, self.weight, self.bias, stride=self.stride, border=self.border)
+        return scaled_generalized_conv2d(x, exponent, self.weight, self.bias, stride=self.stride, border=self.border)
 
     def extra_repr(self) -> str:
         return (
@@ -120,13 +124,14 @@ class Representation(nn.Sequential):
 
         f_d(x) = σ(⟨w_d, x⟩ + b_d),   σ(z) = max(z, 0)
 
-    A patch is centred on its pixel, an even one reaching one pixel further right and down; outside the image are zeros.
+    A patch is centred on its pixel; if P is even, it reaches one pixel further to the right and down. Outside the image
+    are zeros.
 
     Args:
         in_channels: channels of the image.
         M: the number of neurons.
-        patch: the side of a patch, in pixels.
-        generator: where the weights are drawn from; torch's own generator if left out.
+        patch: P, the side of a patch in pixels.
+        generator: the random generator of the initial weights; torch's default one if left out.
 
     Shape:
         - Input: (N, C_in, H, W)
@@ -135,7 +140,7 @@ class Representation(nn.Sequential):
     Raises:
         ArchitectureError: if a number is not an integer of at least 1.
         BudgetError: if the weights need more memory than is free.
-        DataError: if the input has other channels.
+        DataError: if the input has another number of channels.
 
     Source: talk, slide "Baseline Architecture" (the first conv). Chapter: *Convolutional arithmetic circuits*.
 
@@ -143,10 +148,10 @@ class Representation(nn.Sequential):
     torch.Size([5, 4, 8, 8])
     """
 
-    def __init__(self, in_channels: int, M: int, patch: int = 1, *, generator: torch.Generator | None = None):
+    def __init__(self, in_channels: int, M: int, patch: int = 1, *, generator: torch.Generator | None = None) -> None:
         require_integers(error=ArchitectureError, in_channels=in_channels, M=M, patch=patch)
         require_room("Representation", M * (in_channels * patch**2 + 1))
-        neurons = drawn(
+        neurons = he_initialized(
             nn.Conv2d, in_channels, M, patch, padding=(patch - 1) // 2, nonlinearity="relu", generator=generator
         )
         # padding="same" would do this too, but warns about even windows
@@ -156,32 +161,34 @@ class Representation(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         _require_channels(x, self.in_channels)
-        return super().forward(x)
+        y: Tensor = super().forward(x)  # type: ignore[no-untyped-call]  # torch does not annotate it
+        return y
 
 
 class Templates(nn.Module):
-    """The representation layer by given templates: how near the patch around every pixel is to each of M patches.
+    """A representation layer of given templates: how near the patch around every pixel is to each of M templates.
 
         f_d(x) = exp(−‖x − v_d‖² / 2σ²) / Σ_e exp(−‖x − v_e‖² / 2σ²);   without σ its limit 0: [v_d is nearest to x]
 
     Without σ every patch becomes one-hot, so F = I: the network's grid tensor is that of the circuit above and, without
-    overlap, its coefficient tensor. With it F is nonsingular still (its rows are those of a Gaussian kernel's positive
-    definite matrix, divided), and 1 = Σ_d f_d is in the span. Patches are centred as `Representation`'s are.
+    overlap, its coefficient tensor. With σ, F is nonsingular too, because its rows are multiples of the rows of a
+    Gaussian kernel's positive definite matrix; and 1 = Σ_d f_d is in the span. Patches are centred as those of
+    `Representation`.
 
     Args:
-        templates: v_1..v_M, of shape (M, C_in, P, P); one pixel values (M, 1, 1, 1) make a one-hot code of pixels.
-        width: σ, or None for one-hot, whose gradient is 0; of equally near templates the first counts.
+        templates: v_1..v_M, of shape (M, C_in, P, P); for example, (M, 1, 1, 1) for M values of a grey pixel.
+        width: σ, or None for the one-hot form, in which the first of equally near templates counts and gradients are 0.
 
     Shape:
         - Input: (N, C_in, H, W)
-        - Output: (N, M, H, W); at every pixel, M numbers of at least 0 whose sum is 1
+        - Output: (N, M, H, W): at every pixel M numbers, each at least 0, whose sum is 1
 
     Attributes:
-        templates: a buffer, which does not train.
+        templates: a buffer, so training does not change it.
 
     Raises:
-        DataError: if the templates have another shape, hold NaN or infinity, or two are equal; or the input has other
-            channels.
+        DataError: if the templates have another shape, hold NaN or infinity, or two are equal; or if the input has
+            another number of channels.
         ConvacError: if the width is not above 0.
 
     Source: talk, backup slide "Measure Efficiency via Grid Tensors"; the width: Cohen, Sharir & Shashua, CVPR 2016.
@@ -194,14 +201,16 @@ class Templates(nn.Module):
              [[0., 1.]]]])
     """
 
-    def __init__(self, templates: Tensor, width: float | None = None):
+    templates: Tensor
+
+    def __init__(self, templates: Tensor, width: float | None = None) -> None:
         super().__init__()
         if templates.ndim != 4 or 0 in templates.shape or templates.shape[2] != templates.shape[3]:
             shape = tuple(templates.shape)
             raise DataError(f"templates need shape (M, C, P, P), not {shape}; give at least one square patch")
         if not templates.isfinite().all():
             raise DataError("the templates hold NaN or infinity, and every number must be finite; replace those")
-        if len(templates.unique(dim=0)) < len(templates):
+        if len(torch.unique(templates, dim=0)) < len(templates):
             raise DataError("two templates are equal, and nothing could tell them apart; give different ones")
         if width is not None and not 0 < width < inf:
             raise ConvacError(f"width must be a finite number above 0, not {width!r}; None is for one-hot")
@@ -212,11 +221,10 @@ class Templates(nn.Module):
         _require_channels(x, self.in_channels)
         M, _, patch, _ = self.templates.shape
         before, after = (patch - 1) // 2, patch // 2
-        # −½‖x − v‖² but for −½‖x‖², which is the same for every template
+        # −½‖x − v‖² without its term −½‖x‖², which is the same for every template
         bias = -self.templates.square().sum((1, 2, 3)) / 2
-        nearness = conv2d(
-            pad(x, (before, after, before, after)), self.templates, bias
-        )  # (n, C_in, H, W) -> (n, M, H, W)
+        padded = pad(x, (before, after, before, after))
+        nearness = conv2d(padded, self.templates, bias)  # (N, C_in, H, W) -> (N, M, H, W)
         if self.width is not None:
             return (nearness / self.width**2).softmax(1)
         return one_hot(nearness.argmax(1), M).movedim(-1, 1).to(x.dtype)
@@ -226,7 +234,7 @@ class Templates(nn.Module):
         return f"M={M}, in_channels={in_channels}, patch={patch}, width={self.width}"
 
 
-def _require_channels(x, channels):
+def _require_channels(x: Tensor, channels: int) -> None:
     if x.ndim != 4 or x.shape[1] != channels:
         raise DataError(
             f"the representation layer reads images of shape (N, {channels}, H, W), "
@@ -241,11 +249,12 @@ def require_room(
 
     Args:
         what: the module's class.
-        weights: how many it has.
-        device, dtype: where they are to live, and their type; torch's defaults if left out.
+        weights: their number.
+        device: their device; torch's default one if left out. Memory other than the processor's is left to torch.
+        dtype: their type; torch's default one if left out.
 
     Raises:
-        BudgetError: if they need more; memory other than the processor's is left to torch.
+        BudgetError: if they need more.
     """
     sample = torch.empty(0, device=device, dtype=dtype)
     if sample.device.type == "cpu":
@@ -254,12 +263,25 @@ def require_room(
         require_memory(weights * sample.element_size(), f"a {what} with {count} weights", smaller)
 
 
-def drawn(kind: type[nn.Module], *sizes: int, nonlinearity: str, generator: torch.Generator | None, **options):
-    """Build a torch layer whose weights are drawn from the generator: He et al.'s uniform weights, torch's usual biases.
+def he_initialized(
+    kind: type[TorchLayer],
+    *sizes: int,
+    nonlinearity: Literal["linear", "relu"],
+    generator: torch.Generator | None,
+    **options: Any,
+) -> TorchLayer:
+    """Build a torch layer with He et al.'s uniform initial weights, and torch's usual biases, from a random generator.
 
-    torch's own layers take no generator and would advance the global one, so their own draw is skipped.
+    torch's own layers take no generator and would advance the global one, so their own initialisation is skipped.
+
+    Args:
+        kind: the layer's class.
+        sizes: its positional arguments.
+        nonlinearity: what follows the layer, which sets the range of the weights.
+        generator: the random generator; torch's default one if left out.
+        options: the layer's keyword arguments.
     """
-    module = nn.utils.skip_init(kind, *sizes, **options)
+    module: TorchLayer = nn.utils.skip_init(kind, *sizes, **options)  # type: ignore[no-untyped-call]  # torch's
     nn.init.kaiming_uniform_(module.weight, nonlinearity=nonlinearity, generator=generator)
     if module.bias is not None:
         bound = module.weight[0].numel() ** -0.5

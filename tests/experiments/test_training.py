@@ -20,7 +20,7 @@ from convac_lib.data.dataset import Dataset, digits, folder
 from convac_lib.errors import ConvacError, DataError
 from convac_lib.experiments.records import Record
 from convac_lib.experiments.training import Training, train
-from convac_lib.networks.ensemble import SideBySide
+from convac_lib.networks.ensemble import Ensemble
 from convac_lib.networks.layers import Representation
 from convac_lib.networks.models import ConvAC, ConvNet
 from convac_lib.theory.circuits import generalized_convolution
@@ -184,7 +184,7 @@ def test_a_checkpoint_of_another_network_is_refused(dataset, tmp_path):
 
 def test_networks_side_by_side_learn_as_each_would_alone(dataset):
     some = few(dataset, 300)
-    together = Training(SideBySide([convnet(seed) for seed in (0, 1, 2)]), some, **SETTINGS)
+    together = Training(Ensemble([convnet(seed) for seed in (0, 1, 2)]), some, **SETTINGS)
     while not together.is_over:
         together.run_epoch()
     for seed, record in enumerate(together.records([0, 1, 2])):

@@ -1,4 +1,4 @@
-"""Networks side by side are the networks themselves: values and gradients."""
+"""An ensemble is its networks: values and gradients."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from convac_lib.architecture import Architecture, Layer, common_case
 from convac_lib.errors import ArchitectureError
-from convac_lib.networks.ensemble import SideBySide
+from convac_lib.networks.ensemble import Ensemble
 from convac_lib.networks.models import ConvNet
 
 
@@ -25,7 +25,7 @@ PLANS = [common_case(B, M=1, size=8, channels=C) for B in (1, 2, 3) for C in (1,
 def test_outputs_and_gradients_are_each_networks_own(plan, count, in_channels, seed):
     networks = networks_of(plan, count, in_channels, seed)
     x = torch.randn(4, in_channels, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-    together = SideBySide(networks)
+    together = Ensemble(networks)
     parameters = list(together.parameters())
     outputs, alone = together(x), torch.stack([network(x) for network in networks], 1)
     torch.testing.assert_close(outputs, alone)
@@ -43,14 +43,14 @@ def test_outputs_and_gradients_are_each_networks_own(plan, count, in_channels, s
 )
 def test_networks_of_several_shapes_are_refused_in_one_sentence(networks, count):
     with pytest.raises(ArchitectureError) as error:
-        SideBySide(networks)
+        Ensemble(networks)
     assert str(error.value) == (
-        f"networks side by side need one shape, and these have {count}; "
-        "give them one architecture, one number of classes and one of image channels"
+        f"the networks of an ensemble need one shape, and these have {count}; "
+        "give them one architecture, one number of classes and one number of image channels"
     )
 
 
 def test_no_network_is_refused_in_one_sentence():
     with pytest.raises(ArchitectureError) as error:
-        SideBySide([])
-    assert str(error.value) == "no network was given to set side by side; give at least one"
+        Ensemble([])
+    assert str(error.value) == "an ensemble needs at least one network, and none was given; give one"

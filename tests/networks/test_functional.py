@@ -14,12 +14,13 @@ from torch.autograd import gradcheck, gradgradcheck
 
 from convac_lib.architecture import BORDERS
 from convac_lib.errors import ArchitectureError, DataError, WeightError
-from convac_lib.networks import window_kernel as windows
+from convac_lib.networks import window_kernel as kernel
 from convac_lib.networks.functional import generalized_conv2d, scaled_generalized_conv2d
+from convac_lib.networks.window_product import window_product
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch warns of itself
 
-pieces = st.sampled_from([1, 60, 2**20]).map(lambda numbers: patch.dict(windows._PIECE, cpu=numbers))
+blocks = st.sampled_from([1, 60, 2**20]).map(lambda numbers: patch.dict(kernel._BLOCK, cpu=numbers))
 
 
 def scaled_back(x, weight, bias, **options):
@@ -84,17 +85,17 @@ def by_definition(x, weight, bias, stride, border):
 
 @both_forms
 @settings(deadline=None)
-@given(cases(largest=3, side=6), pieces)
-def test_it_is_the_slides_formula_however_the_batch_is_cut(form, case, piece):
+@given(cases(largest=3, side=6), blocks)
+def test_it_is_the_slides_formula_however_the_batch_is_cut(form, case, block):
     x, weight, bias, stride, border = case
-    with piece:
+    with block:
         assert form(x, weight, bias, stride=stride, border=border).tolist() == by_definition(*case)
 
 
 @both_forms
 @settings(deadline=None, max_examples=30)
-@given(cases(largest=1, side=3), pieces)
-def test_gradients_are_exact_where_factors_are_0(form, case, piece):
+@given(cases(largest=1, side=3), blocks)
+def test_gradients_are_exact_where_factors_are_0(form, case, block):
     """Y is linear in each single number, so that its derivative is the difference of two values: exact, no limit."""
     x, weight, bias, stride, border = case
     inputs = [tensor.requires_grad_() for tensor in (x, weight, bias) if tensor is not None]
@@ -102,7 +103,7 @@ def test_gradients_are_exact_where_factors_are_0(form, case, piece):
     def total():
         return form(x, weight, bias, stride=stride, border=border).sum()
 
-    with piece:
+    with block:
         gradients = torch.autograd.grad(total(), inputs)
     with torch.no_grad():
         before = total()
@@ -111,6 +112,24 @@ def test_gradients_are_exact_where_factors_are_0(form, case, piece):
                 tensor[index] += 1
                 assert gradient[index] == total() - before
                 tensor[index] -= 1
+
+
+@settings(deadline=None)
+@given(cases(largest=2, side=7), st.sampled_from([0, 1, 3, 4]), blocks)
+def test_the_blocked_kernel_is_the_definition(case, every, block):
+    """Value, exponents and gradients, bit for bit: integers and powers of two are exact in float64."""
+    x, weight, _, stride, _ = case
+    x, weight = x.permute(0, 2, 3, 1).requires_grad_(), weight.permute(2, 3, 1, 0).requires_grad_()
+    height, width = (-(-size // stride) for size in x.shape[1:3])
+    with block:
+        y, exponent = kernel.blocked_window_product(x, weight, stride, height, width, every)
+        direction = torch.randint(-3, 4, y.shape, generator=torch.Generator().manual_seed(0)).double()
+        gradients = torch.autograd.grad(y, (x, weight), direction)
+    expected, expected_exponent = window_product(x, weight, stride, height, width, every)
+    assert torch.equal(y, expected) and torch.equal(exponent, expected_exponent)
+    assert every or not exponent.any()
+    for gradient, other in zip(gradients, torch.autograd.grad(expected, (x, weight), direction)):
+        assert torch.equal(gradient, other)
 
 
 @pytest.mark.parametrize("border", BORDERS)

@@ -1,1 +1,1 @@
-"""How `from_torch` reads a torch model: the tracer follows one forward pass, operator by operator."""
+"""How `from_torch` reads a torch model: a tracer sees one forward pass, operator by operator."""

@@ -1,36 +1,32 @@
-"""Follow the image through one run of a torch model, operation by operation.
+"""Trace the image through one run of a torch model, operator by operator.
 
-`tracing` makes an architecture of what is found. Taught in the chapter *The overlap theorem*.
+`convac_lib.networks.tracing.network` makes an architecture of the trace. Taught in the chapter *The overlap theorem*.
 """
 
-from contextlib import suppress
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
-from math import isqrt, prod
+from typing import Any
 
-import psutil
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
-from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakIdKeyDictionary
 
 from convac_lib.architecture import Layer
-from convac_lib.budget import require_memory
-from convac_lib.errors import ArchitectureError, BudgetError
+from convac_lib.errors import ArchitectureError
 from convac_lib.networks.layers import GeneralizedConv2d, Representation, Templates
 from convac_lib.networks.models import ConvAC
-from convac_lib.networks.tracing.operators import JOINS, WHY_NOT, Effect, Map, NotMapped, effect_of, name_of
+from convac_lib.networks.tracing.effects import OperatorEffect, SpatialAxes, UnsupportedOperator
+from convac_lib.networks.tracing.operators import JOINS, WHY_NOT, effect_of, name_of
+from convac_lib.networks.tracing.running import Shape, blank_image, run_once, tensors_in
 
-_LARGE = 2**24  # numbers in an image from which on memory is looked at
 REPRESENTATIONS = (Representation, Templates)
-LEAVES = (GeneralizedConv2d, ConvAC, *REPRESENTATIONS)  # read from what they are, not from the functions that they call
+LEAVES = (GeneralizedConv2d, ConvAC, *REPRESENTATIONS)  # recognised as modules, not by the functions that they call
 
 
 @dataclass(frozen=True)
 class Step:
-    """One operation of a traced model on what it had made of the image.
+    """One operation of a traced model on a tensor that was computed from the image.
 
     Attributes:
         where: the name of the module that did it, or the model's class.
@@ -38,7 +34,7 @@ class Step:
         role: "layer", "representation", "pointwise", "join", "dense", "off the path" (a layer of a narrower branch),
             "left out" (a branch that the path cannot hold), "not mapped", or "above" something that is not mapped.
         layer: the `Layer` that it is, if it is one.
-        size: the side of what the model itself made there, if it is a layer.
+        size: the side of the model's own output there, if it is a layer.
         in_circuit: whether a ConvAC has such a step at this place.
     """
 
@@ -49,242 +45,220 @@ class Step:
     size: int | None = None
     in_circuit: bool = False
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.where}: {self.what}"
 
 
 @dataclass(frozen=True)
-class Reach:
-    """How a tensor was made of the image: the numbers of the layers' steps, and where its rows and columns run."""
+class PathState:
+    """State of the traced path at a tensor: its layers, receptive field and stride, and the axes of rows and columns.
 
-    map: Map
-    start: tuple[int, int]  # size and channels of what enters the first layer
+    Attributes:
+        spatial: the tensor's `SpatialAxes`.
+        start: the size and the channels of the first layer's input.
+        layers: the places, in the account, of the path's layers.
+        field: the total receptive field.
+        stride: the total stride.
+        lost: whether the path has ended, at an operator that is not mapped.
+    """
+
+    spatial: SpatialAxes
+    start: tuple[int, int]
     layers: tuple[int, ...] = ()
     field: int = 1
     stride: int = 1
     lost: bool = False
 
 
-class Follower(TorchFunctionMode):
-    """Follows the image: watches every call of torch's functions, and every module that is entered and left."""
+class Tracer(TorchFunctionMode):
+    """Traces the image: it sees every call of torch's functions, and every module that the run enters and leaves.
 
-    def __init__(self, model):
+    Args:
+        model: the model that will run.
+
+    Attributes:
+        steps: every `Step` so far, in order.
+        borders: the borders of the generalized convolutions among them.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.reaches = WeakIdKeyDictionary()  # of every tensor that was made of the image
-        self.steps, self.borders = [], set()
-        self.names = {module: name or type(model).__name__ for name, module in model.named_modules()}
-        self.entered = []  # the modules in which the run is, each with whether it is a leaf
+        self.steps: list[Step] = []
+        self.borders: set[str] = set()
+        # of every tensor that was computed from the image
+        self._states: MutableMapping[Tensor, PathState] = WeakIdKeyDictionary()
+        self._names = {module: name or type(model).__name__ for name, module in model.named_modules()}
+        self._entered: list[tuple[nn.Module, bool]] = []  # the modules around the call, and whether each is a leaf
 
-    def run(self, model, shape):
-        """The widest reach of the model's outputs."""
-        parameter = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
-        _require_room(model, shape, parameter)
-        image = torch.zeros(shape, dtype=parameter.dtype, device=parameter.device)
-        self.reaches[image] = Reach(Map(shape[-1], (2, 3)), start=(shape[-1], shape[1]))
-        training = {module: module.training for module in self.names}
-        hooks = [module.register_forward_pre_hook(self.enter, with_kwargs=True) for module in self.names]
-        hooks += [module.register_forward_hook(self.leave, with_kwargs=True) for module in self.names]
+    def run(self, model: nn.Module, shape: Shape) -> PathState:
+        """Run the model once on zeros, and return the state of its output with the largest total receptive field.
+
+        Args:
+            model: the model of this tracer.
+            shape: the image's, (1, C, H, H).
+
+        Raises:
+            ArchitectureError: if the model does not run on such an image, or returns no tensor.
+            BudgetError: if it needs more memory than is free.
+        """
+        image = blank_image(model, shape)
+        self._states[image] = PathState(SpatialAxes(shape[-1], (2, 3)), start=(shape[-1], shape[1]))
+        hooks = [module.register_forward_pre_hook(self._enter, with_kwargs=True) for module in self._names]
+        hooks += [module.register_forward_hook(self._leave, with_kwargs=True) for module in self._names]
         try:
-            model.eval()
-            with torch.random.fork_rng(_gpus(model)), torch.no_grad(), self:  # a lazy module draws its weights
-                outputs = _tensors(model(image))
-        except Exception as error:
-            reason = str(error).partition("\n")[0] or type(error).__name__
-            too_much = "allocate memory" in reason or "size calculation overflowed" in reason
-            if too_much or isinstance(error, MemoryError | torch.OutOfMemoryError):
-                raise BudgetError(
-                    f"the model needs more memory than is free on a batch of shape {shape}; give a smaller input size"
-                ) from error
-            if lazy := _first_lazy(model):
-                raise ArchitectureError(
-                    f"the model does not run on a batch of shape {shape}, with {lazy} not initialized: {reason}; "
-                    "give the input size as (channels, height, width), or run the model once on a batch, and then give it"
-                ) from error
-            raise ArchitectureError(
-                f"the model does not run on a batch of shape {shape}: {reason}; give the input size that it is made for"
-            ) from error
+            outputs = run_once(model, image, self)
         finally:
             for hook in hooks:
                 hook.remove()
-            for module, mode in training.items():
-                module.training = mode
         if not outputs:
             raise ArchitectureError(
                 f"{type(model).__name__} returns no tensor, and only tensors can be followed; return one"
             )
-        return max((self.reaches[tensor] for tensor in outputs), key=lambda reach: reach.field)
+        return max((self._states[tensor] for tensor in outputs), key=lambda state: state.field)
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
         kwargs = kwargs or {}
         output = function(*args, **kwargs)
-        inputs = self.made_of_image((args, kwargs))
+        inputs = self._from_image((args, kwargs))
         if function is Tensor.__setitem__:
             output = args[0]
-        if inputs and _tensors(output) and not any(leaf for _, leaf in self.entered):
-            self.follow(inputs, output, lambda: self.read(function, args, kwargs, output, inputs), name_of(function))
+        if inputs and tensors_in(output) and not any(leaf for _, leaf in self._entered):
+            self._trace(inputs, output, lambda: self._call(function, args, kwargs, output, inputs), name_of(function))
         return None if function is Tensor.__setitem__ else output
 
-    def enter(self, module, args, kwargs):
-        inputs = self.made_of_image((args, kwargs))
+    def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        inputs = self._from_image((args, kwargs))
         leaf = isinstance(module, LEAVES) and len(inputs) == 1
-        if isinstance(module, REPRESENTATIONS) and leaf and self.reaches[inputs[0]].layers:
+        if isinstance(module, REPRESENTATIONS) and leaf and self._states[inputs[0]].layers:
             leaf = False  # above a layer, it is a convolution like any other
-        self.entered.append((module, leaf))
+        self._entered.append((module, leaf))
 
-    def leave(self, module, args, kwargs, output):
-        name, (_, leaf) = type(module).__name__, self.entered[-1]
-        inputs = self.made_of_image((args, kwargs))
-        unseen = [tensor for tensor in _tensors(output) if tensor not in self.reaches]
-        if not any(outer for _, outer in self.entered[:-1]):
+    def _leave(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        name, (_, leaf) = type(module).__name__, self._entered[-1]
+        inputs = self._from_image((args, kwargs))
+        unseen = [tensor for tensor in tensors_in(output) if tensor not in self._states]
+        if not any(outer for _, outer in self._entered[:-1]):
             if leaf:
-                self.follow(inputs, output, lambda: self.read_leaf(module, output, self.reaches[inputs[0]]), name)
+                self._trace(inputs, output, lambda: self._leaf(module, output, self._states[inputs[0]]), name)
             elif inputs and unseen:
-                self.follow(inputs, unseen, _not_followed, name)
-        self.entered.pop()
+                self._trace(inputs, unseen, _not_followed, name)
+        self._entered.pop()
 
-    def made_of_image(self, values):
-        return [tensor for tensor in _tensors(values) if tensor in self.reaches]
+    def _from_image(self, values: object) -> list[Tensor]:
+        return [tensor for tensor in tensors_in(values) if tensor in self._states]
 
-    def follow(self, inputs, output, read, name):
-        """Take the steps that `read` finds, and give every output its reach."""
-        widest = max((self.reaches[tensor] for tensor in inputs), key=lambda reach: (reach.lost, reach.field))
-        reach = replace(widest, lost=True)
+    def _trace(self, inputs: list[Tensor], output: object, follow: Callable[[], PathState], name: str) -> None:
+        """Record the steps of one operator, and give every output its state."""
+        widest = max((self._states[tensor] for tensor in inputs), key=lambda state: (state.lost, state.field))
+        state = replace(widest, lost=True)
         if not widest.lost:
             try:
-                reach = read()
-            except NotMapped as reason:
-                self.step(f"{name}: {reason}", "not mapped")
+                state = follow()
+            except UnsupportedOperator as reason:
+                self._record(f"{name}: {reason}", "not mapped")
         elif name in WHY_NOT:
-            self.step(f"{name}: {WHY_NOT[name]}", "not mapped")
+            self._record(f"{name}: {WHY_NOT[name]}", "not mapped")
         else:
-            self.step(name, "above")
-        for tensor in _tensors(output):
-            self.reaches[tensor] = reach
+            self._record(name, "above")
+        for tensor in tensors_in(output):
+            self._states[tensor] = state
 
-    def step(self, what, role, **known):
-        module, _ = self.entered[-1]
-        self.steps.append(Step(self.names[module], what, role, **known))
+    def _record(
+        self, what: str, role: str, layer: Layer | None = None, size: int | None = None, in_circuit: bool = False
+    ) -> None:
+        module, _ = self._entered[-1]
+        self.steps.append(Step(self._names[module], what, role, layer, size, in_circuit))
 
-    def take(self, reach, effect: Effect):
-        """One step, and the reach above it; before the first layer, every pointwise step is the representation's."""
-        known = {"in_circuit": effect.in_circuit or (effect.role == "pointwise" and not reach.layers)}
+    def _apply(self, state: PathState, effect: OperatorEffect) -> PathState:
+        """Record one step, and return the state above it."""
+        # below the first layer, every pointwise step belongs to the representation
+        in_circuit = effect.in_circuit or (effect.role == "pointwise" and not state.layers)
+        size = effect.spatial.size if effect.layer else None
         if effect.layer:
-            known |= {"layer": effect.layer, "size": effect.map.size}
-            reach = replace(
-                reach,
-                layers=(*reach.layers, len(self.steps)),
-                field=reach.field + (effect.layer.receptive_field - 1) * reach.stride,
-                stride=reach.stride * effect.layer.stride,
+            state = replace(
+                state,
+                layers=(*state.layers, len(self.steps)),
+                field=state.field + (effect.layer.receptive_field - 1) * state.stride,
+                stride=state.stride * effect.layer.stride,
             )
-        self.step(effect.what, effect.role, **known)
-        return replace(reach, map=effect.map)
+        self._record(effect.what, effect.role, effect.layer, size, in_circuit)
+        return replace(state, spatial=effect.spatial)
 
-    def read(self, function, args, kwargs, output, inputs):
+    def _call(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        output: object,
+        inputs: list[Tensor],
+    ) -> PathState:
+        first = tensors_in(output)[0]
         if len(inputs) == 1:
-            input, reach = inputs[0], self.reaches[inputs[0]]
-            return self.take(reach, effect_of(function, args, kwargs, _tensors(output)[0], input, reach.map))
+            state = self._states[inputs[0]]
+            return self._apply(state, effect_of(function, args, kwargs, first, inputs[0], state.spatial))
         name = name_of(function)
         if name not in JOINS:
-            raise NotMapped(WHY_NOT.get(name, "it combines several things that were made of the image"))
-        return self.join(JOINS[name], inputs, _tensors(output)[0])
+            raise UnsupportedOperator(WHY_NOT.get(name, "it combines several things that were made of the image"))
+        return self._join(JOINS[name], inputs, first)
 
-    def join(self, name, inputs, output):
-        """Go on along the branch with the largest total receptive field, of those with the largest map."""
-        reaches = [self.reaches[tensor] for tensor in inputs]
-        size = max(reach.map.size for reach in reaches)
-        number = max((n for n, reach in enumerate(reaches) if reach.map.size == size), key=lambda n: reaches[n].field)
-        widest, input = reaches[number], inputs[number]
-        effect = effect_of(torch.add, (), {}, output, input, widest.map)  # checks the shape
-        self.step(name, "join")
-        for reach in reaches:
-            if reach.stride != widest.stride:
-                self.step(
-                    f"{name} with a branch of size {reach.map.size}×{reach.map.size}, total receptive field "
-                    f"{reach.field} and total stride {reach.stride}",
+    def _join(self, name: str, inputs: list[Tensor], output: Tensor) -> PathState:
+        """Follow the branch with the largest total receptive field among those with the largest map."""
+        states = [self._states[tensor] for tensor in inputs]
+        size = max(state.spatial.size for state in states)
+        largest = (number for number, state in enumerate(states) if state.spatial.size == size)
+        number = max(largest, key=lambda number: states[number].field)
+        widest = states[number]
+        effect = effect_of(torch.add, (), {}, output, inputs[number], widest.spatial)  # checks the shape
+        self._record(name, "join")
+        for state in states:
+            if state.stride != widest.stride:
+                self._record(
+                    f"{name} with a branch of size {state.spatial.size}×{state.spatial.size}, total receptive field "
+                    f"{state.field} and total stride {state.stride}",
                     "left out",
                 )
-        return replace(widest, map=effect.map)
+        return replace(widest, spatial=effect.spatial)
 
-    def read_leaf(self, module, output, reach):
+    def _leaf(self, module: nn.Module, output: Tensor, state: PathState) -> PathState:
         if isinstance(module, GeneralizedConv2d):
-            return self.generalized_convolution(module, output, reach)
-        if isinstance(module, REPRESENTATIONS):
-            return self.representation(module, reach, *output.shape[1:3])
+            return self._generalized_convolution(module, output, state)
+        if isinstance(module, ConvAC):
+            return self._circuit(module, state)
+        return self._representation(module, state, output.shape[1], output.shape[2])
+
+    def _circuit(self, module: ConvAC, state: PathState) -> PathState:
         plan = module.architecture
         if not isinstance(module.representation, nn.Identity):
-            reach = self.representation(module.representation, reach, plan.representation_channels, plan.size)
+            state = self._representation(module.representation, state, plan.representation_channels, plan.size)
         self.borders.add(plan.border)
         for number, (layer, size) in enumerate(zip(plan.layers, plan.sizes), start=1):
             words = f"generalized convolution {number}, {layer.receptive_field}×{layer.receptive_field}"
-            reach = self.take(reach, Effect(words, Map(size, (2, 3)), "layer", layer, in_circuit=True))
-        return self.take(reach, Effect("linear map", Map(1), "dense", in_circuit=True))
+            state = self._apply(state, OperatorEffect(words, SpatialAxes(size, (2, 3)), "layer", layer, True))
+        return self._apply(state, OperatorEffect("linear map", SpatialAxes(1), "dense", in_circuit=True))
 
-    def generalized_convolution(self, module, output, reach):
+    def _generalized_convolution(self, module: GeneralizedConv2d, output: Tensor, state: PathState) -> PathState:
         R = module.receptive_field
-        if reach.map != Map(reach.map.size, (2, 3)):
-            raise NotMapped("its windows do not run over the rows and columns of the image")
+        if state.spatial != SpatialAxes(state.spatial.size, (2, 3)):
+            raise UnsupportedOperator("its windows do not run over the rows and columns of the image")
         self.borders.add(module.border)
         words = f"generalized convolution {R}×{R}" + ", with bias" * (module.bias is not None)
         layer = Layer(R, module.stride, module.out_channels)
-        return self.take(reach, Effect(words, Map(output.shape[-1], (2, 3)), "layer", layer, module.bias is None))
+        spatial = SpatialAxes(output.shape[-1], (2, 3))
+        return self._apply(state, OperatorEffect(words, spatial, "layer", layer, module.bias is None))
 
-    def representation(self, module, reach, channels, size):
-        if reach.layers:
-            raise NotMapped("a representation is below every layer, and this one is above some")
+    def _representation(self, module: nn.Module, state: PathState, channels: int, size: int) -> PathState:
+        if state.layers:
+            raise UnsupportedOperator("a representation is below every layer, and this one is above some")
         words = f"{type(module).__name__}, {channels} functions of every patch; from here on, patches are counted"
-        self.step(words, "representation", in_circuit=True)
-        return replace(reach, map=Map(size, (2, 3)), start=(size, channels))
+        self._record(words, "representation", in_circuit=True)
+        return replace(state, spatial=SpatialAxes(size, (2, 3)), start=(size, channels))
 
 
-def _first_lazy(model):
-    """The name of the first parameter or buffer that has no size yet."""
-    named = chain(model.named_parameters(), model.named_buffers())
-    return next((name for name, tensor in named if is_lazy(tensor)), None)
-
-
-def _gpus(model):
-    return {p.device.index for p in model.parameters() if p.device.type == "cuda"}
-
-
-def _require_room(model, shape, parameter):
-    """Refuse an image with which the model needs more memory than is free: half as much again as its largest operation."""
-    if parameter.device.type != "cpu" or prod(shape) < _LARGE:
-        return
-    most = prod(shape)
-    if not _first_lazy(model):
-        meta = {name: tensor.to("meta") for name, tensor in chain(model.named_parameters(), model.named_buffers())}
-        for side in {shape[2], min(shape[2], 4096)}:  # one may be more than torch counts, or less than the model reads
-            sizes = _Sizes()
-            with suppress(Exception), torch.no_grad(), sizes:  # nor do models run so that look at values
-                functional_call(model, meta, torch.empty(1, shape[1], side, side, dtype=parameter.dtype, device="meta"))
-            most = max(most, sizes.most * shape[2] ** 2 // side**2)
-    needed = most * parameter.dtype.itemsize * 3 // 2
-    side = isqrt(shape[2] ** 2 * psutil.virtual_memory().available // needed)
-    what = f"{type(model).__name__} on an image of {shape[2]:,}×{shape[3]:,} pixels"
-    require_memory(needed, what, f"give an input size of at most {side:,}")
-
-
-class _Sizes(TorchFunctionMode):
-    """Finds how many numbers the arguments and the outputs of one function have at most."""
-
-    most = 0
-
-    def __torch_function__(self, function, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
-        output = function(*args, **kwargs)
-        self.most = max(self.most, sum(tensor.numel() for tensor in _tensors((args, kwargs, output))))
-        return output
-
-
-def _not_followed():
-    raise NotMapped("what it does inside could not be followed")
-
-
-def _tensors(values):
-    if isinstance(values, Tensor):
-        return [values]
-    if isinstance(values, dict):
-        values = values.values()
-    elif not isinstance(values, (tuple, list)):
-        return []
-    return [tensor for value in values for tensor in _tensors(value)]
+def _not_followed() -> PathState:
+    raise UnsupportedOperator("what it does inside could not be followed")

@@ -1,7 +1,7 @@
 """Certificates: what is issued is accepted, by a checker that stands alone; what was altered or is false is rejected.
 
-A certificate whose digest was not recomputed is rejected whatever was changed. One whose digest was is judged by its own
-claim: it is accepted if, and only if, its minor is not 0 modulo p, which another engine decides here.
+A certificate whose digest was not recomputed is rejected whatever was changed. One whose digest was recomputed is judged
+by its own claim: it is accepted if, and only if, its minor is not 0 modulo p, which another engine decides here.
 """
 
 import errno

@@ -1,9 +1,9 @@
-"""Read what a reader answers: integers, arrays, functions and words, each refused by one sentence that names it."""
+"""Read a reader's answers: integers, arrays, functions and words; a bad answer is refused in one sentence."""
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from math import isfinite
-from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -11,15 +11,15 @@ NEAR = 1e-9  # a floating-point number this close to an integer is read as the i
 
 
 class Wrong(Exception):
-    """What an answer violates: one sentence, without its full stop."""
+    """Raised for a wrong answer, with one sentence that says why, without its full stop."""
 
 
 class Unanswered(Exception):
-    """Raised where a reader's function still gives `...`."""
+    """Raised if a reader's function still returns `...`."""
 
 
 def is_open(answer: object) -> bool:
-    """Whether an answer holds `...` anywhere.
+    """Whether an answer contains `...` anywhere.
 
     >>> is_open([1, ...]), is_open({1: (2, ...)}), is_open([1, 2])
     (True, True, False)
@@ -34,7 +34,7 @@ def is_open(answer: object) -> bool:
 
 
 def shown(value: object) -> str:
-    """A value on one short line.
+    """Write a value on one short line.
 
     >>> shown(np.zeros((2, 2), int)), len(shown("x" * 100))
     ('array([[0, 0], [0, 0]])', 60)
@@ -43,17 +43,17 @@ def shown(value: object) -> str:
     return words if len(words) <= 60 else f"{words[:59]}…"
 
 
-def number(name: str, value: object) -> int | float | Fraction:
-    """A finite number: Python's, NumPy's or torch's, and no truth value."""
+def number(name: str, value: Any) -> int | float | Fraction:
+    """Read a finite number of Python, NumPy or torch; a bool is not a number."""
     plain = value.item() if getattr(value, "ndim", None) == 0 else value
     endless = isinstance(plain, float) and not isfinite(plain)
-    if isinstance(plain, bool) or not isinstance(plain, Real) or endless:
+    if isinstance(plain, bool) or not isinstance(plain, int | float | Fraction) or endless:
         raise Wrong(f"{name} should be a number, and {shown(value)} is not one")
     return plain
 
 
 def integer(name: str, value: object) -> int:
-    """An integer, or a floating-point number that is one.
+    """Read an integer, or a floating-point number that is one.
 
     >>> integer("C", np.int64(3)), integer("C", 64.0)
     (3, 64)
@@ -62,21 +62,21 @@ def integer(name: str, value: object) -> int:
     convac_lib.exercises.answers.Wrong: r should be an integer, and 5.5 is not one
     """
     try:
-        plain = number(name, value)
+        exact = Fraction(number(name, value))
     except Wrong:
-        plain = NEAR * 2
-    if abs(plain - round(plain)) > NEAR:
+        exact = Fraction(1, 2)
+    if abs(exact - round(exact)) > NEAR:
         raise Wrong(f"{name} should be an integer, and {shown(value)} is not one")
-    return round(plain)
+    return round(exact)
 
 
 def numbers(name: str, value: object, shape: tuple[int, ...], axes: str) -> np.ndarray:
-    """An array of exact numbers, of dtype object, from a list, a tuple or an array of any kind.
+    """Read an array of exact numbers, of dtype object, from a list, a tuple or an array of any kind.
 
     Args:
-        name: what to call it.
+        name: what a sentence calls the answer.
         value: the answer.
-        shape: what it must have.
+        shape: the shape that it must have.
         axes: the shape in words.
     """
     if isinstance(value, str | Mapping | set) or not isinstance(value, Iterable):
@@ -94,7 +94,7 @@ def numbers(name: str, value: object, shape: tuple[int, ...], axes: str) -> np.n
 
 
 def integers(name: str, value: object, shape: tuple[int, ...], axes: str) -> np.ndarray:
-    """An array of Python's integers, as `numbers` reads it.
+    """Read an array of Python's integers, as `numbers` does.
 
     >>> integers("u", [1, 2.0], (2,), "one for each patch").tolist()
     [1, 2]
@@ -105,7 +105,7 @@ def integers(name: str, value: object, shape: tuple[int, ...], axes: str) -> np.
 
 
 def integer_for_each(name: str, value: object, keys: Iterable[int], letter: str) -> dict[int, int]:
-    """An integer for each of these keys, from a dictionary that has them all.
+    """Read an integer for each of these keys from a dictionary that has them all.
 
     >>> integer_for_each("channels", {1: 64, 2: 3}, (1, 2), letter="B")
     {1: 64, 2: 3}
@@ -114,19 +114,19 @@ def integer_for_each(name: str, value: object, keys: Iterable[int], letter: str)
 
 
 def entries_of(name: str, value: object, keys: Iterable[int], letter: str) -> dict[int, object]:
-    """The entries of a dictionary at these keys, none of which may be missing."""
+    """Read the entries of a dictionary at these keys, none of which may be missing."""
     if not isinstance(value, Mapping):
         raise Wrong(
             f"{name} should be a dictionary such as {{{', '.join(f'{key}: …' for key in keys)}}}, not {shown(value)}"
         )
     for key in keys:
         if key not in value:
-            raise Wrong(f"{name} says nothing of {letter} = {key}")
+            raise Wrong(f"{name} has no entry for {letter} = {key}")
     return {key: value[key] for key in keys}
 
 
 def word(name: str, value: object, choices: Iterable[str]) -> str:
-    """One of these words, in capitals or not."""
+    """Read one of these words, in upper or lower case."""
     if not isinstance(value, str) or value.strip().lower() not in choices:
         options = " or ".join(repr(choice) for choice in choices)
         raise Wrong(f"{name} should be {options}, not {shown(value)}")
@@ -134,7 +134,7 @@ def word(name: str, value: object, choices: Iterable[str]) -> str:
 
 
 def call(name: str, function: object, *arguments: object) -> object:
-    """What a reader's function gives.
+    """Call a reader's function and return its result.
 
     >>> call("law", 16, 2)
     Traceback (most recent call last):
@@ -146,5 +146,5 @@ def call(name: str, function: object, *arguments: object) -> object:
     if is_open(result):
         raise Unanswered
     if result is None:
-        raise Wrong(f"{name} gives None: a function hands its result on by `return`")
+        raise Wrong(f"{name} returns None: a function passes its result on with `return`")
     return result

@@ -1,4 +1,4 @@
-"""Ask the library about an answer: `check` finds the exercise's rule, tries the answer, and says one sentence."""
+"""Check an answer: `check` finds the exercise's rule, tries the answer, and says in one sentence what it found."""
 
 import inspect
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ EXERCISES = {
     "cifar_experiments": ("seeds", "match", "count", "shuffle"),
     "conjecture": ("square", "bargain", "first-layer", "pooling"),
 }
-"""The exercises of every chapter, in its order; the module of the same name holds a rule for each."""
+"""The exercises of every chapter, in order; the module named like the chapter holds one rule per exercise."""
 
 _CHAPTER_OF = {name: chapter for chapter, names in EXERCISES.items() for name in names}
 _NOT_YET = "Not answered yet: put your answer in the place of `...`, run that cell, and then this one."
@@ -25,12 +25,12 @@ _NOT_YET = "Not answered yet: put your answer in the place of `...`, run that ce
 
 @dataclass(frozen=True)
 class Verdict:
-    """What `check` says of an answer: its truth value is whether the answer is right, its `repr` the sentence.
+    """The result of `check`: it is true if the answer is right, and its `repr` is the sentence.
 
     Attributes:
         name: the exercise.
-        right: True or False; None as long as there is no answer.
-        sentence: why.
+        right: True or False; None if there is no answer yet.
+        sentence: the reason.
     """
 
     name: str
@@ -45,11 +45,11 @@ class Verdict:
 
 
 def check(name: str, *answers: object) -> Verdict:
-    """Say whether the answers to an exercise are right, and why: nothing that a reader answers makes it raise.
+    """Say whether the answers to an exercise are right, and why; no answer makes it raise an error.
 
     Args:
-        name: the exercise, as its chapter names it.
-        answers: what the exercise asks for, in its order; `...` where there is no answer yet.
+        name: the exercise's name, from its chapter.
+        answers: what the exercise asks for, in the same order; `...` for an answer that is not given yet.
 
     Returns:
         The `Verdict`.

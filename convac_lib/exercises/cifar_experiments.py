@@ -10,7 +10,7 @@ RECORD = Path(__file__).parents[2] / "results" / "cifar10-jpeg.jsonl"
 
 
 def seeds(without: object, overlapping: object, larger: object) -> str:
-    """Three accuracies for B = 1 and three for B = 2, one a seed, and whether the gap or the spread is larger."""
+    """Three accuracies for B = 1 and three for B = 2, one per seed, and whether the gap or the spread is larger."""
     larger = word("larger", larger, ("gap", "spread"))
     runs = {}
     for name, B, answer in (("without", 1, without), ("overlapping", 2, overlapping)):
@@ -36,7 +36,7 @@ def seeds(without: object, overlapping: object, larger: object) -> str:
     )
 
 
-def _accuracy(B):
+def _accuracy(B: int) -> float:
     import torch
 
     from convac_lib.data.dataset import digits
@@ -89,9 +89,8 @@ def count(parameters: object) -> str:
         raise Wrong(f"{parameters:,} leaves out the biases, one for each of the {biases} channels and classes")
     if parameters != right:
         raise Wrong(
-            f"{parameters:,} is too {'many' if parameters > right else 'few'}: there are three convolutions "
-            "and a dense "
-            "layer, each with biases, and pooling has no parameters"
+            f"{parameters:,} is too {'many' if parameters > right else 'few'}: there are three convolutions and a "
+            "dense layer, each with biases, and pooling has no parameters"
         )
     weights = right - biases
     return f"three convolutions and the dense layer have {weights:,} weights and {biases} biases, together {right:,}"

@@ -1,4 +1,4 @@
-"""The rules of the exercises in *Is a little overlap all you need?*"""
+"""The rules of the exercises in *Is a little overlap all you need?*."""
 
 from itertools import product
 
@@ -7,14 +7,14 @@ from convac_lib.exercises.answers import Wrong, call, integer, integers, shown
 from convac_lib.theory.ranks import certify_rank
 
 
-def _placed(B1, B2, C, M=2):
+def _placed(B1: int, B2: int, C: int, M: int = 2) -> Architecture:
     """The chapter's network: windows of B₁ in layer 1 and of B₂ in layer 3, on 4×4 patches."""
-    return Architecture(4, M, [Layer(B1, 1, C), Layer(2, 2, C), Layer(B2, 1, C), Layer(2, 2, C)])
+    return Architecture(4, M, (Layer(B1, 1, C), Layer(2, 2, C), Layer(B2, 1, C), Layer(2, 2, C)))
 
 
-def _most(B1, B2, C, M=2):
+def _most(B1: int, B2: int, C: int, M: int = 2) -> int:
     """The bound of the proposition "The place of overlap"."""
-    return min(M**8, M ** (4 * (B1 - 1)) * C ** (1 if B2 == 1 else 2))
+    return min(M**8, int(M ** (4 * (B1 - 1)) * C ** (1 if B2 == 1 else 2)))
 
 
 def square(both: object, alone: object) -> str:
@@ -53,7 +53,7 @@ def bargain(at_64: object, at_256: object) -> str:
                 f"{name} should be a state of the explorer, B₁ and B₂ from 1 to 3 and C from 2 to 4, not {place}"
             )
         if (rank := certify_rank(_placed(*place)).rank) < goal:
-            raise Wrong(f"The network {place} of {name} has rank {rank}, and {goal} is asked for")
+            raise Wrong(f"The network {place} of {name} has rank {rank}, and the exercise asks for {goal}")
         reached = [
             _placed(*other).parameters
             for other in product((1, 2, 3), (1, 2, 3), (2, 3, 4))
@@ -72,7 +72,7 @@ def bargain(at_64: object, at_256: object) -> str:
 
 def first_layer(bound: object, with_2048: object, with_1024: object) -> str:
     """The proposition's bound for B = 2 in the first layer on 8×8 patches, and the ranks of two samples."""
-    network = Architecture(8, 2, [Layer(2, 1, 2)] + [Layer(2, 2, 2)] * 3)
+    network = Architecture(8, 2, (Layer(2, 1, 2), *[Layer(2, 2, 2)] * 3))
     bound, most = integer("bound", bound), 2 * 2 ** (8 * (2 - 1))  # C·M^(H(B−1))
     if bound != most:
         raise Wrong(f"The bound is C·M^(H(B−1)) with C = M = B = 2 and H = 8, which is not {bound:,}")
@@ -83,14 +83,14 @@ def first_layer(bound: object, with_2048: object, with_1024: object) -> str:
         if said != rank:
             raise Wrong(f"With rows={rows} certify_rank does not give {said:,} for this network")
     return (
-        "2,048 rows meet the bound, so the rank is 512 for almost all weights, and what 1,024 miss says nothing of "
-        "the rank"
+        "2,048 rows meet the bound, so the rank is 512 for almost all weights, and the smaller rank of 1,024 "
+        "rows says nothing about it"
     )
 
 
 def pooling(rank: object) -> str:
     """The rank of a network with 2×2 windows in layer 1 and 3×3 windows of stride 2 in layer 2."""
-    network = Architecture(4, 2, [Layer(2, 1, 2), Layer(3, 2, 2), Layer(1, 1, 2), Layer(2, 2, 2)])
+    network = Architecture(4, 2, (Layer(2, 1, 2), Layer(3, 2, 2), Layer(1, 1, 2), Layer(2, 2, 2)))
     certified, rank = certify_rank(network).rank, integer("rank", rank)
     if rank > certified:
         raise Wrong(

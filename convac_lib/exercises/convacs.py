@@ -54,8 +54,8 @@ def inside(levels: object) -> str:
             raise Wrong(
                 "levels should return a list of three arrays, a⁰ of the leaves, a¹ of the pairs and a² of the top"
             )
-        widths = [np.shape(level)[1] if np.ndim(level) == 3 else None for level in given]
-        if None in widths or max(widths) > C:
+        widths = [np.shape(level)[1] if np.ndim(level) == 3 else C + 1 for level in given]
+        if max(widths) > C:
             raise Wrong(
                 f"Every level needs three axes, (node, channel, channel below), and for {C} terms at most {C} channels"
             )

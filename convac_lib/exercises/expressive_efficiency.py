@@ -20,7 +20,7 @@ def universal(weights: object) -> str:
         target = np.random.default_rng(seed).integers(0, DEFAULT_PRIME, (2, 2, 2, 2))
         W = call("weights", weights, target.copy())
         W = integers("what weights returns", W, (8, 2, 4), "(channel, template, patch)") % DEFAULT_PRIME
-        circuit = Circuit(network, [W.astype(int).reshape(8, 2, 2, 2)], [[1] * 8], prime=DEFAULT_PRIME)
+        circuit = Circuit(network, (W.astype(int).reshape(8, 2, 2, 2),), np.ones((1, 8), int), prime=DEFAULT_PRIME)
         equal = int((circuit.grid_tensor() == target).sum())
         if equal < 16:
             raise Wrong(
@@ -73,7 +73,7 @@ def target(channels: object) -> str:
 
 
 def growth(law: object) -> str:
-    """How many channels almost every function with B = 2 and C = M asks of a network without overlap, for any M."""
+    """How many channels a network without overlap needs for almost every function with B = 2 and C = M, for any M."""
     ranks = []
     for M in (1, 2, 3):
         said = integer(f"law({M})", call("law", law, M))
@@ -89,8 +89,8 @@ def growth(law: object) -> str:
 def fair(first: object) -> str:
     """The narrowest first layer with which two layers of 2×2 windows without overlap can have rank 64."""
 
-    def opponent(channels):
-        return Architecture(4, 2, [Layer(2, 2, channels), Layer(2, 2, 64)])
+    def opponent(channels: int) -> Architecture:
+        return Architecture(4, 2, (Layer(2, 2, channels), Layer(2, 2, 64)))
 
     first = integer("first", first)
     if not 1 <= first <= 64:

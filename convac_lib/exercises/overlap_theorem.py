@@ -1,5 +1,7 @@
 """The rules of the exercises in *The overlap theorem*."""
 
+from fractions import Fraction
+
 import numpy as np
 
 from convac_lib.architecture import Architecture, Layer, common_case
@@ -15,7 +17,9 @@ def by_hand(T: object, D: object, e: object, bound: object) -> str:
     T, D, e, bound = integer("T", T), integer("D", D), integer("e", e), integer("bound", bound)
     network = common_case(B=2, M=2, size=8, channels=4)
     proved = theorem(network)
+    assert proved.layer is not None  # the theorem names its layer
     smallest = minimal_total_receptive_field(network, proved.layer, alpha=4)
+    assert smallest is not None  # at layer K the total receptive field is above H/2
     step = network.total_strides[proved.layer - 1]
     if T <= 4:
         raise Wrong(f"T = {T} sees no more than half of the 8 columns, so no window compares patches across the cut")
@@ -80,7 +84,7 @@ def three_rows(circuit: object, channels: object, rank: object) -> str:
             "The circuit has the right function, but the exercise asks for two layers of which the first overlaps"
         )
     wide, channels, rank = plan.channels[1], integer("channels", channels), integer("rank", rank)
-    fewer = Architecture(2, M, [Layer(2, 1, M - 1), Layer(2, 2, 1)])
+    fewer = Architecture(2, M, (Layer(2, 1, M - 1), Layer(2, 2, 1)))
     if channels < M:
         raise Wrong(
             f"With {M - 1} channels in layer 1 the rank is {certify_rank(fewer).rank}, and the identity has rank 9"
@@ -105,7 +109,7 @@ def false_from(first_false: object) -> str:
             raise Wrong(f"For H = {H} the answer is a B of at least 1, near the size of the image, and yours is {B}")
         most = saturation(common_case(1, 2, H)).exponent
 
-        def asks(B):
+        def asks(B: int) -> Fraction:
             return talk_formula(B, M=2).exponent
 
         if asks(B) <= most:
@@ -127,12 +131,12 @@ def where(better: object, factor: object) -> str:
     one, two = Layer(3, 1, 2), Layer(2, 2, 2)
     ranks = {
         place: certify_rank(Architecture(4, 2, layers)).rank
-        for place, layers in {"first": [one, two, two], "after": [two, one, two]}.items()
+        for place, layers in {"first": (one, two, two), "after": (two, one, two)}.items()
     }
-    if better != max(ranks, key=ranks.get):
+    if better != max(ranks, key=ranks.__getitem__):
         raise Wrong(
-            "After the first 2×2 layer each unit has squeezed four patches into two channels, so the rank is "
-            "the smaller"
+            "After the first 2×2 layer each unit has squeezed four patches into two channels, so the rank "
+            "is the smaller"
         )
     gain = ranks["first"] // ranks["after"]
     if factor != gain:

@@ -38,8 +38,8 @@ def neighbours(B: object, layer: object) -> str:
     """The least B whose neighbours in layer 5 share over 3/4, and the first layer of B = 2 that sees over 1/2."""
     B, layer, size = integer("B", B), integer("layer", layer), 32
 
-    def shared(B):
-        """What two neighbours of layer 5 have in common, and how many columns each sees."""
+    def shared(B: int) -> tuple[int, int]:
+        """How many columns two neighbours of layer 5 share, and how many each sees."""
         network = common_case(B, M=1, size=size)
         return network.total_receptive_fields[4] - network.total_strides[4], network.total_receptive_fields[4]
 
@@ -69,10 +69,10 @@ def neighbours(B: object, layer: object) -> str:
 def paths(power: object) -> str:
     """The degree of the output in the lower right patch, for B = 4 on a 4×4 image."""
     network = common_case(B=4, M=1, size=4)
-    ones = [np.ones(shape) for shape in weight_shapes(network)]
+    ones = tuple(np.ones(shape) for shape in weight_shapes(network))
     doubled = np.ones((1, 4, 4))
     doubled[0, 3, 3] = 2
-    degree = round(np.log2(Circuit(network, ones, dense=[[1.0]])(doubled)[0]))
+    degree = round(np.log2(Circuit(network, ones, dense=np.ones((1, 1)))(doubled)[0]))
     power = integer("power", power)
     if power**2 == degree:
         raise Wrong(f"{power} paths is the count in one dimension: rows and columns are chosen independently")
@@ -109,15 +109,9 @@ def ones(u: object) -> str:
     """The row u with F u = 1, in the real numbers or modulo 101."""
     u = [Fraction(entry) for entry in numbers("u", u, (3,), "one for each function")]
     if all(abs(entry - round(entry)) <= NEAR for entry in u):
-        gives = [int(F[row] @ [round(entry) % PRIME for entry in u]) % PRIME for row in range(3)]
-        words = f"({', '.join(map(str, gives))}) modulo {PRIME}, not (1, 1, 1)"
-        if gives[0] == gives[1] == gives[2] > 1:
-            words += f": divide u by {gives[0]}, which modulo {PRIME} is to multiply by {pow(gives[0], -1, PRIME)}"
+        _require_ones_modulo([round(entry) for entry in u])
     else:
-        gives = [sum(int(f) * entry for f, entry in zip(row, u)) for row in F]
-        words = f"({', '.join(f'{float(entry):.4g}' for entry in gives)}), not (1, 1, 1)"
-    if any(abs(entry - 1) > NEAR for entry in gives):
-        raise Wrong(f"F u is {words}")
+        _require_ones(u)
     exact = [entry.limit_denominator(100) for entry in u]
     row = [entry.numerator * pow(entry.denominator, -1, PRIME) % PRIME for entry in exact]
     plain = random_circuit(baseline(M=3, size=2), seed=0, prime=PRIME)
@@ -128,3 +122,19 @@ def ones(u: object) -> str:
         f"F u = (1, 1, 1), and modulo {PRIME} it is the row ({', '.join(map(str, row))}) that replicate puts at "
         "every offset"
     )
+
+
+def _require_ones_modulo(u: list[int]) -> None:
+    residues = [int(value) for value in F @ [entry % PRIME for entry in u] % PRIME]
+    if residues != [1, 1, 1]:
+        sentence = f"F u is ({', '.join(map(str, residues))}) modulo {PRIME}, not (1, 1, 1)"
+        if len(set(residues)) == 1 and residues[0]:
+            inverse = pow(residues[0], -1, PRIME)
+            sentence += f": divide u by {residues[0]}, which is to multiply it by {inverse} modulo {PRIME}"
+        raise Wrong(sentence)
+
+
+def _require_ones(u: list[Fraction]) -> None:
+    values = [sum((int(f) * entry for f, entry in zip(row, u)), Fraction()) for row in F]
+    if any(abs(value - 1) > NEAR for value in values):
+        raise Wrong(f"F u is ({', '.join(f'{float(value):.4g}' for value in values)}), not (1, 1, 1)")

@@ -16,7 +16,7 @@ def break_even(rank: object) -> str:
     """The least rank from which two factors hold more numbers than a 10×10 table."""
     rank, M = integer("rank", rank), 10
 
-    def factors(r):
+    def factors(r: int) -> int:
         return 2 * M * r
 
     if not 1 <= rank <= M:
@@ -66,12 +66,12 @@ def back(inverse: object) -> str:
 def crossing(few: object, many: object, added: object) -> str:
     """Where the table outgrows the shallow network for M = 2 and M = 16, and what the deep network gains by M."""
 
-    def outgrown(M, N):
+    def outgrown(M: int, N: int) -> bool:
         side = round(N**0.5)
-        return M**N > Architecture(side, M, [Layer(side, side, CHANNELS)]).parameters
+        return bool(M**N > Architecture(side, M, (Layer(side, side, CHANNELS),)).parameters)
 
-    for name, M, N in (("few", 2, few), ("many", 16, many)):
-        N = integer(name, N)
+    for name, M, answer in (("few", 2, few), ("many", 16, many)):
+        N = integer(name, answer)
         if N not in PATCHES:
             raise Wrong(f"{name} should be a value of the slider, {', '.join(map(str, PATCHES))}, and it is {N}")
         if not outgrown(M, N):

@@ -1,12 +1,12 @@
 """Fill a matricization fast: what depends on its rows alone, or on its columns alone, is computed once.
 
-A window that sees patches of P only has one value a row, one that sees patches of Q only has one value a column. Where
-both meet the window *straddles* the cut. The first ones to do so are products row · column, and the linear map of a
-product is a matrix product:
+A window that sees patches of P only has one value per row, and a window that sees patches of Q only has one value per
+column. A window that sees both *straddles* the cut. In the lowest layer with such windows each value is a product
+row · column, and a linear map of such products is a matrix product:
 
     Z[c', r, q] = Σ_c W[c', c] · (row[c, r] · column[c, q])
 
-Above them every pair has values of its own, computed in tiles of rows × columns that stay in cache.
+In the layers above, every pair has its own value, computed in tiles of rows × columns that stay in the cache.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from itertools import product
 import numpy as np
 
 from convac_lib.theory.circuits import Circuit
-from convac_lib.theory.parallel import available_threads, look_up, stage, workers
+from convac_lib.theory.parallel import available_threads, poll_watcher, stage, thread_pool
 from convac_lib.theory.tensors import Cut
 
 TILE = 2**17  # values of one position in one tile: rows × channels × columns
@@ -34,20 +34,20 @@ def matricization(
     threads: int | None = None,
     progress: bool = False,
 ) -> np.ndarray:
-    """Fill the chosen rows and columns of the grid tensor's matricization, each part as often as it changes.
+    """Fill the chosen rows and columns of the grid tensor's matricization, and compute every shared part once.
 
         matrix[r, q] = A(f) at (rows[r] on the patches P, columns[q] on the patches Q)
 
     Args:
-        circuit: the network, its first class.
+        circuit: the network, of which the first class is taken.
         cut: P | Q, from `make_cut`.
         rows: template numbers on P, shape (m, |P|).
         columns: template numbers on Q, shape (n, |Q|).
-        threads: how many; left out, as many as NumPy's BLAS would take.
+        threads: the number of threads; by default as many as NumPy's BLAS would use.
         progress: whether to draw a progress bar on stderr.
 
     Returns:
-        The submatrix, of shape (m, n): entry for entry what `Circuit.submatrix` finds pair by pair.
+        The submatrix, of shape (m, n), equal to what `Circuit.submatrix` computes pair by pair.
 
     Chapter: *The overlap theorem*.
 
@@ -62,7 +62,7 @@ def matricization(
     matrix = np.empty((len(rows), len(columns)), circuit.dense.dtype)
     height = max(1, TILE // (TILE_COLUMNS * channels))
 
-    def fill_rows(start):
+    def fill_rows(start: int) -> int:
         r = slice(start, start + height)
         for left in range(0, len(columns), TILE_COLUMNS):
             q = slice(left, left + TILE_COLUMNS)
@@ -70,7 +70,7 @@ def matricization(
         return len(matrix[r])
 
     threads = threads or available_threads()
-    with stage("filling rows", len(rows), "row", shown=progress) as advance, workers(threads) as pool:
+    with stage("filling rows", len(rows), "row", shown=progress) as advance, thread_pool(threads) as pool:
         top = separate(circuit, arithmetic, cut, rows, columns)
         for done in pool.map(fill_rows, range(0, len(rows), height)):
             advance(done)
@@ -78,29 +78,29 @@ def matricization(
 
 
 class Arithmetic:
-    """Sums of products over GF(p), exact in float64, on residues centred on 0; or over the reals, for p None.
+    """Sums of products over GF(p), exact in float64 on residues centred on 0, or over the real numbers.
 
     Centred residues are at most p/2, so a sum of k products stays below 2⁵³ up to p ≈ 2²⁷/√k. Up to p = 2³¹ the left
-    factors are split in two halves of 16 bits; beyond, the residues are Python's integers.
+    factors are split into two halves of 16 bits. For larger p the residues are Python's integers.
 
     Args:
         prime: p for GF(p), None for the real numbers.
-        terms: k, the products in the longest sum.
+        terms: k, the number of products in the longest sum.
     """
 
-    def __init__(self, prime: int | None, terms: int):
+    def __init__(self, prime: int | None, terms: int) -> None:
         self.prime = prime
         p = prime or 0
-        largest = p // 2 + 2  # the quotient's own rounding may leave 2 more than half of p
+        largest = p // 2 + 2  # the rounded quotient may leave up to 2 more than half of p
         self.split = terms * largest**2 + p > 2**53
         self.python = self.split and (p > 2**31 or (terms + 2) * largest * SPLIT // 2 + p > 2**53)
 
     def elements(self, array: np.ndarray) -> np.ndarray:
-        """Bring 0..p−1 into this arithmetic."""
+        """Convert 0..p−1 to the values of this arithmetic."""
         return array.astype(object) if self.python else self.centre(array.astype(np.float64))
 
     def residues(self, values: np.ndarray) -> np.ndarray:
-        """Bring this arithmetic's values back to 0..p−1."""
+        """Convert the values of this arithmetic to 0..p−1."""
         return values if self.prime is None else values + self.prime * (values < 0)
 
     def centre(self, values: np.ndarray) -> np.ndarray:
@@ -115,8 +115,10 @@ class Arithmetic:
         values -= quotient
         return values
 
-    def apply(self, operation: Callable, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """Multiply, by np.multiply or np.matmul."""
+    def apply(
+        self, operation: Callable[[np.ndarray, np.ndarray], np.ndarray], left: np.ndarray, right: np.ndarray
+    ) -> np.ndarray:
+        """Multiply by np.multiply or np.matmul."""
         if self.python or not self.split:
             return self.centre(operation(left, right))
         high = np.rint(left * (1 / SPLIT))
@@ -126,7 +128,7 @@ class Arithmetic:
         return self.centre(values)
 
     def times(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """Multiply entry by entry; the empty product costs nothing."""
+        """Multiply entry by entry; multiplying by the empty product costs nothing."""
         if left is ONE:
             return right
         return left if right is ONE else self.apply(np.multiply, left, right)
@@ -134,12 +136,12 @@ class Arithmetic:
 
 @dataclass(frozen=True, eq=False)
 class Position:
-    """The C values of one window at every row r and column q: row[:, r] · column[:, q] · Π (weight @ below)[:, r, q].
+    """The C values of one window for every row r and column q: row[:, r] · column[:, q] · Π (weight @ below)[:, r, q].
 
     Args:
-        row: (C, m), or (C, 1) if the same for every row.
-        column: (C, n), or (C, 1) if the same for every column.
-        maps: (weight, below) of every position below that straddles the cut.
+        row: (C, m), or (C, 1) if it is the same for every row.
+        column: (C, n), or (C, 1) if it is the same for every column.
+        maps: (weight, below) for every position below that straddles the cut.
     """
 
     row: np.ndarray
@@ -148,23 +150,24 @@ class Position:
 
     @property
     def straddles(self) -> bool:
+        """Whether the window sees patches on both sides of the cut."""
         return bool(self.maps) or (self.row.shape[1] > 1 and self.column.shape[1] > 1)
 
 
 def separate(circuit: Circuit, arithmetic: Arithmetic, cut: Cut, rows: np.ndarray, columns: np.ndarray) -> Position:
-    """Compute all that depends on the rows alone, or on the columns alone; return the dense layer's position."""
+    """Compute what depends on the rows alone or on the columns alone, and return the dense layer's position."""
     architecture = circuit.architecture
-    templates = arithmetic.elements(circuit.templates.T)  # (M, M): a column a template
+    assert circuit.templates is not None  # a circuit fills them in
+    templates = arithmetic.elements(circuit.templates.T)  # (M, M), one column per template
     patches = {patch: Position(templates[:, digits], ONE) for patch, digits in zip(cut.rows, rows.T)}
     patches |= {patch: Position(ONE, templates[:, digits]) for patch, digits in zip(cut.columns, columns.T)}
     below = {divmod(patch, architecture.size): position for patch, position in patches.items()}
-    for layer, size, weight in zip(architecture.layers, architecture.sizes, circuit.weights):
-        weight = arithmetic.elements(weight)
+    for layer, size, weight in zip(architecture.layers, architecture.sizes, map(arithmetic.elements, circuit.weights)):
         constant = np.full((weight.shape[-3], 1), int(architecture.border == "ones"))
         outside = Position(arithmetic.elements(constant), ONE) if architecture.border in ("ones", "zero") else None
         above = {}
         for u, v in product(range(size), repeat=2):
-            look_up()
+            poll_watcher()
             own = weight[u, v] if weight.ndim == 6 else weight  # (C', C, R, R)
             offsets = product(range(layer.receptive_field), repeat=2)
             places = ((i, j, below.get((u * layer.stride + i, v * layer.stride + j), outside)) for i, j in offsets)
@@ -175,7 +178,7 @@ def separate(circuit: Circuit, arithmetic: Arithmetic, cut: Cut, rows: np.ndarra
 
 
 def multiply(arithmetic: Arithmetic, window: list[tuple[np.ndarray, Position]]) -> Position:
-    """Π weight @ position over one window; the maps of what straddles wait for `combine`."""
+    """Multiply weight @ position over one window, and leave the positions that straddle the cut to `combine`."""
     row, column, maps = ONE, ONE, []
     for weight, position in window:
         if position.straddles:
@@ -189,20 +192,25 @@ def multiply(arithmetic: Arithmetic, window: list[tuple[np.ndarray, Position]]) 
     return Position(row, column, tuple(maps))
 
 
-def combine(arithmetic: Arithmetic, position: Position, r: slice, q: slice, known: dict) -> np.ndarray:
-    """A position's values on the tile of rows r and columns q, of shape (rows, C, columns), each found once a tile."""
+def combine(
+    arithmetic: Arithmetic, position: Position, r: slice, q: slice, known: dict[Position, np.ndarray]
+) -> np.ndarray:
+    """Compute a position's values on the tile of rows r and columns q, of shape (rows, C, columns).
+
+    `known` holds the positions that are computed already for this tile.
+    """
     if position in known:
         return known[position]
 
-    def part(factor, tile):
+    def part(factor: np.ndarray, tile: slice) -> np.ndarray:
         return factor[:, tile] if factor.shape[1] > 1 else factor
 
     values = ONE
     if not (position.row is position.column is ONE):
-        row = part(position.row, r).T.copy()  # contiguous, so that all that is made of it is
+        row = part(position.row, r).T.copy()  # C-contiguous, so that every array computed from it is too
         values = arithmetic.apply(np.multiply, row[:, :, None], part(position.column, q))
     for weight, below in position.maps:
-        look_up()
+        poll_watcher()
         if below.maps:
             mapped = arithmetic.apply(np.matmul, weight, combine(arithmetic, below, r, q, known))
         else:

@@ -1,7 +1,6 @@
-"""Check a rank certificate with nothing of the fast engine: the slide's formula in integers, and plain elimination.
+"""Check a rank certificate without the fast engine: by the slide's formula in integers, and plain elimination.
 
-What is accepted is proved, whoever wrote it: on the rows and columns listed, the circuit stated has a k×k minor that is
-not 0 modulo p. An edit with a new digest is another certificate, which stands or falls by its own claim.
+An accepted certificate is proved, whoever wrote or edited it: its circuit has a k×k minor that is not 0 modulo p.
 """
 
 from functools import reduce
@@ -11,74 +10,76 @@ from pathlib import Path
 import numpy as np
 
 from convac_lib.errors import CertificateError
-from convac_lib.theory.certificates import CACHED, THREADS, TILE, RankCertificate, load, require_checkable
+from convac_lib.theory.certificates import RankCertificate, load
+from convac_lib.theory.checker_costs import CACHED, THREADS, TILE, require_checkable
 from convac_lib.theory.circuits import Circuit
-from convac_lib.theory.parallel import stage, workers
+from convac_lib.theory.parallel import stage, thread_pool
 from convac_lib.theory.tensors import Cut
 
 
 def verify(path: str | Path, *, progress: bool = False) -> RankCertificate:
-    """Recompute a certificate's minor and return the certificate if its claim holds.
+    """Recompute a certificate's minor, and return the certificate if its claim holds.
 
         det ⟦A⟧_{P|Q}[rows, columns] ≠ 0 (mod p)   →   rank ≥ k for almost all weights
 
     Args:
-        path: a file that `RankCertificate.save` or anyone wrote.
+        path: the file of a certificate, whoever wrote it.
         progress: whether to draw progress bars on stderr.
 
     Returns:
-        The `RankCertificate`, its claim proved.
+        The `RankCertificate`, whose claim is then proved.
 
     Raises:
-        CertificateError: if the digest is not that of the rest, or the minor is 0 modulo p.
-        ConvacError: if the file is no certificate, or checking it would take too much time or memory.
+        CertificateError: if the digest does not match the content, or the minor is 0 modulo p.
+        ConvacError: if the file is not a certificate, or checking it would take too much time or memory.
 
     Chapter: *The overlap theorem*.
     """
-    certificate = require_checkable(load(path))
+    certificate = load(path)
+    require_checkable(certificate.architecture, certificate.cut, certificate.rank, "certify fewer rows")
     circuit, (cut, rows, columns), k = certificate.circuit(), certificate.parts(), certificate.rank
     minor = np.empty((k, k), np.int64)
 
-    def fill(corner):
+    def fill(corner: tuple[int, ...]) -> None:
         r, c = (slice(start, start + side) for start, side in zip(corner, TILE))
         minor[r, c] = entries(circuit, cut, rows[r], columns[c])
 
     corners = list(product(*(range(0, k, side) for side in TILE)))
-    with stage("computing entries", len(corners), "tile", shown=progress) as advance, workers(THREADS) as pool:
+    with stage("computing entries", len(corners), "tile", shown=progress) as advance, thread_pool(THREADS) as pool:
         for _ in pool.map(fill, corners):
             advance(1)
-    if not is_nonsingular(minor, circuit.prime, progress=progress):
-        raise CertificateError(f"the certificate is false: its {k}×{k} minor is 0 modulo {circuit.prime}")
+    if not is_nonsingular(minor, certificate.prime, progress=progress):
+        raise CertificateError(f"the certificate is false: its {k}×{k} minor is 0 modulo {certificate.prime}")
     return certificate
 
 
 def entries(circuit: Circuit, cut: Cut, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """The grid tensor at every row and column, (m, n): a window's values are kept as (C, m or 1, n or 1), as they vary."""
-    plan, p, templates = circuit.architecture, circuit.prime, circuit.templates.T
+    """The grid tensor at every row and column, (m, n); a window's values have the shape (C, m or 1, n or 1)."""
+    assert circuit.prime is not None and circuit.templates is not None  # `RankCertificate.circuit` gives both
+    plan, p, templates, constants = circuit.architecture, circuit.prime, circuit.templates.T, {"ones": 1, "zero": 0}
     x = {divmod(patch, plan.size): templates[:, digits, None] for patch, digits in zip(cut.rows, rows.T)}
     x |= {divmod(patch, plan.size): templates[:, None, digits] for patch, digits in zip(cut.columns, columns.T)}
     for layer, size, weight in zip(plan.layers, plan.sizes, circuit.weights):
-        y, constant = {}, np.full((weight.shape[-3], 1, 1), int(plan.border == "ones"))
-        outside = constant if plan.border in ("ones", "zero") else None
+        y, one = {}, np.ones((layer.channels, 1, 1), int)
+        outside = np.full((weight.shape[-3], 1, 1), constants[plan.border]) if plan.border in constants else None
         for u, v in product(range(size), repeat=2):
-            own, factors = weight[u, v] if weight.ndim == 6 else weight, {}  # a product for those that vary alike
+            own, factors = weight[u, v] if weight.ndim == 6 else weight, {one.shape: one}  # one product per shape
             for i, j in product(range(layer.receptive_field), repeat=2):
-                patch = x.get((u * layer.stride + i, v * layer.stride + j), outside)
-                if patch is not None:
+                if (patch := x.get((u * layer.stride + i, v * layer.stride + j), outside)) is not None:
                     z = linear(own[:, :, i, j], patch, p)
-                    factors[z.shape] = factors.get(z.shape, 1) * z % p
-            y[u, v] = reduce(lambda a, b: a * b % p, factors.values(), np.ones((layer.channels, 1, 1), int))
+                    factors[z.shape] = factors.get(z.shape, one) * z % p
+            y[u, v] = reduce(lambda a, b: a * b % p, factors.values())
         x = y
-    return linear(circuit.dense[:1], x[0, 0], p)[0]
+    return linear(circuit.dense[:1], x[0, 0], p)[0, :]
 
 
 def linear(weight: np.ndarray, x: np.ndarray, p: int) -> np.ndarray:
-    """Σ_d weight[c, d] · x[d] modulo p ≤ 2³¹: below 2⁶², and so exact in int64."""
-    return reduce(lambda total, d: (total + weight[:, d, None, None] * x[d]) % p, range(len(x)), 0)
+    """Σ_d weight[c, d] · x[d] modulo p ≤ 2³¹, exact in int64 because every term is below 2⁶²."""
+    return np.asarray(reduce(lambda total, d: (total + weight[:, d, None, None] * x[d]) % p, range(len(x)), 0))
 
 
 def is_nonsingular(matrix: np.ndarray, prime: int, *, progress: bool = False) -> bool:
-    """Whether a square matrix of residues 0..p−1, p ≤ 2³¹, is invertible modulo p; the matrix is used up.
+    """Whether a square matrix of residues 0..p−1, p ≤ 2³¹, is invertible modulo p; its entries are overwritten.
 
     >>> is_nonsingular(np.array([[0, 2], [3, 1]]), prime=7), is_nonsingular(np.array([[1, 2], [3, 6]]), prime=7)
     (True, False)
@@ -91,9 +92,8 @@ def is_nonsingular(matrix: np.ndarray, prime: int, *, progress: bool = False) ->
             matrix[:, [0, j]] = matrix[:, [j, 0]]
             factors = matrix[1:, :1] * pow(int(matrix[0, 0]), -1, prime) % prime
             pivot, matrix = matrix[0, 1:], matrix[1:, 1:]
-            few = max(1, CACHED // max(1, len(matrix)))
-            for start in range(0, len(matrix), few):
-                part = slice(start, start + few)
-                matrix[part] = (matrix[part] - factors[part] * pivot) % prime  # above −2⁶²
+            parts = matrix.size // CACHED + 1
+            for part, factor in zip(np.array_split(matrix, parts), np.array_split(factors, parts)):
+                part[:] = (part - factor * pivot) % prime  # above −2⁶²
             advance(1)
     return True

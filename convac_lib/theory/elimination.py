@@ -1,41 +1,45 @@
-"""Exact ranks over GF(p) at the speed of float64 matrix products, for NumPy arrays and torch tensors alike.
+"""Exact ranks over GF(p) at the speed of float64 matrix products, for NumPy arrays and for torch tensors.
 
-Residues are float64, centred: |a| ≤ p/2 + 2. A product of two matrices with at most `_Field.block` terms in each sum
-stays below 2⁵³, so it is exact, and one rounding brings it back. Rows are eliminated a block at a time: a window of
-`block` rows and columns is inverted on the host, and all the rest is matrix products where the matrix lives. There the
-rows of the next window come first, so that it is inverted while threads, or the accelerator, still work on the others.
+Residues are float64 and centred: |a| ≤ p/2 + 2. A product of two matrices with at most `_Field.block` terms in each sum
+stays below 2⁵³, so it is exact, and one rounding reduces it. Rows are eliminated one block at a time. The host inverts
+a window of `block` rows and columns, and everything else is matrix products on the device that holds the matrix. These
+products begin with the rows of the next window, so that the host inverts it while the threads, or the accelerator,
+still work on the other rows.
 """
 
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
 from math import ceil, isqrt
+from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace, device, is_numpy_array, to_device
-from flint import nmod_mat
 
 from convac_lib.errors import ConvacError
-from convac_lib.theory.fields import elements, require_prime
-from convac_lib.theory.parallel import available_threads, stage, workers
+from convac_lib.theory.fields import pivot_columns, require_prime, to_field
+from convac_lib.theory.parallel import available_threads, stage, thread_pool
 
+Array = Any  # a NumPy array, or a torch tensor: they share no type
 BLOCK = 512  # rows and columns of a window, if p allows
-BRANCH = 8  # a window is inverted in 8 steps, each in 8, and so on
+BRANCH = 8  # a window is inverted in 8 parts, each of them in 8, and so on
 CACHED, BUFFERED = 2**16, 2**22  # elements rounded at once in a core's cache, and multiplied at once
 
 
-def echelon(matrix: np.ndarray, prime: int, *, progress: bool = False) -> tuple[int, np.ndarray, np.ndarray]:
-    """Find as many rows and columns of an integer matrix as its rank over GF(p), whose minor is not 0 modulo p.
+def echelon(matrix: Array, prime: int, *, progress: bool = False) -> tuple[int, np.ndarray, np.ndarray]:
+    """Find the rank of an integer matrix over GF(p), with rows and columns whose minor of that size is not 0 modulo p.
 
         matrix = [P Q; R S]  with P invertible   →   rank = |P| + rank(S − R·P⁻¹·Q)
 
     Args:
         matrix: integers, of shape (m, n): a NumPy array, or a torch tensor on any device.
-        prime: p, below 2⁶³; fastest below 2²³, near half that speed up to 2³¹, and by python-flint beyond.
+        prime: p, below 2⁶³. It is fastest below 2²³ and about half as fast up to 2³¹; python-flint does the rest.
         progress: whether to draw a progress bar on stderr.
 
     Returns:
-        The rank, its row numbers and its column numbers, in the order in which they were pivots.
+        The rank, and as many row numbers and column numbers, in the order in which they were pivots.
 
     Raises:
-        ConvacError: if p is no prime, or the matrix is not two-dimensional or not of integers.
+        ConvacError: if p is not a prime below 2⁶³, or the matrix is not a two-dimensional array of integers.
 
     Chapter: *The overlap theorem*.
 
@@ -47,24 +51,28 @@ def echelon(matrix: np.ndarray, prime: int, *, progress: bool = False) -> tuple[
     of_objects = is_numpy_array(matrix) and matrix.dtype == object
     if matrix.ndim != 2 or not (of_objects or xp.isdtype(matrix.dtype, "integral")):
         raise ConvacError(
-            f"a rank over GF(p) needs a two-dimensional array of integers, not {matrix.ndim} dimensions of {matrix.dtype}"
+            "a rank over GF(p) needs a two-dimensional array of integers, "
+            f"not {matrix.ndim} dimensions of {matrix.dtype}"
         )
     if of_objects:
-        matrix = elements(matrix, prime, "the matrix")
+        matrix = to_field(matrix, prime, "the matrix")
     on_host = str(device(matrix)) == "cpu"
     if on_host:
         matrix = np.asarray(matrix)  # a tensor there shares its memory
     threads = available_threads()
-    with stage("eliminating rows", min(matrix.shape), "row", shown=progress) as advance, workers(threads) as pool:
+    with stage("eliminating rows", min(matrix.shape), "row", shown=progress) as advance, thread_pool(threads) as pool:
         if prime > 2**31:
             return _echelon_by_flint(_on_host(matrix), prime)
         return _eliminate(matrix, _Field(prime, threads, pool) if on_host and threads > 1 else _Field(prime), advance)
 
 
-def _eliminate(matrix, field, advance):
+def _eliminate(matrix: Array, field: "_Field", advance: Callable[[int], object]) -> tuple[int, np.ndarray, np.ndarray]:
+    """`echelon` for p ≤ 2³¹, block by block."""
     xp, alone = array_namespace(matrix), _Field(field.prime)
     rest = _residues(matrix, field, xp)
-    rows, columns, rank, others = *map(np.arange, rest.shape), 0, ()
+    rows, columns = map(np.arange, rest.shape)
+    rank = 0
+    others: Iterable[object] = ()  # products under way, done once they are listed
     while rank < min(len(rows), len(columns)):
         live = _nonzero_rows(rest[: field.block], slice(None), field.block)
         if len(live) < field.block:
@@ -92,22 +100,22 @@ def _eliminate(matrix, field, advance):
 class _Field:
     """GF(p) for p ≤ 2³¹, on centred residues in float64; above 2²³ a left factor is split into two digits."""
 
-    def __init__(self, prime, threads=1, pool=None):
+    def __init__(self, prime: int, threads: int = 1, pool: Executor | None = None) -> None:
         self.prime, self.base = prime, isqrt(prime) + 1 if prime > 2**23 else 0
         largest = prime / 2 + 2  # the quotient's error, below 2⁻⁵²·(2⁵³/p), can pass p/2 by 2
         digit = self.base / 2 + 2 if self.base else largest
         self.threads, self.pool = threads, pool
         self.block = int(min(BLOCK, (2**53 - (self.base + 2) * prime) // (digit * largest)))
 
-    def reduce(self, x):
-        """Bring |x| ≤ 2⁵³ − p back to |x| ≤ p/2 + 2, in place; a multiple of p becomes 0."""
+    def reduce(self, x: Array) -> None:
+        """Reduce |x| ≤ 2⁵³ − p to |x| ≤ p/2 + 2, in place; a multiple of p becomes 0."""
         x -= self.prime * (x * (1 / self.prime)).round()
 
-    def add_product(self, target, left, right):
-        """Add left·right to the target in place: (m, n) += (m, k)·(k, n), with k ≤ block; done once it is listed."""
+    def add_product(self, target: Array, left: Array, right: Array) -> Iterable[object]:
+        """Add left·right to the target in place: (m, n) += (m, k)·(k, n), k ≤ block. List the result to wait for it."""
         cached = CACHED if str(device(target)) == "cpu" else BUFFERED
 
-        def add(rows):
+        def add(rows: slice) -> None:
             part = target[rows]
             digits = [left[rows]]
             if self.base:
@@ -124,26 +132,26 @@ class _Field:
 
         return self.share(add, target, BUFFERED)
 
-    def share(self, function, x, most):
-        """Have the threads call the function on slices of x's rows, of about so many elements at most."""
+    def share(self, function: Callable[[slice], object], x: Array, most: int) -> Iterable[object]:
+        """Have the threads call the function on slices of x's rows, each of about `most` elements or fewer."""
         if self.pool and len(x) * x.shape[1] > CACHED:
             return self.pool.map(function, _slices(x, most, self.threads))
         return [function(rows) for rows in _slices(x, most)]
 
 
-def _slices(x, most, multiple=1):
-    """Slices of x's rows, alike and of about so many elements at most; a multiple of so many slices."""
+def _slices(x: Array, most: int, multiple: int = 1) -> list[slice]:
+    """Equal slices of x's rows, each of about `most` elements or fewer; their number is a multiple of `multiple`."""
     if not (size := len(x) * x.shape[1]):
         return []
     step = ceil(len(x) / (multiple * ceil(size / (most * multiple))))
     return [slice(start, start + step) for start in range(0, len(x), step)]
 
 
-def _residues(matrix, field, xp):
+def _residues(matrix: Array, field: _Field, xp: Any) -> Array:
     """The matrix as centred residues in float64."""
     residues = xp.empty(matrix.shape, dtype=xp.float64, device=device(matrix))
 
-    def convert(rows):
+    def convert(rows: slice) -> None:
         part = matrix[rows]
         if not -(2**44) < int(part.min()) <= int(part.max()) < 2**44:  # float64 would round them
             part = part % field.prime
@@ -154,16 +162,17 @@ def _residues(matrix, field, xp):
     return residues
 
 
-def _exchange(x, field):
+def _exchange(x: np.ndarray, field: _Field) -> np.ndarray:
     """Exchange rows of x with columns, in place: y = x·z becomes an equation for z_j and the y of the other rows.
 
         [P Q; R S]  →  [P⁻¹  P⁻¹·Q;  −R·P⁻¹  S − R·P⁻¹·Q]
 
     Args:
-        x: residues, shape (m, n), m ≤ block; a NumPy array.
+        x: residues, of shape (m, n), m ≤ block.
+        field: GF(p).
 
     Returns:
-        i, j: the rows and columns of P, as many as the rank of x; P⁻¹ is then x[i][:, j].
+        i and j, the rows and the columns of P, as many as the rank of x; P⁻¹ is then x[i][:, j].
     """
     step, free, pivots = -(-len(x) // BRANCH), np.ones(x.shape[1], bool), [np.empty((2, 0), np.intp)]
     if step == 1:
@@ -184,12 +193,12 @@ def _exchange(x, field):
             x[i] = exchanged
             field.add_product(x, factor, exchanged)
             free[j] = False
-            pivots.append((i, j))
+            pivots.append(np.stack([i, j]))
     return np.concatenate(pivots, axis=1)
 
 
-def _exchange_few(x, field):
-    """The same for a few rows, one by one, in int64."""
+def _exchange_few(x: np.ndarray, field: _Field) -> np.ndarray:
+    """Do the same for a few rows, one by one, in int64."""
     prime, free, pivots = field.prime, np.ones(x.shape[1], bool), []
     y = x.astype(np.int64) % prime
     for i in range(len(y)):
@@ -210,9 +219,9 @@ def _exchange_few(x, field):
     return np.array(pivots, np.intp).reshape(-1, 2).T
 
 
-def _nonzero_rows(x, columns, count):
-    """The numbers of the first rows, at most count, that are not zero in these columns."""
-    found = []
+def _nonzero_rows(x: Array, columns: slice | np.ndarray, count: int) -> np.ndarray:
+    """The numbers of the first rows, at most `count`, that are not zero in these columns."""
+    found: list[int] = []
     for start in range(0, len(x), count):
         nonzero = (x[start : start + count][:, columns] != 0).any(1)
         found.extend(start + np.flatnonzero(_on_host(nonzero)))
@@ -221,8 +230,8 @@ def _nonzero_rows(x, columns, count):
     return np.array(found[:count], np.intp)
 
 
-def _bring_to_front(chosen, x, labels):
-    """Move the chosen rows of x, and their labels, to the front in this order; few others move."""
+def _bring_to_front(chosen: np.ndarray, x: Array, labels: np.ndarray) -> None:
+    """Move the chosen rows of x, and their labels, to the front in this order, and move few others."""
     order, front = np.arange(len(x)), np.arange(len(chosen))
     order[front] = chosen
     order[np.setdiff1d(chosen, front)] = np.setdiff1d(front, chosen)
@@ -232,15 +241,11 @@ def _bring_to_front(chosen, x, labels):
         labels[moved] = labels[order[moved]]
 
 
-def _on_host(x):
+def _on_host(x: Array) -> np.ndarray:
     return np.asarray(to_device(x, "cpu"))
 
 
-def _echelon_by_flint(matrix, prime):
-    def pivots(x):
-        reduced, rank = nmod_mat(*x.shape, (x.astype(object) % prime).ravel().tolist(), prime).rref()
-        return np.array([next(j for j in range(x.shape[1]) if reduced[i, j]) for i in range(rank)], np.intp)
-
-    columns = pivots(matrix)
-    rows = pivots(matrix[:, columns].T)
+def _echelon_by_flint(matrix: np.ndarray, prime: int) -> tuple[int, np.ndarray, np.ndarray]:
+    columns = pivot_columns(matrix, prime)
+    rows = pivot_columns(matrix[:, columns].T, prime)
     return len(rows), rows, columns

@@ -1,18 +1,20 @@
-"""Long work: what a stage of it shows while it runs, and how its threads stop."""
+"""Long computations: what a stage shows while it runs, and how its threads stop."""
 
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
+from typing import Any, TypeVar
 
 import numpy as np
 import psutil
 from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
 
+T = TypeVar("T")
 BLAS = ThreadpoolController().select(user_api="blas")
 Watcher = Callable[[tuple[str, int, int] | None], object]
 _WATCHER: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
@@ -20,11 +22,11 @@ _WATCHER: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 @contextmanager
 def watched(watcher: Watcher) -> Iterator[None]:
-    """Tell a function of every step of the long work that this thread does in the body.
+    """Report every step of the long computations that this thread runs in the body to a function.
 
     Args:
-        watcher: called after every step with the stage's name, the units done and the units in all; and with None amid
-            a step, also from other threads. An error that it raises ends the work, as Ctrl-C does.
+        watcher: called after every step with the stage's name, the units done and all units, and called with None
+            during a step, possibly from other threads. An error that it raises ends the computation, as Ctrl-C does.
 
     Returns:
         A context manager.
@@ -40,37 +42,38 @@ def watched(watcher: Watcher) -> Iterator[None]:
         _WATCHER.reset(token)
 
 
-def look_up() -> None:
-    """Let the watcher end the work here, amid a step.
+def poll_watcher() -> None:
+    """Let the watcher end the computation here, during a step.
 
     >>> with watched(print):
-    ...     look_up()
+    ...     poll_watcher()
     None
     """
     if watcher := _WATCHER.get():
         watcher(None)
 
 
-class _Bar(tqdm):
-    """A progress bar that also shows the memory in which the whole process resides."""
+class _Bar(tqdm):  # type: ignore[type-arg]  # tqdm is generic in its stubs alone, not when the program runs
+    """A progress bar that also shows the resident memory of the process."""
 
     @property
-    def format_dict(self):
-        return super().format_dict | {"memory": f"{psutil.Process().memory_info().rss / 2**30:.2f} GiB"}
+    def format_dict(self) -> dict[str, Any]:
+        """What `bar_format` may name."""
+        return {**super().format_dict, "memory": f"{psutil.Process().memory_info().rss / 2**30:.2f} GiB"}
 
 
 @contextmanager
 def stage(name: str, total: int, unit: str, *, shown: bool) -> Iterator[Callable[[int], object]]:
-    """Show one stage of long work on stderr: its name, how much is done, the time it takes and the process's memory.
+    """Show one stage of a long computation on stderr: its name, its progress, its time and the process's memory.
 
     Args:
-        name: of the stage.
-        total: units to be done; all count as done at the end, unless an error ends the stage.
-        unit: what is counted.
+        name: the stage's name.
+        total: the number of units to do; at the end all count as done, unless an error ends the stage.
+        unit: what one unit is called.
         shown: whether to show anything.
 
     Returns:
-        A context manager of a function, to be told how many units more are done.
+        A context manager that gives a function; call it with the number of units done since the last call.
 
     >>> with stage("adding", 3, "number", shown=False) as advance:
     ...     for number in range(3):
@@ -88,20 +91,20 @@ def stage(name: str, total: int, unit: str, *, shown: bool) -> Iterator[Callable
                 watcher((name, done, total))
 
         yield advance
-        bar.update(bar.total - bar.n)
+        bar.update(total - done)
 
 
 def available_threads() -> int:
-    """Count the threads that NumPy's BLAS would take: one a core, or what OMP_NUM_THREADS or threadpoolctl allow.
+    """Count the threads that NumPy's BLAS would use: one per core, or what OMP_NUM_THREADS or threadpoolctl allow.
 
     >>> available_threads() >= 1
     True
     """
-    return max((library["num_threads"] for library in BLAS.info()), default=os.cpu_count())
+    return max((int(library["num_threads"]) for library in BLAS.info()), default=os.cpu_count() or 1)
 
 
 class _OneThreadOfBlas:
-    """Limit BLAS to one thread while any thread asks for it: the first to come sets the limit, the last restores it."""
+    """Limit BLAS to one thread while any thread is in the body: the first sets the limit, the last lifts it."""
 
     def __init__(self) -> None:
         self.lock, self.holders = threading.Lock(), 0
@@ -123,18 +126,18 @@ ONE_THREAD_OF_BLAS = _OneThreadOfBlas()
 
 
 class _Pool(ThreadPoolExecutor):
-    """Hands its work out uninterrupted: Ctrl-C amid one of the executor's locks would leave it shut, and hang the end."""
+    """An executor that submits its work uninterrupted: Ctrl-C while it holds a lock would make its shutdown hang."""
 
-    def submit(self, function, /, *arguments, **options):
-        return super().submit(copy_context().run, function, *arguments, **options)  # the watcher goes along
+    def submit(self, fn: Callable[..., T], /, *arguments: Any, **options: Any) -> Future[T]:
+        return super().submit(copy_context().run, fn, *arguments, **options)  # the watcher goes along
 
-    def map(self, *arguments, **options):
+    def map(self, fn: Callable[..., T], *iterables: Iterable[Any], **options: Any) -> Iterator[T]:
         if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is None:
-            return super().map(*arguments, **options)
+            return super().map(fn, *iterables, **options)
         held = []
         before = signal.signal(signal.SIGINT, lambda *interrupt: held.append(interrupt))
         try:
-            return super().map(*arguments, **options)
+            return super().map(fn, *iterables, **options)
         finally:
             signal.signal(signal.SIGINT, before)
             if held:
@@ -142,22 +145,23 @@ class _Pool(ThreadPoolExecutor):
 
 
 @contextmanager
-def workers(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Start threads that take whole parts of the work each; BLAS's own would only wait for one another.
+def thread_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Start threads that each compute whole parts, with BLAS limited to one thread, whose own threads would only wait.
 
-    An error or Ctrl-C in the body waits for the parts in hand, and drops those in the queue.
+    After an error or Ctrl-C in the body, the parts that have begun are finished and those in the queue are dropped.
 
     Args:
-        threads: how many.
+        threads: the number of threads.
 
     Returns:
-        A context manager of a `ThreadPoolExecutor`.
+        A context manager that gives a `ThreadPoolExecutor`.
 
-    >>> with workers(2) as pool:
+    >>> with thread_pool(2) as pool:
     ...     sum(pool.map(abs, [3, -4]))
     7
     """
-    np.empty(2**25 - 2**13, np.int8)  # freed at once: glibc then keeps the memory that parts free, thrice as fast
+    # Freed at once: glibc then keeps the memory that parts free instead of returning it, which is three times as fast.
+    np.empty(2**25 - 2**13, np.int8)
     with ONE_THREAD_OF_BLAS:
         pool = _Pool(threads)
         try:

@@ -1,4 +1,4 @@
-"""Universality made concrete: channels grow until a network reaches a given grid tensor exactly.
+"""Universality in practice: a network gets more channels until it equals a given grid tensor exactly.
 
 Taught in the chapter *Tensors and function spaces*.
 """
@@ -7,42 +7,41 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from flint import nmod_mat
 
 from convac_lib.architecture import Architecture
 from convac_lib.errors import ConvacError, HypothesisError
 from convac_lib.theory.circuits import Circuit, random_circuit
-from convac_lib.theory.fields import DEFAULT_PRIME, elements, require_prime
+from convac_lib.theory.fields import DEFAULT_PRIME, require_prime, solve, to_field
 from convac_lib.theory.tensors import assignments
 
-LARGEST_TARGET = 256  # entries, and so about as many channels, tried one by one: under a minute
+LARGEST_TARGET = 256  # entries; about as many channels are tried one by one, which takes under a minute
 
 
-def reach(
+def fit_grid_tensor(
     target: np.ndarray, family: Callable[[int], Architecture], *, seed: int, prime: int = DEFAULT_PRIME
 ) -> Circuit:
-    """Grow a network, channel by channel, until it equals a given grid tensor at every entry.
+    """Add channels to a network one by one until it equals a given grid tensor at every entry.
 
         Σ_c a_c · A(top channel c) = target,   solved for the dense vector a over GF(p); C = 1, 2, …
 
     The layers below the dense vector are drawn at random. This shows that the family is universal on the grid: with M^N
     channels in every layer, or one more where windows overlap, the top channels span every tensor for almost all
     weights. It does not show the least size. C random channels span C of the M^N dimensions, and a target that was not
-    made from them lies in no such span before it is the whole: even one of rank 1, for which a single well-chosen
-    channel is enough, takes M^N.
+    made from them lies in their span only when they span everything. Even a target of rank 1, for which one well-chosen
+    channel is enough, takes M^N random channels.
 
     Args:
-        target: integers, of shape (M,)*N, at most 256 of them.
-        family: from a number of channels C to the architecture that has it, ending in 1×1.
-        seed: draws the weights.
+        target: at most 256 integers, of shape (M,)*N.
+        family: a function from a number of channels C to an architecture that has C channels and ends in 1×1.
+        seed: the seed of the weights.
         prime: p.
 
     Returns:
         The first `Circuit` whose grid tensor is the target modulo p.
 
     Raises:
-        ConvacError: if the target has another shape or more entries, is not whole, or is not of the family's images; if
-            p is no prime, or the seed is not an integer of at least 0.
+        ConvacError: if the target has another shape, more entries or other values, or does not match the family's
+            patches and templates; if p is not a prime below 2⁶³, or the seed is not an integer of at least 0.
         HypothesisError: if no network with up to M^N + 1 channels reaches the target.
 
     Source: talk, backup slide "Measure Efficiency via Grid Tensors" (Universality of ConvACs).
@@ -50,11 +49,11 @@ def reach(
 
     >>> from convac_lib import common_case
     >>> target = np.random.default_rng(0).integers(0, 101, (2, 2, 2, 2))
-    >>> circuit = reach(target, lambda channels: common_case(B=2, M=2, size=2, channels=channels), seed=0)
+    >>> circuit = fit_grid_tensor(target, lambda channels: common_case(B=2, M=2, size=2, channels=channels), seed=0)
     >>> circuit.architecture.channels, bool((circuit.grid_tensor() == target).all())
     ((2, 16, 16), True)
     """
-    target = elements(target, require_prime(prime), "the target")
+    target = to_field(target, require_prime(prime), "the target")
     if len(set(target.shape)) != 1:
         raise ConvacError(
             f"a grid tensor has M entries along each of its N modes, and the target's shape is {target.shape}"
@@ -66,7 +65,7 @@ def reach(
         )
     for channels in range(1, target.size + 2):
         circuit = random_circuit(family(channels), seed=seed, prime=prime)
-        dense = _solve(_top_channels(circuit, target.shape), target.ravel(), prime)
+        dense = solve(_top_channels(circuit, target.shape).T, target.ravel(), prime)
         if dense is not None:
             return replace(circuit, dense=dense[None])
     raise HypothesisError(
@@ -75,8 +74,8 @@ def reach(
     )
 
 
-def _top_channels(circuit, shape):
-    """The last layer's channels as grid tensors, one a row: (C_L, M^N)."""
+def _top_channels(circuit: Circuit, shape: tuple[int, ...]) -> np.ndarray:
+    """The grid tensors of the last layer's channels, one per row: (C_L, M^N)."""
     M, patches = circuit.architecture.representation_channels, circuit.architecture.size**2
     if (M,) * patches != shape:
         raise ConvacError(
@@ -85,16 +84,3 @@ def _top_channels(circuit, shape):
         )
     channels = circuit.architecture.channels[-1]
     return replace(circuit, dense=np.eye(channels, dtype=int)).at_templates(assignments(M, patches))
-
-
-def _solve(vectors, target, prime):
-    """The a with a · vectors = target over GF(p), or None if the target is not in their span."""
-    augmented = np.vstack([vectors, target]).T  # (entries, vectors + 1)
-    reduced, rank = nmod_mat(*augmented.shape, augmented.ravel().tolist(), prime).rref()
-    solution = np.zeros_like(target, shape=len(vectors))
-    for i in range(rank):
-        pivot = next(j for j in range(len(vectors) + 1) if reduced[i, j])
-        if pivot == len(vectors):
-            return None
-        solution[pivot] = int(reduced[i, len(vectors)])
-    return solution

@@ -1,17 +1,16 @@
-"""The networks that the proofs are made of: the theorem's explicit weights, and replication by an overlapping network."""
+"""The networks of the proofs: the theorem's explicit weights, and replication by an overlapping network."""
 
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from flint import nmod_mat
 
 from convac_lib.architecture import Architecture, Layer
 from convac_lib.budget import require_memory
 from convac_lib.errors import HypothesisError
 from convac_lib.theory.bounds import minimal_windows, theorem
 from convac_lib.theory.circuits import Circuit, require_room, weight_shapes
-from convac_lib.theory.fields import DEFAULT_PRIME
+from convac_lib.theory.fields import DEFAULT_PRIME, pivot_columns, solve
 from convac_lib.theory.tensors import Cut, make_cut
 
 
@@ -24,10 +23,10 @@ class Witness:
     so the rows and columns that give all D^e combinations to the paired patches hold the D^e × D^e identity.
 
     Attributes:
-        circuit: the network, its weights zeros and ones.
+        circuit: the network, whose weights are zeros and ones.
         cut: left | right.
-        left, right: the e paired patches, row-major numbers.
-        D: how many templates the circuit tells apart.
+        left, right: the row-major numbers of the e paired patches.
+        D: the number of templates that the circuit tells apart.
     """
 
     circuit: Circuit
@@ -39,45 +38,46 @@ class Witness:
     @property
     def rank(self) -> int:
         """D^e, the side of the identity."""
-        return self.D ** len(self.left)
+        return int(self.D ** len(self.left))
 
     def assignments(self, templates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Place templates on the left ends of the pairs, and the same ones on the right ends; template 0 elsewhere.
+        """Place the same templates on the left and on the right patches of the pairs, and template 0 elsewhere.
 
         Args:
-            templates: numbers 0..D−1, shape (n, e): one combination a row.
+            templates: numbers 0..D−1, of shape (n, e): one combination per row.
 
         Returns:
             The identity's rows and columns of these combinations, as template numbers on P and on Q, of shapes
-            (n, |P|) and (n, |Q|), as `Circuit.submatrix` takes them.
+            (n, |P|) and (n, |Q|), for `Circuit.submatrix`.
         """
-        sides = []
-        for part, paired in ((self.cut.rows, self.left), (self.cut.columns, self.right)):
+
+        def placed(part: tuple[int, ...], paired: tuple[int, ...]) -> np.ndarray:
             side = np.zeros((len(templates), len(part)), int)
             side[:, [part.index(patch) for patch in paired]] = templates
-            sides.append(side)
-        return tuple(sides)
+            return side
+
+        return placed(self.cut.rows, self.left), placed(self.cut.columns, self.right)
 
 
 def theorem_witness(architecture: Architecture, prime: int = DEFAULT_PRIME) -> Witness:
-    """Build the theorem's explicit weights: one network that proves its bound for almost all.
+    """Build the theorem's explicit weights: one network whose rank proves the bound for almost all weights.
 
-    Windows are shrunk to the t_1, …, t_K that give T. Layers below K carry two one-hots of a window: of its top-left
-    patch (channels 0..D−1, picked at offset (0, 0)) and of its far-right patch (channels D..2D−1, picked at offset
-    (0, t_l−1)); every other offset sums to 1. Layer K asks, in channel c, whether both are c (t_K ≥ 2, since T_R⁽ᴷ⁻¹⁾ is
-    at most H/2); layer K+1, or the dense layer, adds the channels; later layers multiply 0s and 1s. Past the image's
-    right border the neutral 1 stands in for the far one-hot, and the comparison with it gives 1.
+    The windows are shrunk to the t_1, …, t_K that give T. The layers below K carry two one-hots per window: one of its
+    top-left patch (channels 0..D−1, picked at offset (0, 0)) and one of its far-right patch (channels D..2D−1, picked
+    at offset (0, t_l−1)). Every other offset sums to 1. In layer K, channel c tests whether both one-hots are c (t_K ≥
+    2, since T_R⁽ᴷ⁻¹⁾ is at most H/2). Layer K+1, or the dense layer, adds the channels, and later layers multiply 0s
+    and 1s. Beyond the image's right border the neutral 1 replaces the far one-hot, so the comparison with it gives 1.
 
     Args:
         architecture: a network that meets the hypotheses of `theorem`.
         prime: p.
 
     Returns:
-        The `Witness`, with D and e as `theorem` gives them.
+        The `Witness`, with the D and e of `theorem`.
 
     Raises:
         HypothesisError: if the theorem does not apply.
-        BudgetError: if its weights or its pairs take more memory than is free.
+        BudgetError: if the weights or the pairs take more memory than is free.
 
     Source: talk, slide "Overlapping Efficiency" (Theorem); the weights are ours. Chapter: *The overlap theorem*.
 
@@ -87,32 +87,19 @@ def theorem_witness(architecture: Architecture, prime: int = DEFAULT_PRIME) -> W
     ((0, 8), (2, 10), 4, 4)
     """
     bound = theorem(architecture)
-    D, K = bound.base, bound.layer
-    H, step = architecture.size, architecture.total_strides[K - 1]
-    windows = minimal_windows(architecture, K, H // 2)  # t_1..t_K
-    T = 1 + sum((t - 1) * step for t, step in zip(windows, (1, *architecture.total_strides)))
+    D, K, H = bound.base, bound.layer, architecture.size
+    assert K is not None  # the theorem names its layer
+    step, windows = architecture.total_strides[K - 1], minimal_windows(architecture, K, H // 2)  # t_1..t_K
+    assert windows is not None  # at layer K the total receptive field is above H/2
+    T = 1 + sum((t - 1) * stride for t, stride in zip(windows, (1, *architecture.total_strides)))
     require_room(architecture)
-    require_memory(
-        400 * bound.exponent, f"a witness of {int(bound.exponent):,} pairs of patches", "use a smaller image"
-    )
-    weights = [np.zeros(shape, int) for shape in weight_shapes(architecture)]
-    M = architecture.representation_channels
-    for number, weight in enumerate(weights, start=1):
-        ones = M if number == 1 else D if number <= K + 1 else 1  # the first channels below, whose sum is 1
-        if number > K:
-            weight[..., 0, :ones, :, :] = 1
-            continue
-        weight[..., : D if number == K else 2 * D, :ones, :, :] = 1
-        far, shift = windows[number - 1] - 1, 0 if number == 1 else D  # below layer 1 there is one one-hot, not two
-        for c in range(D):
-            for channel, offset, picked in ((c, 0, c), (c if number == K else D + c, far, shift + c)):
-                weight[..., channel, :, 0, offset] = 0
-                weight[..., channel, picked, 0, offset] = 1
+    pairs = int(bound.exponent)
+    require_memory(400 * pairs, f"a witness of {pairs:,} pairs of patches", "use a smaller image")
     dense = np.zeros((1, architecture.channels[-1]), int)
-    dense[0, : D if len(weights) == K else 1] = 1
+    dense[0, : D if len(architecture.layers) == K else 1] = 1
     corners = [row * H + column for row, column in product(range(0, H, step), range(0, H - T + 1, step))]
     return Witness(
-        Circuit(architecture, weights, dense, prime),
+        Circuit(architecture, _comparing_weights(architecture, windows, D), dense, prime),
         make_cut("left-right", H),
         left=tuple(corners),
         right=tuple(corner + T - 1 for corner in corners),
@@ -120,21 +107,42 @@ def theorem_witness(architecture: Architecture, prime: int = DEFAULT_PRIME) -> W
     )
 
 
+def _comparing_weights(architecture: Architecture, windows: tuple[int, ...], D: int) -> tuple[np.ndarray, ...]:
+    """The weights of `theorem_witness`, whose windows in the layers 1..K are shrunk to these."""
+    K = len(windows)
+    weights = tuple(np.zeros(shape, int) for shape in weight_shapes(architecture))
+    for number, weight in enumerate(weights, start=1):
+        # Every offset sums the one-hot below, in the first channels, to 1; layers 1..K replace this at two offsets.
+        below = architecture.representation_channels if number == 1 else D if number <= K + 1 else 1
+        own = 2 * D if number < K else D if number == K else 1
+        weight[..., :own, :below, :, :] = 1
+        if number > K:
+            continue
+        far, shift = windows[number - 1] - 1, 0 if number == 1 else D  # the image has one one-hot per patch, not two
+        for c in range(D):
+            for channel, offset, picked in ((c, 0, c), (c if number == K else D + c, far, shift + c)):
+                weight[..., channel, :, 0, offset] = 0
+                weight[..., channel, picked, 0, offset] = 1
+    return weights
+
+
 def replicate(circuit: Circuit, receptive_fields: tuple[int, ...]) -> Circuit:
     """Build an overlapping network that equals a non-overlapping one at every combination of templates.
 
-    The original weights stand in the first S×S offsets of every window; every extra offset is a row w with ⟨w, X⟩ = 1:
-    in layer 1 the u with F·u = 1, later a channel that is constantly 1. That is one channel more in every layer.
+    The first S×S offsets of every window hold the original weights. Every other offset holds a row w with ⟨w, X⟩ = 1:
+    in layer 1 the u with F·u = 1, and in later layers the one-hot of an extra channel that is 1 everywhere. Every layer
+    therefore has one channel more.
 
     Args:
-        circuit: a non-overlapping network over GF(p), neutral border, shared weights.
-        receptive_fields: R_l of the overlapping network's layers, at least the strides.
+        circuit: a non-overlapping network over GF(p) with a neutral border and shared weights.
+        receptive_fields: R_l of the overlapping network's layers, at least their strides.
 
     Returns:
-        The overlapping `Circuit`: same strides, same grid tensor.
+        The overlapping `Circuit`, with the same strides and the same grid tensor.
 
     Raises:
-        HypothesisError: if the circuit overlaps, is over the reals, unshared, or has another border, or F is singular.
+        HypothesisError: if the circuit overlaps, is over the real numbers, is unshared or has another border, if F is
+            singular, or if the number of receptive fields is not that of the layers.
         ArchitectureError: if a receptive field is smaller than its stride.
 
     Source: talk, slide "Overlapping Architectures Are Just As Expressive" (Claim). Chapter: *Overlaps*.
@@ -151,33 +159,31 @@ def replicate(circuit: Circuit, receptive_fields: tuple[int, ...]) -> Circuit:
         )
     if len(receptive_fields) != len(architecture.layers):
         raise HypothesisError(
-            f"{len(receptive_fields)} receptive fields for {len(architecture.layers)} layers; give one a layer"
+            f"{len(receptive_fields)} receptive fields for {len(architecture.layers)} layers; give one per layer"
         )
-    layers = [Layer(R, layer.stride, layer.channels + 1) for R, layer in zip(receptive_fields, architecture.layers)]
+    layers = tuple(
+        Layer(R, layer.stride, layer.channels + 1) for R, layer in zip(receptive_fields, architecture.layers)
+    )
     plan = Architecture(architecture.size, architecture.representation_channels, layers).require_patches_read()
-    one = _row_of_ones(circuit)
+    one = _row_of_ones(circuit.templates, p)
     weights = []
     for layer, original in zip(layers, circuit.weights):
         C, below, S, _ = original.shape
         R = layer.receptive_field
-        weight = np.broadcast_to(one[:, None, None], (C + 1, len(one), R, R)).copy()  # ⟨w, X⟩ = 1 at every offset ...
-        weight[:C, :, :S, :S] = 0  # ... but where the original looks
+        weight = np.broadcast_to(one[:, None, None], (C + 1, len(one), R, R)).copy()  # ⟨w, X⟩ = 1
+        weight[:C, :, :S, :S] = 0
         weight[:C, :below, :S, :S] = original
         weights.append(weight)
         one = np.zeros(C + 1, original.dtype)
         one[C] = 1
     dense = np.hstack([circuit.dense, np.zeros((len(circuit.dense), 1), circuit.dense.dtype)])
-    return Circuit(plan, weights, dense, p, circuit.templates)
+    return Circuit(plan, tuple(weights), dense, p, circuit.templates)
 
 
-def _row_of_ones(circuit):
-    """The u with F·u = 1: a combination of the representation that is 1 at every template."""
-    F, p = circuit.templates, circuit.prime
-    M = len(F)
-    try:
-        solved = nmod_mat(M, M, F.ravel().tolist(), p).solve(nmod_mat(M, 1, [1] * M, p))
-    except ZeroDivisionError:
-        raise HypothesisError(
-            "the template matrix F is singular modulo p; replication needs a nonsingular one"
-        ) from None
-    return np.array([int(entry) for entry in solved.entries()], F.dtype)
+def _row_of_ones(F: np.ndarray | None, p: int) -> np.ndarray:
+    """The u with F·u = 1, the combination of the representation channels that is 1 at every template."""
+    assert F is not None  # a circuit fills its templates in
+    u = solve(F, np.ones(len(F), F.dtype), p)
+    if u is None or len(pivot_columns(F, p)) < len(F):
+        raise HypothesisError("the template matrix F is singular modulo p; replication needs a nonsingular one")
+    return u

@@ -164,7 +164,7 @@ def test_verify_says_no_with_status_1_and_refuses_what_is_no_certificate_with_2(
     run(capsys, f"certify --B 1 --M 2 --size 2 --out {path}")
     path.write_text(path.read_text().replace('"rank":2', '"rank":1'))
     assert run(capsys, f"verify {path}") == (
-        1, "", "convac: the certificate was altered: its digest is not that of the rest\n",
+        1, "", "convac: the certificate was altered: its digest does not match its content\n",
     )  # fmt: skip
     path.write_text("{")
     assert run(capsys, f"verify {path}") == (

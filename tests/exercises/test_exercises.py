@@ -167,7 +167,7 @@ RIGHT = {  # answers, or a function that makes them
     "three-rows": [(equal_rows(3), 3, 9), (equal_rows(3, prime=None), 3, 9)],
     "false-from": [(first_false,)],
     "where": [("first", 64)],
-    "seeds": [lambda: three_seeds("gap"), lambda: tuple(map(torch.tensor, three_seeds("gap")[:2])) + ("gap",)],
+    "seeds": [lambda: three_seeds("gap"), lambda: (*map(torch.tensor, three_seeds("gap")[:2]), "gap")],
     "match": [({2: 16, 3: 8},)],
     "count": [(4970,)],
     "shuffle": [({1: False, 3: True},), ({1: np.False_, 3: np.True_},)],
@@ -225,7 +225,7 @@ WRONG = {
         (({1: 8, 2: 2, 3: 2},), "With B = 1 and C = 8 the rank is 8, and the target has 64."),
         (({1: 64, 2: 3, 3: 2},), "With B = 2 and C = 3 the rank is enough, but C = 2 already gives 64."),
         (({1: 64, 2: 2, 3: 1},), "With B = 3 and C = 1 the rank is 1, and the target has 64."),
-        (({1: 64, 2: 2},), "channels says nothing of B = 3."),
+        (({1: 64, 2: 2},), "channels has no entry for B = 3."),
         (
             ({1: 10**12, 2: 2, 3: 2},),
             "With B = 1 and C = 1000000000000 the rank is enough, but C = 64 already gives 64.",
@@ -361,7 +361,7 @@ WRONG = {
     "ones": [
         (
             ([1, 2, 1],),
-            "F u is (3, 3, 3) modulo 101, not (1, 1, 1): divide u by 3, which modulo 101 is to multiply by 34.",
+            "F u is (3, 3, 3) modulo 101, not (1, 1, 1): divide u by 3, which is to multiply it by 34 modulo 101.",
         ),
         (([1, 1, 1],), "F u is (2, 2, 3) modulo 101, not (1, 1, 1)."),
         (([0.3, 0.6, 0.3],), "F u is (0.9, 0.9, 0.9), not (1, 1, 1)."),
@@ -465,7 +465,7 @@ WRONG = {
         (({2: 8, 3: 8},), "B = 2 with 8 channels has 42.0%, and B = 1 with 64 has 45.5%."),
         (({2: 32, 3: 8},), "B = 2 with 32 channels is more accurate, but with 16 it is too: 51.2%."),
         (({2: 12, 3: 8},), "With B = 2 the record holds 4, 8, 16, 32, 64 channels, and not 12."),
-        (({2: 16},), "channels says nothing of B = 3."),
+        (({2: 16},), "channels has no entry for B = 3."),
     ],
     "count": [
         ((4912,), "4,912 leaves out the biases, one for each of the 58 channels and classes."),
@@ -486,7 +486,7 @@ WRONG = {
     ],
     "shuffle": [
         (({},), "notices is empty: say for B = 1 and for B = 3 whether the network notices."),
-        (({1: False},), "notices says nothing of B = 3."),
+        (({1: False},), "notices has no entry for B = 3."),
         (
             ({1: True, 3: True},),
             "A network with B = 1 gives the same outputs for 16 random images when every block is turned.",
@@ -522,7 +522,7 @@ WRONG = {
         ((4, 16), "both should be a function of M, such as lambda M: 8 * M, and 4 answers one M alone."),
     ],
     "bargain": [
-        (((1, 3, 4), (3, 1, 2)), "The network (1, 3, 4) of at_64 has rank 16, and 64 is asked for."),
+        (((1, 3, 4), (3, 1, 2)), "The network (1, 3, 4) of at_64 has rank 16, and the exercise asks for 64."),
         (((3, 1, 2), (3, 1, 2)), "The network (3, 1, 2) reaches rank 64 with 74 parameters, and one with 66 does too."),
         (
             ((2, 2, 2), (2, 2, 4)),
@@ -634,7 +634,7 @@ FUNCTIONS = ["universal", "growth", "inside", "missing", "convolution", "false-f
 def test_a_function_may_be_open_or_fail(name):
     asked = list(inspect.signature(rule_of(name)).parameters)
     assert check(name, *[opened] * len(asked)) == Verdict(name, None, NOT_YET)
-    words = f"{asked[0]} gives None: a function hands its result on by `return`."
+    words = f"{asked[0]} returns None: a function passes its result on with `return`."
     assert check(name, *[silent] * len(asked)) == Verdict(name, False, words)
     words = "Your answer cannot be tried: ZeroDivisionError: integer division or modulo by zero"
     assert check(name, *[failing] * len(asked)).sentence == words

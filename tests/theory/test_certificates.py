@@ -1,7 +1,7 @@
 """Certificates: what is issued is accepted, by a checker that stands alone; what was altered or is false is rejected.
 
-A certificate whose digest was not recomputed is rejected whatever was changed. One whose digest was is judged by its own
-claim: it is accepted if, and only if, its minor is not 0 modulo p, which another engine decides here.
+A certificate whose digest was not recomputed is rejected whatever was changed. One whose digest was recomputed is judged
+by its own claim: it is accepted if, and only if, its minor is not 0 modulo p, which another engine decides here.
 """
 
 import errno
@@ -29,7 +29,7 @@ from convac_lib.theory.certificates import LARGEST_FILE, RankCertificate, digest
 from convac_lib.theory.checker import entries, is_nonsingular, verify
 from convac_lib.theory.ranks import issue, rank_modulo
 
-ALTERED = "the certificate was altered: its digest is not that of the rest"
+ALTERED = "the certificate was altered: its digest does not match its content"
 NETWORKS = [
     (common_case(B=2, M=2, size=4), "left-right", 2**31 - 1),
     (common_case(B=3, M=2, size=4), "interleaved", 8388593),
@@ -81,7 +81,7 @@ def test_what_is_issued_is_accepted(number, tmp_path):
 
 
 def test_the_checker_imports_nothing_of_the_fast_engine():
-    engine = [f"convac_lib.theory.{name}" for name in ("elimination", "filling", "ranks")]
+    engine = [f"convac_lib.theory.{name}" for name in ("elimination", "assembly", "ranks")]
     command = f"import sys, convac_lib.theory.checker; assert not set({engine}) & set(sys.modules)"
     root = Path(__file__).resolve().parents[2]
     subprocess.run([sys.executable, "-c", command], cwd=root, check=True)
@@ -286,7 +286,7 @@ def test_what_is_no_file_is_refused(tmp_path):
 
 def test_a_certificate_states_only_what_it_can():
     network = baseline(M=2, size=2)
-    plain = "a certificate states one-hot templates and a prime of at most 2^31; use those"
+    plain = "a certificate holds one-hot templates and a prime of at most 2^31; use those"
     circuit = random_circuit(network, seed=0, prime=7)
     for other, sentence in [
         (random_circuit(network, seed=0, prime=2**61 - 1), plain),

@@ -11,7 +11,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from convac_lib.architecture import common_case
-from convac_lib.theory.parallel import available_threads, stage, watched, workers
+from convac_lib.theory.parallel import available_threads, stage, thread_pool, watched
 from convac_lib.theory.ranks import certify_rank
 
 STAGE = """
@@ -99,8 +99,8 @@ def test_a_watcher_ends_a_step_in_a_thread_of_the_work():
 def test_work_in_two_threads_leaves_blas_as_it_was():
     with threadpool_limits(2, user_api="blas"):
         before = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
-        with workers(1):
-            second = workers(1)
+        with thread_pool(1):
+            second = thread_pool(1)
             second.__enter__()
         assert available_threads() == 1  # the second is not done
         second.__exit__(None, None, None)
@@ -119,7 +119,7 @@ def test_an_interrupt_drops_what_no_thread_has_begun(threads):
         while not (len(parts) == 100 and parts[-1].cancelled()) and time.monotonic() < patience:
             time.sleep(0.001)
 
-    with pytest.raises(KeyboardInterrupt), workers(threads) as pool:
+    with pytest.raises(KeyboardInterrupt), thread_pool(threads) as pool:
         parts.extend(pool.submit(part, number) for number in range(100))
         raise KeyboardInterrupt
     assert begun == sorted(begun)
@@ -137,7 +137,7 @@ def test_the_workers_share_the_threads_of_blas():
         pytest.skip("this NumPy's BLAS is one whose threads threadpoolctl does not know")
     with threadpool_limits(2, user_api="blas"):
         assert blas_threads() == {2} == {available_threads()}
-        with workers(available_threads()):
+        with thread_pool(available_threads()):
             assert blas_threads() == {1}
         assert blas_threads() == {2}
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from convac_lib import Architecture, Circuit, Layer, baseline, common_case, random_circuit, rank_modulo
 from convac_lib.errors import ConvacError, HypothesisError, WeightError
 from convac_lib.theory.fields import DEFAULT_PRIME
-from convac_lib.theory.universality import reach
+from convac_lib.theory.universality import fit_grid_tensor
 
 P = DEFAULT_PRIME
 
@@ -49,7 +49,7 @@ def tops(circuit):
 def test_a_random_target_is_reached_exactly_with_a_channel_an_entry(case, seed):
     M, size, family = case
     target = np.random.default_rng(seed + 1).integers(0, P, (M,) * size**2)
-    circuit = reach(target, family, seed=seed)
+    circuit = fit_grid_tensor(target, family, seed=seed)
     assert np.array_equal(circuit.grid_tensor(), target)
     assert circuit.architecture == family(target.size)
     drawn = random_circuit(circuit.architecture, seed=seed, prime=P)
@@ -61,7 +61,7 @@ def test_a_random_target_is_reached_exactly_with_a_channel_an_entry(case, seed):
 def test_growth_stops_at_the_first_network_whose_channels_span_the_target(case, channels, seed):
     _, _, family = case
     target = random_circuit(family(channels), seed=seed, prime=P).grid_tensor()  # in the span of so many at the latest
-    circuit = reach(target, family, seed=seed)
+    circuit = fit_grid_tensor(target, family, seed=seed)
     assert np.array_equal(circuit.grid_tensor(), target)
     reached = circuit.architecture.channels[-1]
     assert reached == min(channels, target.size)
@@ -77,24 +77,24 @@ def test_a_target_of_one_product_takes_as_many_random_channels_as_any(family):
     for vector in vectors:
         target = np.multiply.outer(target, vector) % P
     assert rank_modulo(target.reshape(4, 4)) == 1
-    assert reach(target, family, seed=0).architecture.channels[-1] == 16
+    assert fit_grid_tensor(target, family, seed=0).architecture.channels[-1] == 16
 
 
 def test_of_three_templates_and_four_patches():
     target = np.random.default_rng(1).integers(0, P, (3, 3, 3, 3))
     for family in (shallow(3, 2), lambda channels: common_case(2, 3, 2, channels)):
-        circuit = reach(target, family, seed=0)
+        circuit = fit_grid_tensor(target, family, seed=0)
         assert circuit.architecture.channels[-1] == 81 and np.array_equal(circuit.grid_tensor(), target)
 
 
 def test_the_target_is_reached_modulo_p():
     target = np.array([-3, 200, 7])
-    circuit = reach(target, shallow(3, 1), seed=0, prime=101)
+    circuit = fit_grid_tensor(target, shallow(3, 1), seed=0, prime=101)
     assert circuit.prime == 101 and circuit.grid_tensor().tolist() == [98, 99, 7]
 
 
 def test_nothing_is_reached_by_a_single_channel():
-    circuit = reach(np.zeros((2, 2, 2, 2), int), shallow(2, 2), seed=0)
+    circuit = fit_grid_tensor(np.zeros((2, 2, 2, 2), int), shallow(2, 2), seed=0)
     assert circuit.architecture.channels == (2, 1) and not circuit.grid_tensor().any()
 
 
@@ -108,26 +108,26 @@ UNREACHED = (
 @pytest.mark.parametrize(
     ("ask", "kind", "sentence"),
     [
-        (lambda: reach(TARGET, lambda C: baseline(2, 2, 15), seed=0), HypothesisError, UNREACHED),
-        (lambda: reach(TARGET, lambda C: Architecture(2, 2, [Layer(2, 2, 1), Layer(1, 1, C)]), seed=0),
+        (lambda: fit_grid_tensor(TARGET, lambda C: baseline(2, 2, 15), seed=0), HypothesisError, UNREACHED),
+        (lambda: fit_grid_tensor(TARGET, lambda C: Architecture(2, 2, [Layer(2, 2, 1), Layer(1, 1, C)]), seed=0),
          HypothesisError, UNREACHED),
-        (lambda: reach(TARGET, lambda C: Architecture(2, 2, [Layer(1, 1, C)]), seed=0),
+        (lambda: fit_grid_tensor(TARGET, lambda C: Architecture(2, 2, [Layer(1, 1, C)]), seed=0),
          ConvacError, "the network ends in 2×2, and the dense layer needs 1×1: add layers whose strides multiply to 2"),
-        (lambda: reach(TARGET, lambda C: baseline(3, 2, C), seed=0), ConvacError,
+        (lambda: fit_grid_tensor(TARGET, lambda C: baseline(3, 2, C), seed=0), ConvacError,
          "the target has 4 modes of 2, and the family's networks read 4 patches of 3 templates; they must agree"),
-        (lambda: reach(TARGET, lambda C: baseline(2, 4, C), seed=0), ConvacError,
+        (lambda: fit_grid_tensor(TARGET, lambda C: baseline(2, 4, C), seed=0), ConvacError,
          "the target has 4 modes of 2, and the family's networks read 16 patches of 2 templates; they must agree"),
-        (lambda: reach(np.zeros((2, 3), int), shallow(2, 2), seed=0), ConvacError,
+        (lambda: fit_grid_tensor(np.zeros((2, 3), int), shallow(2, 2), seed=0), ConvacError,
          "a grid tensor has M entries along each of its N modes, and the target's shape is (2, 3)"),
-        (lambda: reach(np.int64(3), shallow(1, 1), seed=0), ConvacError,
+        (lambda: fit_grid_tensor(np.int64(3), shallow(1, 1), seed=0), ConvacError,
          "a grid tensor has M entries along each of its N modes, and the target's shape is ()"),
-        (lambda: reach(np.zeros((5,) * 4, int), shallow(5, 2), seed=0), ConvacError,
+        (lambda: fit_grid_tensor(np.zeros((5,) * 4, int), shallow(5, 2), seed=0), ConvacError,
          "a target of 625 entries takes about as many channels, and the limit is 256; use a smaller M or N"),
-        (lambda: reach(TARGET / 2, shallow(2, 2), seed=0), WeightError,
+        (lambda: fit_grid_tensor(TARGET / 2, shallow(2, 2), seed=0), WeightError,
          "the target must hold integers to be taken modulo 2147483647, not float64"),
-        (lambda: reach(TARGET, shallow(2, 2), seed=0, prime=4), ConvacError,
+        (lambda: fit_grid_tensor(TARGET, shallow(2, 2), seed=0, prime=4), ConvacError,
          "4 is not a prime below 2**63; use for example 2147483647"),
-        (lambda: reach(TARGET, shallow(2, 2), seed=-1), ConvacError,
+        (lambda: fit_grid_tensor(TARGET, shallow(2, 2), seed=-1), ConvacError,
          "seed must be an integer of at least 0, not -1"),
     ],
 )  # fmt: skip

@@ -185,7 +185,7 @@ PLAIN_CIRCUIT = random_circuit(baseline(M=2, size=4), seed=0, prime=P)
         (random_circuit(baseline(2, 2), seed=0), (3,), HypothesisError, NOT_PLAIN),
         (random_circuit(replace(baseline(2, 2), shared=False), seed=0, prime=P), (3,), HypothesisError, NOT_PLAIN),
         (random_circuit(Architecture(2, 2, [Layer(2, 2, 2)], "ones"), seed=0, prime=P), (3,), HypothesisError, NOT_PLAIN),
-        (PLAIN_CIRCUIT, (3,), HypothesisError, "1 receptive fields for 2 layers; give one a layer"),
+        (PLAIN_CIRCUIT, (3,), HypothesisError, "1 receptive fields for 2 layers; give one per layer"),
         (Circuit(baseline(2, 4), PLAIN_CIRCUIT.weights, PLAIN_CIRCUIT.dense, P, np.ones((2, 2), int)), (3, 3),
          HypothesisError, "the template matrix F is singular modulo p; replication needs a nonsingular one"),
         (PLAIN_CIRCUIT, (3, 1), ArchitectureError,

@@ -27,7 +27,7 @@ from convac_lib.budget import require_memory
 from convac_lib.checks import require_integers
 from convac_lib.data.dataset import Dataset, remedy_of
 from convac_lib.errors import ArchitectureError, BudgetError, ConvacError, DataError
-from convac_lib.experiments.records import Record, append_records, question_of, read_records
+from convac_lib.experiments.records import Record, append_records, run_key, read_records
 from convac_lib.experiments.training import (
     EVALUATION_BATCH,
     INTO,
@@ -96,7 +96,7 @@ class Point:
         return _architecture(self.B, self.channels, size)
 
     def question(self, dataset: Dataset) -> tuple:
-        """What a record that answers this point says it was asked, as `records.question_of` does."""
+        """What a record that answers this point says it was asked, as `records.run_key` does."""
         asked = self.augment, self.epochs, self.batch_size, self.learning_rate, 0, self.seed, self.precision
         return "ConvNet", self.architecture(dataset.train_images.shape[-1]), dataset.digest, *asked
 
@@ -177,7 +177,7 @@ def sweep(
             append_records(out, records)
             checkpoint_of(job, dataset, f"{out}.checkpoints").unlink(missing_ok=True)
             bar.update(len(job))
-    return [record for record in read_records(out) if question_of(record) in questions]
+    return [record for record in read_records(out) if run_key(record) in questions]
 
 
 def shapes_of(dataset: Dataset) -> tuple[torch.Size, torch.Size]:
@@ -219,7 +219,7 @@ def jobs_of(points: list[Point], dataset: Dataset, out: str | Path) -> list[list
         raise ConvacError("a sweep needs at least one point, and none was given")
     _require_common_case(dataset)
     require_writable(out)
-    answered = {question_of(record) for record in read_records(out)}
+    answered = {run_key(record) for record in read_records(out)}
     missing = {question: point for point in points if (question := point.question(dataset)) not in answered}
     jobs = []
     for (alone, _), group in groupby(sorted(missing.values(), key=_unseeded), key=_unseeded):

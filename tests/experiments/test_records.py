@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from convac_lib.architecture import common_case
 from convac_lib.errors import DataError
-from convac_lib.experiments.records import Record, append_records, question_of, read_records
+from convac_lib.experiments.records import Record, append_records, run_key, read_records
 from convac_lib.files import results_path
 from convac_lib.networks.models import ConvNet
 
@@ -58,8 +58,8 @@ def test_a_question_is_answered_once(tmp_path):
 
 @pytest.mark.parametrize("change", [{"epochs": 3}, {"digest": "cd"}, {"weights_seed": 1}, {"augment": "colour"}])
 def test_another_setting_is_another_question_and_another_outcome_is_not(change):
-    assert question_of(record(**change)) != question_of(record())
-    assert question_of(record(loss=9.0, seconds=3.0, device="another", test_accuracy=0.1)) == question_of(record())
+    assert run_key(record(**change)) != run_key(record())
+    assert run_key(record(loss=9.0, seconds=3.0, device="another", test_accuracy=0.1)) == run_key(record())
 
 
 def test_a_line_torn_anywhere_is_dropped_and_its_record_can_be_written_again(tmp_path):
@@ -253,7 +253,7 @@ def test_the_committed_records_are_of_networks_as_they_say(path):
     """Weights are counted by building the network, accuracies are whole images, and no question is answered twice."""
     records, digits = read_records(path), path.name.startswith("digits")
     in_channels, test_images = (1, 360) if digits else (3, 10_000)
-    assert len({question_of(record) for record in records}) == len(records) > 0
+    assert len({run_key(record) for record in records}) == len(records) > 0
     for record in records:
         network = ConvNet(record.architecture, classes=10, in_channels=in_channels)
         assert record.parameters == sum(weights.numel() for weights in network.parameters())

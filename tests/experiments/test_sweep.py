@@ -20,7 +20,7 @@ from convac_lib.__main__ import main
 from convac_lib.data.dataset import Dataset
 from convac_lib.errors import ArchitectureError, BudgetError, ConvacError, DataError
 from convac_lib.experiments.dask_workers import require_workers, workers
-from convac_lib.experiments.records import question_of, read_records
+from convac_lib.experiments.records import run_key, read_records
 from convac_lib.experiments.sweep import (
     TOGETHER,
     Point,
@@ -73,7 +73,7 @@ def test_points_that_are_there_are_not_trained_again_and_the_longest_come_first(
         [(1, 12, 0)], [(1, 2, 0)],
         [(3, 12, 0)], [(3, 12, 1)], [(3, 2, 0), (3, 2, 1)], [(1, 12, 1)], [(1, 2, 1)],
     ]  # fmt: skip
-    assert {question_of(record) for record in records} == {point.question(dataset) for point in points}
+    assert {run_key(record) for record in records} == {point.question(dataset) for point in points}
     assert records == read_records(out) and len(records) == 8
     assert [record.side_by_side for record in records if record.architecture.layers[0].channels == 12] == [1] * 4
     assert not any((tmp_path / "a.jsonl.checkpoints").iterdir())
@@ -82,7 +82,7 @@ def test_points_that_are_there_are_not_trained_again_and_the_longest_come_first(
 def test_every_setting_of_a_point_reaches_its_record(dataset, tmp_path):
     point = Point(2, 4, 7, augment="none", epochs=1, batch_size=30, learning_rate=0.01, precision="bfloat16")
     (record,) = sweep([point], dataset, tmp_path / "a.jsonl", progress=False)
-    assert question_of(record) == point.question(dataset)
+    assert run_key(record) == point.question(dataset)
     assert (record.weights_seed, record.augment, record.epochs, record.batch_size) == (7, "none", 1, 30)
     assert (record.learning_rate, record.precision, record.source) == (0.01, "bfloat16", "noise")
 

@@ -26,7 +26,7 @@ import torch
 from convac_lib.data.dataset import Dataset
 from convac_lib.experiments import sweep as sweeps
 from convac_lib.experiments import training
-from convac_lib.experiments.records import question_of, read_records
+from convac_lib.experiments.records import run_key, read_records
 
 
 def tiny_dataset():
@@ -50,7 +50,7 @@ def acknowledge(pipe):
         def appended(path, records):
             written = append(path, records)
             for record in written:
-                say("record", repr(question_of(record)))
+                say("record", repr(run_key(record)))
             return written
 
         return appended
@@ -132,7 +132,7 @@ def tear(out, chance):
 
 
 def check(out, acknowledged):
-    found = [repr(question_of(record)) for record in read_records(out)]
+    found = [repr(run_key(record)) for record in read_records(out)]
     assert len(found) == len(set(found)), "a record is doubled"
     assert acknowledged <= set(found), f"lost: {acknowledged - set(found)}"
 
@@ -156,7 +156,7 @@ def survive(kills, seed, folder):
         POINTS, DATA, folder / "never-killed.jsonl", progress=False
     )  # loads, too, what forks then have
     seconds = time.monotonic() - start
-    reference = {question_of(record): record for record in whole}
+    reference = {run_key(record): record for record in whole}
     while counts["killed"] < kills:
         out = folder / f"{counts['sweeps whole']}.jsonl"
         acknowledged, saved = set(), {}
@@ -177,7 +177,7 @@ def survive(kills, seed, folder):
                 counts["torn tails"] += 1
                 check(out, acknowledged)
         for record in read_records(out):
-            assert same(record, reference[question_of(record)]), "a record is not what it would have been"
+            assert same(record, reference[run_key(record)]), "a record is not what it would have been"
         counts["sweeps whole"] += 1
         counts["acknowledged"] += len(acknowledged)
     return counts

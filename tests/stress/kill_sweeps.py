@@ -26,7 +26,8 @@ import torch
 from convac_lib.data.dataset import Dataset
 from convac_lib.experiments import sweep as sweeps
 from convac_lib.experiments import training
-from convac_lib.experiments.records import run_key, read_records
+from convac_lib.experiments.configs import run_configs
+from convac_lib.experiments.records import read_records, run_key
 
 
 def tiny_dataset():
@@ -37,7 +38,7 @@ def tiny_dataset():
 
 
 DATA = tiny_dataset()
-POINTS = sweeps.points_of([1, 2], [2, 12], [0, 1, 2], epochs=4, batch_size=20)
+CONFIGS = run_configs([1, 2], [2, 12], [0, 1, 2], epochs=4, batch_size=20)
 
 
 def acknowledge(pipe):
@@ -60,8 +61,10 @@ def acknowledge(pipe):
         say("saved", str(path), len(self.losses))
 
     def loaded(self, path):
-        load(self, path)
-        say("loaded", str(path), len(self.losses))
+        found = load(self, path)
+        if found:
+            say("loaded", str(path), len(self.losses))
+        return found
 
     save, load = training.Training.save, training.Training.load
     training.Training.save, training.Training.load = saved, loaded
@@ -79,9 +82,9 @@ def start(out):
             for bars in (sweeps.tqdm, training.tqdm):  # their own lock is shared by all forks; a killed one may hold it
                 bars.set_lock(threading.RLock())
             acknowledge(mouth)
-            sweeps.sweep(POINTS, DATA, out, progress=False)
+            sweeps.sweep(CONFIGS, DATA, out, progress=False)
             status = 0
-        except BaseException:
+        except BaseException:  # noqa: BLE001  # a child reports whatever happens to it
             traceback.print_exc()
         finally:  # a child never goes on as its parent
             os._exit(status)
@@ -153,14 +156,14 @@ def survive(kills, seed, folder):
     chance, counts = random.Random(seed), dict.fromkeys(("killed", "torn tails", "sweeps whole", "acknowledged"), 0)
     start = time.monotonic()
     whole = sweeps.sweep(
-        POINTS, DATA, folder / "never-killed.jsonl", progress=False
+        CONFIGS, DATA, folder / "never-killed.jsonl", progress=False
     )  # loads, too, what forks then have
     seconds = time.monotonic() - start
     reference = {run_key(record): record for record in whole}
     while counts["killed"] < kills:
         out = folder / f"{counts['sweeps whole']}.jsonl"
         acknowledged, saved = set(), {}
-        while len(read_records(out)) < len(POINTS):
+        while len(read_records(out)) < len(CONFIGS):
             writers = chance.choice([1, 1, 2])
             said, killed = run_and_kill(out, writers, seconds, chance)
             counts["killed"] += killed

@@ -17,7 +17,8 @@ from torch.nn.functional import cross_entropy
 
 from convac_lib.data.augmentation import spatial
 from convac_lib.data.dataset import Dataset
-from convac_lib.experiments.sweep import Point, build
+from convac_lib.experiments.configs import RunConfig
+from convac_lib.experiments.jobs import build
 from convac_lib.experiments.training import Training
 from convac_lib.networks.ensemble import Ensemble
 
@@ -63,7 +64,7 @@ def measure_plain(B, C, n, batch_size, repeat):
 
 def ours(B, C, networks, dataset, batch_size, precision):
     """An epoch of as many networks side by side."""
-    nets = [build(Point(B, C, seed), dataset) for seed in range(networks)]
+    nets = [build(RunConfig(B, C, seed), dataset) for seed in range(networks)]
     model = nets[0] if networks == 1 else Ensemble(nets)
     settings = {"learning_rate": 1e-3, "augment": "spatial", "seed": 0, "precision": precision}
     return Training(model, dataset, epochs=10**6, batch_size=batch_size, **settings).run_epoch

@@ -7,7 +7,7 @@ from statistics import median
 
 import psutil
 
-from convac_lib.experiments.training import processor
+from convac_lib.experiments.machine import processor
 
 
 def seconds(contenders, repeat, clock):

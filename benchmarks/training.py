@@ -23,7 +23,7 @@ from sklearn.model_selection import train_test_split
 from timing import machine
 
 from convac_lib import Architecture, ConvAC, baseline, common_case, train
-from convac_lib.data.dataset import digits
+from convac_lib.data.digits import digits
 from convac_lib.networks.layers import Representation
 
 

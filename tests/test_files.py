@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from convac_lib.errors import DataError
-from convac_lib.files import append, appending, read, replace, require_place, telling
+from convac_lib.files import Journal, append, appending, read, remedy_for, replace, require_place, telling
 
 PART = "a part of this path is a file, not a folder, so name another place"
 SPACE = "free some space there, or name a place on another disk"
@@ -190,3 +190,54 @@ def test_only_one_process_adds_at_a_time(tmp_path):
         assert not entered.is_set()
     waiting.join(60)
     assert entered.is_set()
+
+
+def test_a_journal_keeps_each_finished_line_and_removes_a_torn_one_before_it_adds(tmp_path):
+    path = tmp_path / "folder" / "a"
+    journal = Journal(path, 100)
+    assert journal.lines() == []
+    with journal.appending(wait=False) as append_line:
+        append_line("one")
+        append_line("two")
+    path.write_bytes(path.read_bytes() + b"thr")
+    assert journal.lines() == [b"one", b"two"]
+    with journal.appending(wait=False):
+        pass
+    assert path.read_bytes() == b"one\ntwo\nthr"  # whoever adds nothing changes nothing
+    with journal.appending(wait=False) as append_line:
+        append_line("three")
+    assert path.read_bytes() == b"one\ntwo\nthree\n"
+    path.write_bytes(b"one\r\ntwo\r\n")
+    assert journal.lines() == [b"one", b"two"]
+
+
+def test_a_journal_that_cannot_be_read_or_written_is_one_sentence(tmp_path):
+    path = tmp_path / "a"
+
+    def said(use):
+        with pytest.raises(DataError) as error:
+            use()
+        return str(error.value)
+
+    def add(line, most=100):
+        with Journal(path, most).appending(wait=False) as append_line:
+            append_line(line)
+
+    assert said(lambda: Journal(path, 100).lines(missing="make it first")) == (
+        f"cannot read {path}: {os.strerror(errno.ENOENT)}; make it first"
+    )
+    assert said(lambda: add("line", 4)) == f"cannot write {path}: it would be larger than 4 bytes; name another file"
+    with Journal(path, 100).appending(wait=False):
+        assert said(lambda: add("line")) == f"another run is writing {path}; wait until it has ended"
+    add("line")
+    assert said(Journal(path, 4).lines) == f"cannot read {path}: it is larger than 4 bytes; name another file"
+    path.unlink()
+    path.mkdir()
+    assert said(Journal(path, 100).lines) == f"cannot read {path}: Is a directory; name a file, not a folder"
+    assert said(lambda: add("line")) == f"cannot write {path}: Is a directory; name a file, not a folder"
+
+
+def test_a_remedy_says_how_another_place_is_chosen():
+    full, strange = OSError(errno.EROFS, ""), OSError("no number")
+    assert remedy_for(full, "", "set CONVAC_DATA to") == "set CONVAC_DATA to a place on a disk that is not read-only"
+    assert remedy_for(strange, "name another file") == "name another file"

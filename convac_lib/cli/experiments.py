@@ -35,26 +35,20 @@ def sweep(arguments):
     import torch
 
     from convac_lib.data.load import load, require_known
+    from convac_lib.experiments.configs import SETTINGS, run_configs
     from convac_lib.experiments.dask_workers import require_workers, usual_count, workers
-    from convac_lib.experiments.sweep import (
-        SETTINGS,
-        jobs_of,
-        points_of,
-        require_room,
-        require_writable,
-        seconds_of,
-        shapes_of,
-    )
+    from convac_lib.experiments.estimates import require_room, seconds_of, shapes_of
+    from convac_lib.experiments.jobs import jobs_of, require_writable
     from convac_lib.experiments.sweep import sweep as run
 
     settings = {name: getattr(arguments, name) for name in SETTINGS}
-    points = points_of(arguments.B, arguments.channels, arguments.seeds, **settings)
+    configs = run_configs(arguments.B, arguments.channels, arguments.seeds, **settings)
     require_workers(arguments.scheduler, arguments.workers, arguments.gpu)
     require_writable(arguments.out)
     require_known(arguments.data)
     progress = sys.stderr.isatty()
     dataset = load(arguments.data, progress=progress)
-    jobs = jobs_of(points, dataset, arguments.out)
+    jobs = jobs_of(configs, dataset, arguments.out)
     told, count = f"convac: {sum(map(len, jobs)):,} to train", None
     if arguments.scheduler is None:
         count = min(arguments.workers or usual_count(), max(1, len(jobs)))
@@ -65,7 +59,7 @@ def sweep(arguments):
     print(told, file=sys.stderr, flush=True)
     with workers(arguments.scheduler, count) as client:
         resources = {"GPU": 1} if arguments.gpu else None
-        records = run(points, dataset, arguments.out, client=client, resources=resources, progress=progress)
+        records = run(configs, dataset, arguments.out, client=client, resources=resources, progress=progress)
     report = {"records": len(records), "out": arguments.out, "source": dataset.source, "digest": dataset.digest}
     plural = "record" if len(records) == 1 else "records"
     return report, f"{len(records)} {plural} of {dataset.source} in {arguments.out}"

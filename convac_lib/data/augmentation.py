@@ -1,4 +1,7 @@
-"""The talk's two augmentations, made on the device from whole bytes. Taught in the chapter *The CIFAR-10 experiments*."""
+"""The two augmentations of the talk, computed from bytes on the device of the images.
+
+Taught in the chapter *The CIFAR-10 experiments*.
+"""
 
 from collections.abc import Callable
 
@@ -6,19 +9,19 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import pad
 
-REACH = 3  # pixels of translation, each way
-SHIFT = 0.3  # of hue, saturation and luminance, each way
-MULTIPLIER = (0.5, 1.5)  # on saturation and luminance
+REACH = 3  # pixels of translation in each direction
+SHIFT = 0.3  # the most that is added to hue, saturation and luminance, or subtracted
+MULTIPLIER = (0.5, 1.5)  # the range of the factors on saturation and luminance
 
 
 def spatial(images: Tensor, generator: Generator) -> Tensor:
-    """Move every image by up to 3 pixels each way, black coming in, and mirror half of them, left to right.
+    """Translate each image by up to 3 pixels in each direction, fill with black, and mirror half of the images.
 
         y[n, c, r, s] = x[n, c, r + δ_n, ±s + δ'_n],   δ, δ' ∈ {−3..3}
 
     Args:
         images: uint8, of shape (N, C, H, W), on the generator's device.
-        generator: where the moves are drawn from, uniformly, an image at a time.
+        generator: draws the translation of each image uniformly, and whether it is mirrored.
 
     Returns:
         uint8, of the same shape, channels last in memory.
@@ -32,7 +35,7 @@ def spatial(images: Tensor, generator: Generator) -> Tensor:
     """
     N, _, H, W = images.shape
     padded = pad(images.permute(0, 2, 3, 1), (0, 0, REACH, REACH, REACH, REACH))  # (n, H+6, W+6, c)
-    windows = padded.unfold(2, W, 1).transpose(3, 4)  # (n, H+6, 7, W, c): whole rows, by where they begin
+    windows = padded.unfold(2, W, 1).transpose(3, 4)  # (n, H+6, 7, W, c): whole rows at each offset
     image, row = (torch.arange(size, device=images.device) for size in (N, H))
     down, right = torch.randint(2 * REACH + 1, (2, N, 1), generator=generator, device=images.device)
     moved = windows[image[:, None], row + down, right]  # (n, H, W, c)
@@ -41,13 +44,13 @@ def spatial(images: Tensor, generator: Generator) -> Tensor:
 
 
 def colour(images: Tensor, generator: Generator) -> Tensor:
-    """Change every image's hue, saturation and luminance, in the hexagonal colour space HSV.
+    """Change the hue, saturation and luminance of each image, in the hexagonal colour space HSV.
 
-        h → (h + δ_h) mod 1,   s → κ_s·s + δ_s,   v → κ_v·v + δ_v,   cut off at 0 and 1;   |δ| ≤ 0.3,  ½ ≤ κ ≤ 1½
+        h → (h + δ_h) mod 1,   s → κ_s·s + δ_s,   v → κ_v·v + δ_v,   clipped to 0..1;   |δ| ≤ 0.3,  ½ ≤ κ ≤ 1½
 
     Args:
         images: uint8, of shape (N, 3, H, W): red, green, blue, on the generator's device.
-        generator: where the changes are drawn from, uniformly, an image at a time.
+        generator: draws the changes of each image uniformly.
 
     Returns:
         uint8, of the same shape.
@@ -74,14 +77,14 @@ AUGMENTATIONS: dict[str, Callable[[Tensor, Generator], Tensor]] = {
 
 
 def rgb_to_hsv(rgb: Tensor) -> Tensor:
-    """Turn red, green and blue in 0..1 into hue in [0, 1), saturation and value, all along axis 1, as `colorsys` does.
+    """Convert red, green and blue in 0..1 to hue in [0, 1), saturation and value, along axis 1, as `colorsys` does.
 
     >>> rgb_to_hsv(torch.tensor([[0.2, 0.4, 0.4]]))
     tensor([[0.5000, 0.5000, 0.4000]])
     """
     red, green, blue = rgb.unbind(1)
     value, chroma = rgb.amax(1), rgb.amax(1) - rgb.amin(1)
-    some = chroma.where(chroma > 0, 1)  # grey has hue 0
+    some = chroma.where(chroma > 0, 1)  # the hue of grey is 0
     hue = 4 + (red - green) / some
     hue = torch.where(value == green, 2 + (blue - red) / some, hue)
     hue = torch.where(value == red, (green - blue) / some, hue)

@@ -1,4 +1,4 @@
-"""Data sets by name, as the command line asks for them.
+"""Data sets by the name that the command line takes.
 
 Taught in the chapter *The CIFAR-10 experiments*.
 """
@@ -6,15 +6,17 @@ Taught in the chapter *The CIFAR-10 experiments*.
 import os
 
 from convac_lib.data.cifar10 import cifar10
-from convac_lib.data.dataset import PUBLISHED, Dataset, digits, folder
+from convac_lib.data.dataset import PUBLISHED, Dataset
+from convac_lib.data.digits import digits
+from convac_lib.data.folder import folder
 from convac_lib.errors import DataError
 
 
 def load(source: str, *, progress: bool = True) -> Dataset:
-    """Read a data set that is named by one word: `digits`, `cifar10`, or the path of a folder of images.
+    """Read a data set by its name: `digits`, `cifar10`, or the path of a folder of images.
 
     Args:
-        source: the word; `./digits` is a folder of that name.
+        source: the name; `./digits` is a folder of that name.
         progress: whether to draw progress bars on stderr.
 
     Returns:
@@ -40,10 +42,10 @@ def load(source: str, *, progress: bool = True) -> Dataset:
 
 
 def require_known(source: str) -> None:
-    """Refuse a word that names no data set, before anything is read or fetched.
+    """Refuse a name of no data set before anything is read or fetched.
 
     Raises:
-        DataError: if it does not.
+        DataError: if there is no such data set.
     """
     if source not in PUBLISHED and not os.path.isdir(source):
         raise DataError(

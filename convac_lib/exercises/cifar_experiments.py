@@ -39,7 +39,7 @@ def seeds(without: object, overlapping: object, larger: object) -> str:
 def _accuracy(B: int) -> float:
     import torch
 
-    from convac_lib.data.dataset import digits
+    from convac_lib.data.digits import digits
     from convac_lib.experiments.training import train
     from convac_lib.networks.models import ConvNet
 

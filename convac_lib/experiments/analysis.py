@@ -1,4 +1,4 @@
-"""What a sweep's records say together: a row for each network, and channels that reach the same accuracy.
+"""What the records of a sweep say together: a summary of each network, and channels that reach equal accuracy.
 
 Taught in the chapter *The CIFAR-10 experiments*.
 """
@@ -6,18 +6,28 @@ Taught in the chapter *The CIFAR-10 experiments*.
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import exp, log
 from statistics import fmean
 
+from convac_lib.architecture import Layer
 from convac_lib.errors import ConvacError
 from convac_lib.experiments.records import Record
+
+_STATED_IF_DIFFERENT = ("batch_size", "learning_rate", "precision")
 
 
 @dataclass(frozen=True)
 class Protocol:
     """What the networks of one figure have in common.
+
+    Args:
+        source: the source of the data set.
+        n: the number of training images.
+        augment: how they were augmented.
+        epochs: how often each was seen.
+        batch_size, learning_rate, precision: each None unless the records of one file differ in it.
 
     Chapter: *The CIFAR-10 experiments*.
 
@@ -29,25 +39,35 @@ class Protocol:
     n: int
     augment: str
     epochs: int
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    precision: str | None = None
 
-    def __str__(self):
+    def __str__(self) -> str:
         change = "not augmented" if self.augment == "none" else f"{self.augment} augmentation"
-        return f"{self.source}, n = {self.n:,}, {change}, {self.epochs} epochs"
+        parts = [self.source, f"n = {self.n:,}", change, f"{self.epochs} epochs"]
+        if self.batch_size is not None:
+            parts.append(f"batch size {self.batch_size:,}")
+        if self.learning_rate is not None:
+            parts.append(f"learning rate {self.learning_rate}")
+        if self.precision is not None:
+            parts.append(self.precision)
+        return ", ".join(parts)
 
 
 @dataclass(frozen=True)
-class Row:
-    """One network of a sweep, over its seeds.
+class RunSummary:
+    """The runs of one network of a sweep that differ by seed alone, together.
 
     Args:
         B: the receptive field of its first layer.
         channels: C, of its first layer.
-        parameters: its trained weights.
-        accuracies: the accuracy on augmented training images at the end, of each seed in turn.
-        curve: by epoch, the mean over seeds of the accuracy on augmented training images when they were seen.
-        train_accuracy: the mean over seeds of the accuracy on the training images as they are.
+        parameters: the number of its trained weights.
+        accuracies: the accuracy on augmented training images after the last step, one per seed.
+        curve: by epoch, the mean over seeds of the accuracy on augmented training images as they were seen.
+        train_accuracy: the mean over seeds of the accuracy on the training images, not augmented.
         test_accuracy: the mean over seeds of the accuracy on the test images.
-        seconds: the mean over seeds of the time that it took.
+        seconds: the mean over seeds of the time that the run took.
 
     Chapter: *The CIFAR-10 experiments*.
     """
@@ -63,24 +83,36 @@ class Row:
 
     @property
     def accuracy(self) -> float:
-        """The mean over seeds of the accuracy on augmented training images at the end."""
+        """The mean over seeds of the accuracy on augmented training images after the last step."""
         return fmean(self.accuracies)
 
 
 def by_protocol(records: Iterable[Record]) -> dict[Protocol, list[Record]]:
-    """Part records into those that may stand in one figure."""
-    parts = {}
+    """Group the records that belong in one figure.
+
+    Args:
+        records: the records of one file. A protocol states the batch size, the learning rate and the precision only if
+            these records differ in it.
+
+    Chapter: *The CIFAR-10 experiments*.
+    """
+    records = list(records)
+    differing = [name for name in _STATED_IF_DIFFERENT if len({getattr(record, name) for record in records}) > 1]
+    groups: dict[Protocol, list[Record]] = {}
     for record in records:
-        parts.setdefault(Protocol(record.source, record.n, record.augment, record.epochs), []).append(record)
-    return parts
+        stated = {name: getattr(record, name) for name in differing}
+        protocol = Protocol(record.source, record.n, record.augment, record.epochs, **stated)
+        groups.setdefault(protocol, []).append(record)
+    return groups
 
 
 def figure_names(protocols: Iterable[Protocol], stem: str) -> dict[Protocol, str]:
     """Name the figure of each protocol, without its ending, beside the file of records.
 
     Args:
-        protocols: those of one file of records.
-        stem: the file's path without its ending; where it names the only source, the figure does not say it again.
+        protocols: the protocols of one file of records.
+        stem: the path of the file without its ending; if its name begins with the only source, the figure does not
+            repeat it.
 
     Chapter: *The CIFAR-10 experiments*.
 
@@ -97,34 +129,40 @@ def figure_names(protocols: Iterable[Protocol], stem: str) -> dict[Protocol, str
     for one in protocols:
         words = [] if named else [one.source]
         words += [one.augment, str(one.epochs)]
-        if any((one.source, one.augment, one.epochs) == (s.source, s.augment, s.epochs) for s in protocols if s != one):
+        if any(replace(other, n=one.n) == one for other in protocols if other != one):
             words.append(f"n{one.n}")
-        names[one] = "-".join([stem, *(re.sub(r"[^\w.]+", "-", word) for word in words)])  # a record may say anything
+        if one.batch_size is not None:
+            words.append(f"batch{one.batch_size}")
+        if one.learning_rate is not None:
+            words.append(f"rate{one.learning_rate}")
+        if one.precision is not None:
+            words.append(one.precision)
+        names[one] = "-".join([stem, *(re.sub(r"[^\w.]+", "-", word) for word in words)])  # the source may be any text
     return names
 
 
-def rows_of(records: Iterable[Record]) -> list[Row]:
-    """Bring the seeds of each network together, in the order of B and channels.
+def rows_of(records: Iterable[Record]) -> list[RunSummary]:
+    """Summarize the runs of each network over its seeds, in the order of B and channels: the rows of a table.
 
     Raises:
         ConvacError: if a record has no architecture to read B from.
     """
-    seeds = {}
+    groups: dict[tuple[int, int, int], list[Record]] = {}
     for record in records:
-        if record.architecture is None:
-            raise ConvacError(f"the record of a {record.model} has no architecture to read B from; leave it out")
-        layer = record.architecture.layers[0]
-        seeds.setdefault((layer.receptive_field, layer.channels, record.parameters), []).append(record)
+        layer = _first_layer(record)
+        groups.setdefault((layer.receptive_field, layer.channels, record.parameters), []).append(record)
     return [
-        Row(
-            *network,
+        RunSummary(
+            B=B,
+            channels=channels,
+            parameters=parameters,
             accuracies=tuple(run.augmented_accuracy for run in sorted(runs, key=lambda run: run.weights_seed or 0)),
             curve=tuple(map(fmean, zip(*(run.accuracies for run in runs)))),
             train_accuracy=fmean(run.train_accuracy for run in runs),
             test_accuracy=fmean(run.test_accuracy for run in runs),
             seconds=fmean(run.seconds for run in runs),
         )
-        for network, runs in sorted(seeds.items())
+        for (B, channels, parameters), runs in sorted(groups.items())
     ]
 
 
@@ -133,10 +171,10 @@ def channels_to_reach(accuracy: float, curve: Iterable[tuple[int, float]]) -> fl
 
     Args:
         accuracy: between 0 and 1.
-        curve: (channels, accuracy) of networks that differ in channels alone.
+        curve: (channels, accuracy) of networks that differ only in their channels.
 
     Returns:
-        The channels; None where the whole curve lies above or below the accuracy, which then says nothing.
+        The channels; None if the whole curve lies above or below the accuracy.
 
     Chapter: *The CIFAR-10 experiments*.
 
@@ -159,27 +197,37 @@ def factors_to_match(
         factor = size at which the curve of `by` reaches the network's accuracy / size of the network
 
     Args:
-        records: of one sweep.
-        B: the network's receptive field.
+        records: the records of one sweep.
+        B: the receptive field of the network.
         C: its channels.
-        by: the receptive field of those that are to match it.
+        by: the receptive field of the networks that are to match it.
         size: what is counted, "channels" or "parameters".
-        epoch: of whose accuracy, on augmented images when they were seen; if left out, that at the end, weights at rest.
+        epoch: the epoch whose accuracy is compared, as the augmented images were seen; if left out, the accuracy on
+            augmented images after the last step.
 
     Returns:
-        A factor for each seed in turn, from networks of that seed alone; None as for `channels_to_reach`.
+        One factor per seed, from networks of that seed alone; None as for `channels_to_reach`.
+
+    Raises:
+        ConvacError: if a record has no architecture to read B from.
 
     Chapter: *The CIFAR-10 experiments*.
     """
-    curves = {}
+    curves: dict[tuple[int | None, int], dict[int, tuple[int, float]]] = {}
     for record in records:
-        first = record.architecture.layers[0]
+        first = _first_layer(record)
         count = first.channels if size == "channels" else record.parameters
         accuracy = record.augmented_accuracy if epoch is None else record.accuracies[epoch - 1]
         curves.setdefault((record.weights_seed, first.receptive_field), {})[first.channels] = count, accuracy
-    factors = []
-    for seed in sorted(seed for seed, field in curves if field == B):
+    factors: list[float | None] = []
+    for seed in sorted((seed for seed, field in curves if field == B), key=lambda seed: seed or 0):
         count, accuracy = curves[seed, B][C]
         needed = channels_to_reach(accuracy, curves[seed, by].values())
         factors.append(needed and needed / count)
     return factors
+
+
+def _first_layer(record: Record) -> Layer:
+    if record.architecture is None:
+        raise ConvacError(f"the record of a {record.model} has no architecture to read B from; leave it out")
+    return record.architecture.layers[0]

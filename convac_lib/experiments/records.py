@@ -1,21 +1,21 @@
-"""The record of a training run; and records in a file: a line each, with its checksum, on the disk before it counts.
+"""The record of a training run, and files of records: one line per record, with its checksum.
 
 Taught in the chapter *The CIFAR-10 experiments*.
 """
 
 import hashlib
-import io
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, NamedTuple, TypeGuard
 
 from convac_lib.architecture import Architecture, Layer
 from convac_lib.errors import ConvacError, DataError
-from convac_lib.files import append, appending, drop_torn_line, read, telling
+from convac_lib.files import Journal
 
-ASKED = (
+KEY_FIELDS = (
     "model", "architecture", "digest", "augment", "epochs", "batch_size", "learning_rate", "seed", "weights_seed",
     "precision",
 )  # fmt: skip
@@ -25,7 +25,7 @@ LARGEST_NUMBER, MOST_LAYERS = 2**62, 1024
 
 @dataclass(frozen=True)
 class Record:
-    """One training run: what was asked for, what came of it, and where.
+    """One training run: its settings, its results, and the machine that it ran on.
 
     Args:
         model: the network's class.
@@ -35,21 +35,21 @@ class Record:
         digest: the data set's SHA-256.
         n: the number of training images.
         augment: how they were augmented, a key of `AUGMENTATIONS`.
-        epochs: how often each was seen.
-        batch_size: images a step.
-        learning_rate: Adam's.
-        seed: of the order and the augmentation of the images.
-        weights_seed: of the initial weights, or None where the caller drew them.
-        losses: the mean training cross-entropy of every epoch, in nats, measured while the weights moved.
-        accuracies: the fraction of the training images, augmented, that were classified rightly when seen, by epoch.
-        augmented_accuracy: the same at the end, the weights at rest: the talk's measure.
-        train_accuracy: the fraction of the training images, as they are, classified rightly at the end.
-        test_accuracy: the fraction of the test images classified rightly at the end.
+        epochs: how often each training image was seen.
+        batch_size: images per step.
+        learning_rate: the learning rate of Adam.
+        seed: the seed of the order and the augmentation of the images.
+        weights_seed: the seed of the initial weights, or None where the caller drew them.
+        losses: the mean training cross-entropy of each epoch, in nats, measured during the epoch.
+        accuracies: the fraction of the augmented training images classified correctly in each epoch, as they were seen.
+        augmented_accuracy: the same fraction after the last step, with fixed weights: the talk's measure.
+        train_accuracy: the fraction of the training images, not augmented, classified correctly after the last step.
+        test_accuracy: the fraction of the test images classified correctly after the last step.
         precision: the type in which the convolutions were computed.
-        side_by_side: how many networks were trained in one pass, this one among them.
+        side_by_side: the number of networks that were trained in one pass, including this one.
         device: the GPU or processor that it ran on.
-        versions: of the software that it ran with.
-        seconds: the wall-clock time of its epochs and its evaluation, over the networks side by side.
+        versions: the versions of the software.
+        seconds: the wall-clock time of the epochs and the evaluation, divided by the number of networks in the pass.
 
     Chapter: *The CIFAR-10 experiments*.
     """
@@ -77,12 +77,12 @@ class Record:
     versions: str
     seconds: float
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Return the record as dictionaries, tuples, strings and numbers, ready for `json.dumps`."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict) -> "Record":
+    def from_dict(cls, values: dict[str, Any]) -> "Record":
         """The inverse of `to_dict`.
 
         Raises:
@@ -95,16 +95,16 @@ class Record:
         return cls(**{**values, **curves, "architecture": plan})
 
 
-def question_of(record: Record) -> tuple:
-    """What was asked for: two records with one question are one run, done twice."""
-    return tuple(getattr(record, name) for name in ASKED)
+def run_key(record: Record) -> tuple[object, ...]:
+    """The settings that identify a run: two records with equal keys repeat one run."""
+    return tuple(getattr(record, name) for name in KEY_FIELDS)
 
 
 def read_records(path: str | Path) -> list[Record]:
-    """Read the records of a file; a last line that was never finished is not there.
+    """Read the records of a file, except a last line that a killed run left unfinished.
 
     Args:
-        path: a file of records; where there is none, there is no record yet.
+        path: a file of records; a missing file has no record.
 
     Returns:
         The records, in the order in which they were written.
@@ -117,24 +117,19 @@ def read_records(path: str | Path) -> list[Record]:
     >>> read_records("none/yet.jsonl")
     []
     """
-    with telling("read", path):
-        try:
-            data = read(path, LARGEST_FILE)
-        except FileNotFoundError:
-            return []
-    lines = io.BytesIO(data[: data.rfind(b"\n") + 1])
-    return [_record(line.rstrip(b"\r\n"), f"line {number} of {path}") for number, line in enumerate(lines, start=1)]
+    lines = Journal(path, LARGEST_FILE).lines()
+    return [_record(line, f"line {number} of {path}") for number, line in enumerate(lines, start=1)]
 
 
 def append_records(path: str | Path, records: Iterable[Record]) -> list[Record]:
-    """Append the records whose question the file does not answer yet, each synced before the next.
+    """Append the records of runs that the file does not hold yet; sync each before the next.
 
     Args:
-        path: the file of records, made if it is not there.
+        path: the file of records; it is made if it is missing.
         records: the records.
 
     Returns:
-        Those that were written. Another writer may have answered the others in the meantime: nothing is doubled.
+        The records that were written. The others repeat runs that the file holds, perhaps from another writer.
 
     Raises:
         DataError: if the file cannot be read or written, or a line of it was altered.
@@ -142,23 +137,22 @@ def append_records(path: str | Path, records: Iterable[Record]) -> list[Record]:
     Chapter: *The CIFAR-10 experiments*.
     """
     written = []
-    with telling("write", path), appending(path, wait=True) as file:
-        answered = {question_of(record) for record in read_records(path)}
-        drop_torn_line(file)
+    with Journal(path, LARGEST_FILE).appending(wait=True) as append_line:
+        recorded = {run_key(record) for record in read_records(path)}
         for record in records:
-            if question_of(record) not in answered:
-                append(file, _line(record), LARGEST_FILE)
-                answered.add(question_of(record))
+            if run_key(record) not in recorded:
+                append_line(_line(record))
+                recorded.add(run_key(record))
                 written.append(record)
     return written
 
 
-def _line(record):
+def _line(record: Record) -> str:
     text = json.dumps(record.to_dict(), ensure_ascii=False)
     return json.dumps({"sha256": hashlib.sha256(text.encode()).hexdigest()})[:-1] + f', "record": {text}}}'
 
 
-def _record(line, where):
+def _record(line: bytes, where: str) -> Record:
     remedy = "restore the file, or remove the line"
     try:
         values = json.loads(line.decode())["record"]
@@ -174,55 +168,68 @@ def _record(line, where):
     return record
 
 
-def _require_sound(values):
+def _require_sound(values: dict[str, Any]) -> None:
     """Raise `DataError` unless every field has a value that a training can have."""
-    rules = {
-        "must be text": (_is_text, "model", "source", "digest", "augment", "precision", "device", "versions"),
-        "must be an integer of at least 1": (_is_count, "parameters", "n", "epochs", "batch_size", "side_by_side"),
-        "must be an integer": (_is_integer, "seed"),
-        "must be an integer or null": (lambda value: value is None or _is_integer(value), "weights_seed"),
-        "must be a number of at least 0": (_is_amount, "learning_rate", "seconds"),
-        "must be a number from 0 to 1": (_is_fraction, "augmented_accuracy", "train_accuracy", "test_accuracy"),
-        "must be a list of finite numbers": (lambda value: _are(_is_finite, value), "losses"),
-        "must be a list of numbers from 0 to 1": (lambda value: _are(_is_fraction, value), "accuracies"),
-        "must be null, or a network of at most 1,024 layers": (_is_plan, "architecture"),
-    }
-    for rule, (holds, *names) in rules.items():
-        for name in names:
-            if not holds(values[name]):
-                raise DataError(f"its {name} {rule}")
+    for rule in _rules():
+        for name in rule.fields:
+            if not rule.holds(values[name]):
+                raise DataError(f"its {name} {rule.words}")
 
 
-def _is_text(value):
+class _Rule(NamedTuple):
+    words: str
+    holds: Callable[[object], bool]
+    fields: tuple[str, ...]
+
+
+def _rules() -> list[_Rule]:
+    return [
+        _Rule("must be text", _is_text, ("model", "source", "digest", "augment", "precision", "device", "versions")),
+        _Rule(
+            "must be an integer of at least 1",
+            _is_count,
+            ("parameters", "n", "epochs", "batch_size", "side_by_side"),
+        ),
+        _Rule("must be an integer", _is_integer, ("seed",)),
+        _Rule("must be an integer or null", lambda value: value is None or _is_integer(value), ("weights_seed",)),
+        _Rule("must be a number of at least 0", _is_amount, ("learning_rate", "seconds")),
+        _Rule("must be a number from 0 to 1", _is_fraction, ("augmented_accuracy", "train_accuracy", "test_accuracy")),
+        _Rule("must be a list of finite numbers", lambda value: _are(_is_finite, value), ("losses",)),
+        _Rule("must be a list of numbers from 0 to 1", lambda value: _are(_is_fraction, value), ("accuracies",)),
+        _Rule("must be null, or a network of at most 1,024 layers", _is_plan, ("architecture",)),
+    ]
+
+
+def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _is_integer(value):
-    return type(value) is int and abs(value) <= LARGEST_NUMBER  # True is an int too
+def _is_integer(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER
 
 
-def _is_count(value):
+def _is_count(value: object) -> bool:
     return _is_integer(value) and value >= 1
 
 
-def _is_finite(value):
-    return _is_integer(value) or type(value) is float and math.isfinite(value)
+def _is_finite(value: object) -> TypeGuard[float]:
+    return _is_integer(value) or (isinstance(value, float) and math.isfinite(value))
 
 
-def _is_amount(value):
+def _is_amount(value: object) -> bool:
     return _is_finite(value) and 0 <= value <= LARGEST_NUMBER
 
 
-def _is_fraction(value):
+def _is_fraction(value: object) -> bool:
     return _is_finite(value) and 0 <= value <= 1
 
 
-def _are(rule, values):
+def _are(rule: Callable[[object], bool], values: object) -> bool:
     return isinstance(values, list) and all(map(rule, values))
 
 
-def _is_plan(plan):
-    """Whether it can be handed to `Architecture`, which checks the rest."""
+def _is_plan(plan: Any) -> bool:
+    """Whether `Architecture` accepts the types of this JSON value; it checks the rest itself."""
     if plan is None:
         return True
     layers = plan["layers"]

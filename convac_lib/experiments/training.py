@@ -1,42 +1,32 @@
-"""Training networks on a data set, an epoch at a time.
+"""Train networks on a data set, one epoch after the other.
 
 Taught in the chapter *The CIFAR-10 experiments*.
 """
 
-import ctypes
 import math
 import platform
-import re
-import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from numbers import Real
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
+from convac_lib.architecture import Architecture
 from convac_lib.checks import require_integers
 from convac_lib.data.augmentation import AUGMENTATIONS
-from convac_lib.data.dataset import Dataset, contents_of, remedy_of
-from convac_lib.errors import ConvacError, DataError, shown
+from convac_lib.data.dataset import Dataset
+from convac_lib.errors import ConvacError
+from convac_lib.experiments.checkpoints import load_checkpoint, save_checkpoint
+from convac_lib.experiments.configs import LARGEST, require_settings
+from convac_lib.experiments.machine import images_at_once, keep_freed_memory, processor
 from convac_lib.experiments.records import Record
-from convac_lib.files import replace
 from convac_lib.networks.ensemble import Ensemble
 
-PRECISIONS = ("float32", "bfloat16")
-INTO = "name a file of records in"  # whose checkpoints lie beside it
-LARGEST = 2**64 - 1  # seed that torch's generators take, and more than any size of a network
-CURVES = ("losses", "accuracies", "seconds")  # of a training so far
 EVALUATION_BATCH = 1000
-_KEEP = {-1: 2**31 - 1, -3: 2**25, -8: 1}  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD (the most there is), M_ARENA_MAX
-_PIECE = 2**21  # numbers in a layer's output that stay in a CPU's cache; there a step's batch goes in pieces of so many
 
 
 def train(
@@ -51,36 +41,36 @@ def train(
     precision: str = "float32",
     progress: bool = True,
 ) -> Record:
-    """Train a network in place by Adam on the cross-entropy, and leave it ready to classify.
+    """Train a network in place with Adam on the cross-entropy, and leave it ready to classify.
 
-    Pixels go in scaled from 0..255 to −1..1. The seed draws the order and the augmentation of the images; the initial
-    weights are drawn by the generator that the model was built with. With both given, a run repeats bit for bit on the
-    same machine's CPU.
+    Pixels are scaled from 0..255 to −1..1. The seed determines the order and the augmentation of the images. The model
+    brings its initial weights. With the same seed and the same initial weights, a run repeats bit for bit on the CPU of
+    the same machine.
 
     Args:
         model: maps images of shape (N, C, H, W) to (N, Y), on any device.
         dataset: the `Dataset`, with at most Y classes.
         epochs: how often each training image is seen.
         batch_size: images per step.
-        learning_rate: Adam's.
-        augment: "none", "spatial" or "colour"; drawn anew for each image in each epoch.
-        seed: of the order and the augmentation of the images.
-        precision: "float32", the model's own; or "bfloat16", for matrix products and convolutions only (autocast).
+        learning_rate: the learning rate of Adam.
+        augment: "none", "spatial" or "colour"; each image is augmented anew in each epoch.
+        seed: the seed of the order and the augmentation of the images.
+        precision: "float32", or "bfloat16" for matrix products and convolutions (autocast).
         progress: whether to draw a progress bar on stderr.
 
     Returns:
         The `Record`.
 
     Raises:
-        ConvacError: if a number or a word is out of range, the model has too few outputs, or the loss is no longer
-            finite.
+        ConvacError: if a number or a word is out of range, the model has too few outputs, or the loss becomes infinite
+            or NaN.
         DataError: if the model reads images of another shape.
 
     Source: talk, slides "Experiments on Standard ConvNets"; D. Kingma and J. Ba, Adam (2015).
     Chapter: *The CIFAR-10 experiments*.
 
     >>> from convac_lib import ConvNet, common_case
-    >>> from convac_lib.data.dataset import digits
+    >>> from convac_lib.data.digits import digits
     >>> generator = torch.Generator().manual_seed(0)
     >>> network = ConvNet(common_case(B=3, M=1, size=8, channels=16), classes=10, in_channels=1, generator=generator)
     >>> record = train(network, digits(), epochs=3, learning_rate=0.01, progress=False)
@@ -105,19 +95,19 @@ def train(
 
 
 class Training:
-    """A training under way: of one network, or of several side by side, which may be saved and loaded between epochs.
+    """The training of one network, or of several side by side, which can be saved and loaded between epochs.
 
-    The images stay on the model's device as whole bytes, and are augmented and scaled there. What an epoch does depends
-    on the seed, the epoch's number and the weights alone, so that a training that was saved and loaded goes on as if it
-    had never stopped, bit for bit on the same machine's CPU.
+    The images stay on the device of the model as bytes, and are augmented and scaled there. An epoch depends only on
+    the seed, the number of the epoch, the weights and the state of Adam. A training that was saved and loaded thus
+    continues as if it had never stopped, bit for bit on the CPU of the same machine.
 
     Args:
         model: a network, or an `Ensemble`.
         dataset, epochs, batch_size, learning_rate, augment, seed, precision: as for `train`.
 
     Attributes:
-        losses: of every epoch so far, the mean cross-entropy of each network.
-        accuracies: of every epoch so far, the fraction classified rightly by each network, when seen.
+        losses: for every epoch so far, the mean cross-entropy of each network.
+        accuracies: for every epoch so far, the fraction of the images that each network classified correctly.
         steps: the number of steps in all epochs together.
 
     Raises:
@@ -137,13 +127,13 @@ class Training:
         augment: str,
         seed: int,
         precision: str,
-    ):
+    ) -> None:
         require_settings(
             epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, augment=augment, precision=precision
         )
         require_integers(least=0, most=LARGEST, seed=seed)
-        self.model = model.to(memory_format=torch.channels_last)
-        self.networks = list(model.networks) if isinstance(model, Ensemble) else [model]
+        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+        self.networks: list[nn.Module] = list(model.networks) if isinstance(model, Ensemble) else [model]
         self.dataset, self.epochs, self.batch_size, self.learning_rate = dataset, epochs, batch_size, learning_rate
         self.augment, self.seed, self.precision = augment, seed, precision
         self.device = next(model.parameters()).device
@@ -152,7 +142,9 @@ class Training:
         self.images = dataset.train_images.to(self.device).contiguous(memory_format=torch.channels_last)
         self.labels = dataset.train_labels.to(self.device)
         self.optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
-        self.losses, self.accuracies, self.seconds = [], [], 0.0
+        self.losses: list[list[float]] = []
+        self.accuracies: list[list[float]] = []
+        self.seconds = 0.0
         self.steps = epochs * math.ceil(len(self.images) / batch_size)
         self._require_outputs()
 
@@ -162,55 +154,58 @@ class Training:
         return len(self.losses) == self.epochs
 
     def run_epoch(self, advance: Callable[[], object] = lambda: None) -> None:
-        """Show every training image to the networks once, and step after every batch; call `advance` after each step.
+        """Show every training image to the networks once, and make one step of Adam per batch.
+
+        Args:
+            advance: called after each step.
 
         Raises:
-            ConvacError: if the loss of a network is no longer finite.
+            ConvacError: if the loss of a network becomes infinite or NaN.
         """
         start, epoch = time.perf_counter(), len(self.losses) + 1
         generator = self._generator(epoch)
         order = torch.randperm(len(self.images), generator=generator, device=self.device)
         totals = torch.zeros(2, len(self.networks), device=self.device)
         self.model.train()
-        for batch in order.split(min(self.batch_size, len(order))):
-            for piece in batch.split(min(self._piece(), len(batch))):
-                images = AUGMENTATIONS[self.augment](self.images[piece], generator)
-                losses, right = self._losses(images, self.labels[piece])
-                (losses.sum() / len(batch)).backward()
-                totals += torch.stack((losses.detach(), right))
+        for batch in torch.split(order, min(self.batch_size, len(order))):
+            for part in torch.split(batch, min(self._images_at_once(), len(batch))):  # gradients accumulate
+                images = AUGMENTATIONS[self.augment](self.images[part], generator)
+                losses, correct = self._losses(images, self.labels[part])
+                (losses.sum() / len(batch)).backward()  # type: ignore[no-untyped-call]  # torch's own
+                totals += torch.stack((losses.detach(), correct))
             self.optimizer.step()
             self.optimizer.zero_grad()
             advance()
-        losses, accuracies = (totals / len(self.images)).tolist()
-        for loss in losses:
+        mean_losses, accuracies = (totals / len(self.images)).tolist()
+        for loss in mean_losses:
             if not math.isfinite(loss):
                 raise ConvacError(
                     f"the loss is {loss} in epoch {epoch} so that training cannot go on; "
                     f"use a learning rate below {self.learning_rate:g}, or fewer layers"
                 )
-        self.losses.append(losses)
+        self.losses.append(mean_losses)
         self.accuracies.append(accuracies)
         self.seconds += time.perf_counter() - start
 
-    def records(self, weights_seeds: list[int] | None = None) -> list[Record]:
-        """Evaluate the networks as they are now; return a `Record` of each.
+    def records(self, weights_seeds: Sequence[int | None] | None = None) -> list[Record]:
+        """Evaluate the networks with their present weights; return a `Record` of each.
 
         Args:
-            weights_seeds: of each network's initial weights, where the caller knows them.
+            weights_seeds: the seed of the initial weights of each network, if the caller knows them.
         """
         start = time.perf_counter()
-        test = self.dataset.test_images.to(self.device), self.dataset.test_labels.to(self.device)
         generator = self._generator(self.epochs + 1)
-        final = zip(
-            self._accuracies(self.images, self.labels, lambda images: AUGMENTATIONS[self.augment](images, generator)),
-            self._accuracies(self.images, self.labels),
-            self._accuracies(*test),
+        augmented = self._accuracies(
+            self.images, self.labels, lambda images: AUGMENTATIONS[self.augment](images, generator)
         )
-        seconds = self.seconds + time.perf_counter() - start
+        plain = self._accuracies(self.images, self.labels)
+        tested = self._accuracies(self.dataset.test_images.to(self.device), self.dataset.test_labels.to(self.device))
+        seconds = (self.seconds + time.perf_counter() - start) / len(self.networks)
+        seeds = weights_seeds or [None] * len(self.networks)
         return [
             Record(
                 model=type(network).__name__,
-                architecture=getattr(network, "architecture", None),
+                architecture=_architecture_of(network),
                 parameters=sum(parameter.numel() for parameter in network.parameters()),
                 source=self.dataset.source,
                 digest=self.dataset.digest,
@@ -220,108 +215,79 @@ class Training:
                 batch_size=self.batch_size,
                 learning_rate=self.learning_rate,
                 seed=self.seed,
-                weights_seed=weights_seed,
-                losses=losses,
-                accuracies=accuracies,
-                augmented_accuracy=augmented,
-                train_accuracy=plain,
-                test_accuracy=tested,
+                weights_seed=seeds[number],
+                losses=tuple(losses[number] for losses in self.losses),
+                accuracies=tuple(accuracies[number] for accuracies in self.accuracies),
+                augmented_accuracy=augmented[number],
+                train_accuracy=plain[number],
+                test_accuracy=tested[number],
                 precision=self.precision,
                 side_by_side=len(self.networks),
                 device=torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else processor(),
                 versions=f"torch {torch.__version__}, Python {platform.python_version()}",
-                seconds=seconds / len(self.networks),
+                seconds=seconds,
             )
-            for network, weights_seed, losses, accuracies, (augmented, plain, tested) in zip(
-                self.networks,
-                weights_seeds or [None] * len(self.networks),
-                zip(*self.losses),
-                zip(*self.accuracies),
-                final,
-            )
+            for number, network in enumerate(self.networks)
         ]
 
     def save(self, path: Path) -> None:
-        """Write the weights, Adam's state and the curves so far; a kill leaves the file that was there before.
+        """Write a checkpoint; a kill leaves the file that was there before.
 
         Raises:
             DataError: if it cannot be written.
         """
-        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
-        for number, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"adam.{number}.{name}": tensor for name, tensor in state.items()}
-        for name in CURVES:
-            tensors[f"curves.{name}"] = torch.tensor(getattr(self, name), dtype=torch.float64)
-        try:
-            replace(path, save({name: tensor.contiguous() for name, tensor in tensors.items()}))
-        except OSError as error:
-            raise DataError(f"cannot write the checkpoint {path}: {error.strerror}; {remedy_of(error, INTO)}") from None
+        save_checkpoint(path, self.model, self.optimizer, (self.losses, self.accuracies, self.seconds))
 
-    def load(self, path: Path) -> None:
-        """Take up the training where `save` left it.
+    def load(self, path: Path) -> bool:
+        """Continue from the checkpoint that `save` wrote; return whether there was one.
 
         Raises:
             DataError: if the file cannot be read, is damaged, or was saved by another training.
-            FileNotFoundError: if there is none.
         """
-        wrong = f"{path} is no checkpoint of this training; remove it to start again"
-        most = 2**20 + 4 * sum(tensor.nbytes for tensor in self.model.state_dict().values())
-        content = contents_of(path, most, wrong)  # read once, as another sweep may put a newer file in its place
-        try:
-            tensors = load(content)
-            of_model = {name.removeprefix("model."): tensors[name] for name in tensors if name.startswith("model.")}
-            self.model.load_state_dict(of_model)
-            states = {}
-            for number, parameter in enumerate(self.model.parameters()):
-                state = {kind: tensors[f"adam.{number}.{kind}"] for kind in ("step", "exp_avg", "exp_avg_sq")}
-                for kind in ("exp_avg", "exp_avg_sq"):  # Adam goes through memory: laid out as the parameter is
-                    state[kind] = torch.empty_like(parameter).copy_(state[kind].view(parameter.shape))
-                states[number] = state
-            self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": states})
-            curves = [tensors[f"curves.{name}"] for name in CURVES]
-        except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
-            raise DataError(wrong) from error
-        losses, accuracies, seconds = (curve.shape for curve in curves)
-        if losses != accuracies or losses[1:] != (len(self.networks),) or losses[0] > self.epochs or seconds:
-            raise DataError(wrong)
-        for name, curve in zip(CURVES, curves):
-            setattr(self, name, curve.tolist())
+        curves = load_checkpoint(path, self.model, self.optimizer, (self.epochs, len(self.networks)))
+        if curves is None:
+            return False
+        self.losses, self.accuracies, self.seconds = curves
+        return True
 
-    def _generator(self, epoch):
-        """Of what is drawn in one epoch, and in no other."""
+    def _generator(self, epoch: int) -> torch.Generator:
+        """A generator for one epoch alone."""
         (state,) = np.random.SeedSequence([self.seed, epoch]).generate_state(1)
         return torch.Generator(self.device).manual_seed(int(state))
 
-    def _piece(self):
-        plan = getattr(self.networks[0], "architecture", None)
+    def _images_at_once(self) -> int:
+        plan = _architecture_of(self.networks[0])
         if self.device.type != "cpu" or plan is None:
             return self.batch_size
-        return piece_of(len(self.networks) * max(plan.channels) * plan.size**2)
+        return images_at_once(len(self.networks) * max(plan.channels) * plan.size**2)
 
-    def _outputs(self, images):
-        """(n, G, Y): what each network says of each image."""
+    def _outputs(self, images: Tensor) -> Tensor:
+        """The outputs of each network for each image, of shape (n, G, Y)."""
         scaled = images.to(next(self.model.parameters()).dtype) / 127.5 - 1  # bytes 0..255 as −1..1
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            outputs = self.model(scaled)
+            outputs: Tensor = self.model(scaled)
         return outputs.reshape(len(images), len(self.networks), -1)
 
-    def _losses(self, images, labels):
-        """Each network's cross-entropy, added up over the images; and how many it classified rightly."""
+    def _losses(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """For each network, the sum of the cross-entropies, and the number of images that it classifies correctly."""
         outputs = self._outputs(images).transpose(1, 2)  # (n, Y, G)
         truth = labels[:, None].expand(-1, len(self.networks))
         return cross_entropy(outputs, truth, reduction="none").sum(0), (outputs.argmax(1) == truth).sum(0)
 
     @torch.no_grad()
-    def _accuracies(self, images, labels, change=lambda images: images):
-        """The fraction of the images, once changed, that each network classifies rightly."""
+    def _accuracies(
+        self, images: Tensor, labels: Tensor, change: Callable[[Tensor], Tensor] = lambda images: images
+    ) -> list[float]:
+        """The fraction of the changed images that each network classifies correctly."""
         self.model.eval()
-        right = 0
-        for batch, truth in zip(images.split(EVALUATION_BATCH), labels.split(EVALUATION_BATCH)):
-            right = right + self._losses(change(batch), truth)[1]
-        return (right / len(images)).tolist()
+        correct = torch.zeros(len(self.networks), dtype=torch.int64, device=self.device)
+        for batch, truth in zip(torch.split(images, EVALUATION_BATCH), torch.split(labels, EVALUATION_BATCH)):
+            correct += self._losses(change(batch), truth)[1]
+        fractions: list[float] = (correct / len(images)).tolist()
+        return fractions
 
     @torch.no_grad()
-    def _require_outputs(self):
+    def _require_outputs(self) -> None:
         self.model.eval()
         outputs, classes = self._outputs(self.images[:1]).shape[2], len(self.dataset.classes)
         if outputs < classes:
@@ -331,42 +297,6 @@ class Training:
             )
 
 
-def piece_of(numbers: int) -> int:
-    """How many images of a batch go through a CPU at once, where a layer's output holds so many numbers per image."""
-    return max(1, _PIECE // numbers)
-
-
-def keep_freed_memory() -> None:
-    """Have glibc keep what one step frees for the next one, until the process ends; another C library is left as it is.
-
-    Given back to the kernel, the memory of a layer's output comes again as pages that are faulted in and cleared one by
-    one, which can take as long as the layer. Threads that start later share the memory.
-
-    Source: `man mallopt`.
-    """
-    with suppress(AttributeError, OSError, TypeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        for option, value in _KEEP.items():
-            mallopt(option, value)
-
-
-def processor() -> str:
-    """The name of this machine's processor."""
-    information = Path("/proc/cpuinfo")
-    model = re.search(r"model name\s*: (.+)", information.read_text() if information.exists() else "")
-    return model[1] if model else platform.processor() or platform.machine()
-
-
-def require_settings(*, epochs: int, batch_size: int, learning_rate: float, augment: str, precision: str) -> None:
-    """Refuse settings with which nothing can be trained.
-
-    Raises:
-        ConvacError: if a number or a word is out of range.
-    """
-    require_integers(epochs=epochs, batch_size=batch_size)
-    number = isinstance(learning_rate, Real) and not isinstance(learning_rate, bool)
-    if not number or not 0 < learning_rate <= sys.float_info.max:
-        raise ConvacError(f"learning rate must be a finite number above 0, not {shown(learning_rate)}; 0.001 is usual")
-    for name, value, known in (("augment", augment, AUGMENTATIONS), ("precision", precision, PRECISIONS)):
-        if not isinstance(value, str) or value not in known:
-            raise ConvacError(f"unknown {name} {shown(value)}; use one of {', '.join(known)}")
+def _architecture_of(network: nn.Module) -> Architecture | None:
+    plan = getattr(network, "architecture", None)
+    return plan if isinstance(plan, Architecture) else None

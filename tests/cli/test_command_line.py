@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
-from experiments.test_records import record
+from helpers.records import record
 
 from convac_lib import Architecture, Layer, __main__, certify_rank, common_case
 from convac_lib.__main__ import main

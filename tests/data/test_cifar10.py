@@ -34,10 +34,14 @@ from stress.faults_of_cifar10 import (
 )
 
 from convac_lib.__main__ import main
-from convac_lib.data import cifar10
-from convac_lib.data import dataset as data
+from convac_lib.data import archive as archives
+from convac_lib.data import cifar10, cifar10_batches, dataset, folder
+from convac_lib.data import digits as digits_module
 from convac_lib.data import load as sources
-from convac_lib.data.cifar10 import OFFICIAL, Archive, check, pickled, read
+from convac_lib.data.archive import Archive, fetch
+from convac_lib.data.cifar10 import OFFICIAL, check, pickled, read
+from convac_lib.data.dataset import Dataset
+from convac_lib.data.digits import digits
 from convac_lib.errors import DataError
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # pooch leaves them to Python
@@ -107,7 +111,7 @@ def test_images_that_were_read_may_be_changed_and_the_file_stays(converted):
 
 
 def test_a_digest_is_that_of_images_and_labels_and_their_shapes():
-    dataset = data.digits()
+    dataset = digits()
     by_hand = sha256()
     for split, n in (("train", 1437), ("test", 360)):
         images, labels = getattr(dataset, f"{split}_images"), getattr(dataset, f"{split}_labels")
@@ -118,7 +122,7 @@ def test_a_digest_is_that_of_images_and_labels_and_their_shapes():
     tensors = {name: getattr(dataset, name) for name in names}
 
     def digest(**changes):
-        return data.Dataset(source="other", classes=dataset.classes, **tensors | changes).digest
+        return Dataset(source="other", classes=dataset.classes, **tensors | changes).digest
 
     assert (
         digest()
@@ -138,9 +142,9 @@ def test_an_archive_is_fetched_once_and_again_after_a_failure(made, impatient, c
     for before in ([], [send(b"no", status=500), send(content[:-1], len(content)), send(content[:-1] + b"\1")]):
         with Server(*before, send(content)) as server:
             archive = Archive(server.url, asked.size, asked.md5)
-            assert cifar10._fetch(archive, cache, False) == path
+            assert fetch(archive, cache, progress=False) == path
             assert server.asked == 1 + len(before)
-            assert cifar10._fetch(archive, cache, False) == path and server.asked == 1 + len(before)
+            assert fetch(archive, cache, progress=False) == path and server.asked == 1 + len(before)
         assert [file.read_bytes() == content for file in cache.iterdir()] == [True]
         path.unlink()
     assert capfd.readouterr() == ("", "")
@@ -151,7 +155,7 @@ def test_the_progress_bar_is_on_stderr(made, impatient, cache, capfd):
     archive = write(cache / OFFICIAL.name, content)
     (cache / OFFICIAL.name).unlink()
     with Server(send(b"no", status=503), send(content)) as server:
-        cifar10._fetch(Archive(server.url, archive.size, archive.md5), cache, True)
+        fetch(Archive(server.url, archive.size, archive.md5), cache, progress=True)
     out, err = capfd.readouterr()
     assert out == "" and "100%" in err
 
@@ -175,8 +179,8 @@ def test_without_a_network_the_sentence_names_file_size_hash_and_place(impatient
     monkeypatch.setenv("CONVAC_DATA", str(cache))
     sentence = (
         f"cannot fetch {NOWHERE}: the connection is refused; let it through your network's firewall, "
-        "or get cifar-10-binary.tar.gz (170,052,171 bytes, MD5 c32a1d4ab5d03f1284b67883e8d87530) elsewhere and put it at "
-        f"{cache}/cifar-10-binary.tar.gz"
+        "or get cifar-10-binary.tar.gz (170,052,171 bytes, MD5 c32a1d4ab5d03f1284b67883e8d87530) elsewhere "
+        f"and put it at {cache}/cifar-10-binary.tar.gz"
     )
     for call in (lambda: cifar10.cifar10(progress=False), lambda: sources.load("cifar10", progress=False)):
         with pytest.raises(DataError) as error:
@@ -227,6 +231,11 @@ def test_the_sentences_about_members_in_full(made, cache):
     assert refusal(write(path, b"plain"), cache) == f"{path} is no whole tar.gz file: Not a gzipped file (b'pl'){again}"
     changed = labels.copy()
     changed[0] = (labels[0] + 1) % 10
+
+    def check_both(values):
+        for split, part in (("train", values[:50000]), ("test", values[50000:])):
+            cifar10_batches._check_labels(part.astype(np.int64), split, path)
+
     for values, words in (
         (changed, f"has {5000 - (labels[0] < 9):,} images of class "),
         (
@@ -235,8 +244,7 @@ def test_the_sentences_about_members_in_full(made, cache):
         ),
     ):
         with pytest.raises(DataError) as error:
-            for split, part in (("train", values[:50000]), ("test", values[50000:])):
-                cifar10._check_labels(part.astype(np.int64), split, path)
+            check_both(values)
         assert str(error.value).startswith(f"{path} {words}") and str(error.value).endswith(again)
 
 
@@ -265,8 +273,8 @@ def test_a_full_disk_leaves_nothing(made, cache, record_property):
 def test_the_sentence_about_a_cache_that_cannot_be_is_full(made, tmp_path):
     (tmp_path / "file").write_text("in the way")
     assert refusal(Archive(NOWHERE, 10**6, ""), tmp_path / "file") == (
-        f"cannot keep CIFAR-10 in {tmp_path}/file: File exists; "
-        "a file is in the folder's place, so set CONVAC_DATA to another folder"
+        f"cannot keep the 186 MB of CIFAR-10 in {tmp_path}/file: File exists; "
+        "a part of this path is a file, not a folder, so set CONVAC_DATA to another place"
     )
 
 
@@ -335,7 +343,7 @@ def test_names_and_folders_are_loaded_and_no_folder_passes_for_a_published_set(t
             (tmp_path / name / split / "a").mkdir(parents=True)
             Image.fromarray(np.full((2, 2), 7, np.uint8)).save(tmp_path / name / split / "a" / "0.png")
     assert sources.load(str(tmp_path / "mine"), progress=False).source == "mine"
-    assert sources.load("digits").digest == data.digits().digest
+    assert sources.load("digits").digest == digits().digest
     with pytest.raises(DataError) as error:
         sources.load(str(tmp_path / "cifar10"), progress=False)
     assert str(error.value) == (
@@ -347,7 +355,7 @@ def test_names_and_folders_are_loaded_and_no_folder_passes_for_a_published_set(t
     assert sources.load("cifar10").digest == read(archive, cache).digest
 
 
-@pytest.mark.parametrize("module", [cifar10, data, sources])
+@pytest.mark.parametrize("module", [archives, cifar10, cifar10_batches, dataset, digits_module, folder, sources])
 def test_no_module_of_the_data_unpickles_or_extracts(module):
     nodes = list(ast.walk(ast.parse(Path(module.__file__).read_text("utf-8"))))
     imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
@@ -404,8 +412,8 @@ def test_a_network_that_fails_is_named_with_its_cause_and_remedy(
     ],
 )  # fmt: skip
 def test_a_server_that_fails_is_named_with_its_cause_and_remedy(cache, monkeypatch, answer, words):
-    monkeypatch.setattr(cifar10, "_RETRIES", 0)
-    monkeypatch.setattr(cifar10, "_PATIENCE", 0.3)
+    monkeypatch.setattr(archives, "_RETRIES", 0)
+    monkeypatch.setattr(archives, "_PATIENCE", 0.3)
     with Server(answer) as server:
         archive = Archive(server.url, 10, "0" * 32)
         assert refusal(archive, cache) == (
@@ -417,7 +425,7 @@ def test_a_certificate_that_cannot_be_verified_is_named_with_the_reason():
     def words(message):
         cause = ssl.SSLCertVerificationError(1, f"certificate verify failed: {message}")
         cause.verify_message = message
-        return cifar10._diagnosis(exceptions.SSLError(cause))
+        return archives._diagnosis(exceptions.SSLError(cause))
 
     assert words("self-signed certificate") == (
         "its certificate cannot be verified (self-signed certificate); "
@@ -426,7 +434,7 @@ def test_a_certificate_that_cannot_be_verified_is_named_with_the_reason():
     assert words("certificate has expired") == (
         "its certificate cannot be verified (certificate has expired); set this machine's clock, or "
     )
-    assert cifar10._diagnosis(exceptions.SSLError(ssl.SSLError("wrong version number"))) == (
+    assert archives._diagnosis(exceptions.SSLError(ssl.SSLError("wrong version number"))) == (
         "no secure connection can be made; mend the proxy or firewall that is between, or "
     )
 
@@ -505,9 +513,10 @@ def test_pipes_in_the_cache_are_refused_at_once(cache):
 @pytest.mark.parametrize(
     ("number", "remedy"),
     [
-        (28, "No space left on device; make room for 186 MB there, or set CONVAC_DATA to another folder"),
-        (13, "Permission denied; set CONVAC_DATA to a folder that can be written"),
-        (30, "Read-only file system; set CONVAC_DATA to a folder that can be written"),
+        (28, "No space left on device; free some space there, or set CONVAC_DATA to a place on another disk"),
+        (13, "Permission denied; ask its owner for the permission, or set CONVAC_DATA to another place"),
+        (30, "Read-only file system; set CONVAC_DATA to a place on a disk that is not read-only"),
+        (18, "Invalid cross-device link; set CONVAC_DATA to another folder"),
     ],
 )
 def test_a_cache_that_cannot_be_written_is_named_with_the_cause(cache, monkeypatch, number, remedy):
@@ -515,4 +524,4 @@ def test_a_cache_that_cannot_be_written_is_named_with_the_cause(cache, monkeypat
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(Path, "mkdir", fail)
-    assert refusal(Archive(NOWHERE, 10**6, ""), cache) == f"cannot keep CIFAR-10 in {cache}: {remedy}"
+    assert refusal(Archive(NOWHERE, 10**6, ""), cache) == (f"cannot keep the 186 MB of CIFAR-10 in {cache}: {remedy}")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from convac_lib import Architecture, Circuit, ConvacError, ConvNet, Layer, common_case, train
-from convac_lib.data.dataset import digits
+from convac_lib.data.digits import digits
 from convac_lib.exercises import check
 from convac_lib.exercises.checking import EXERCISES, Verdict
 

@@ -1,4 +1,4 @@
-"""What records say together: rows, channels that reach an accuracy, tables and figures, and the commands that print them."""
+"""What records say together: summaries, channels that reach an accuracy, tables, figures, and the commands."""
 
 import errno
 import itertools
@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import matplotlib
 import pytest
-from experiments.test_records import record
+from helpers.records import PLANS, record, runs
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -33,18 +33,6 @@ from convac_lib.experiments.dask_workers import workers
 from convac_lib.experiments.records import append_records, read_records
 
 RESULTS, SVG = Path(__file__).resolve().parents[2] / "results", "{http://www.w3.org/2000/svg}"
-PLANS = {(B, C): common_case(B, M=1, size=8, channels=C) for B in (1, 2) for C in (4, 8)}
-
-
-def runs(**changes):
-    """Two seeds of four networks."""
-    return [
-        record(
-            seed, architecture=plan, parameters=plan.parameters, augmented_accuracy=0.1 * B + 0.01 * C + 0.001 * seed,
-            test_accuracy=0.2 * (seed + 1), seconds=10.0 * (seed + 1), **changes,
-        )
-        for (B, C), plan in PLANS.items() for seed in (1, 0)
-    ]  # fmt: skip
 
 
 def test_a_row_brings_the_seeds_together():
@@ -58,7 +46,7 @@ def test_a_row_brings_the_seeds_together():
         assert (row.test_accuracy, row.seconds) == pytest.approx((0.3, 15))
 
 
-def test_what_was_asked_alike_stands_together():
+def test_records_with_equal_settings_are_grouped():
     parts = by_protocol([*runs(), *runs(augment="colour"), *runs(epochs=3)])
     assert {protocol: len(alike) for protocol, alike in parts.items()} == {
         Protocol("digits", 1437, "spatial", 2): 8,
@@ -68,6 +56,40 @@ def test_what_was_asked_alike_stands_together():
     assert str(Protocol("digits", 1437, "none", 2)) == "digits, n = 1,437, not augmented, 2 epochs"
 
 
+def test_a_protocol_states_a_further_setting_only_if_the_records_differ_in_it():
+    parts = by_protocol([*runs(), *runs(learning_rate=0.01)])
+    assert {str(protocol): len(alike) for protocol, alike in parts.items()} == {
+        "digits, n = 1,437, spatial augmentation, 2 epochs, learning rate 0.001": 8,
+        "digits, n = 1,437, spatial augmentation, 2 epochs, learning rate 0.01": 8,
+    }
+    assert list(figure_names(parts, "r/digits").values()) == [
+        "r/digits-spatial-2-rate0.001", "r/digits-spatial-2-rate0.01",
+    ]  # fmt: skip
+    parts = by_protocol([*runs(), *runs(batch_size=1024, precision="bfloat16")])
+    assert [str(protocol).removeprefix("digits, n = 1,437, spatial augmentation, ") for protocol in parts] == [
+        "2 epochs, batch size 64, float32", "2 epochs, batch size 1,024, bfloat16",
+    ]  # fmt: skip
+    assert list(figure_names(parts, "r/digits").values()) == [
+        "r/digits-spatial-2-batch64-float32", "r/digits-spatial-2-batch1024-bfloat16",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "protocols"),
+    [
+        ("cifar10-jpeg", ["cifar10-jpeg, n = 50,000, spatial augmentation, 12 epochs"]),
+        ("digits-longer", [
+            f"digits, n = 1,437, not augmented, 60 epochs, learning rate {rate}" for rate in ("0.003", "0.01", "0.03")
+        ]),
+    ],
+)  # fmt: skip
+def test_the_protocols_of_committed_records_mix_no_two_settings(name, protocols):
+    parts = by_protocol(read_records(RESULTS / f"{name}.jsonl"))
+    assert sorted(map(str, parts)) == sorted(protocols)
+    for alike in parts.values():
+        assert len({(record.learning_rate, record.batch_size, record.precision) for record in alike}) == 1
+
+
 @given(st.lists(st.floats(0.01, 0.99), min_size=2, max_size=6, unique=True), st.floats(0, 1))
 def test_channels_between_two_networks_are_on_the_line_between_them(heights, accuracy):
     curve = [(2**number, height) for number, height in enumerate(sorted(heights))]
@@ -75,7 +97,7 @@ def test_channels_between_two_networks_are_on_the_line_between_them(heights, acc
     if not curve[0][1] <= accuracy <= curve[-1][1]:
         assert channels is None
         return
-    for (few, low), (many, high) in zip(curve, curve[1:]):
+    for (few, low), (many, high) in itertools.pairwise(curve):
         if low <= accuracy <= high:  # back again: the accuracy at those channels
             part = math.log2(channels / few) / math.log2(many / few)
             assert low + part * (high - low) == pytest.approx(accuracy, abs=1e-6)
@@ -90,7 +112,7 @@ def test_a_curve_that_never_reaches_it_says_nothing():
 
 @given(st.floats(1.2, 30), st.sampled_from([0, 1]))
 def test_a_network_that_is_so_many_times_better_is_matched_by_so_many_times_the_size(factor, first_epoch):
-    """With accuracy log C / 10 without overlap and log(factor · C) / 10 with it, every network is matched by factor · C."""
+    """With accuracy log C / 10 without overlap and log(factor · C) / 10 with it, factor · C channels match C."""
 
     def accuracy(B, C):
         return math.log(C if B == 1 else factor * C) / 10

@@ -7,29 +7,15 @@ import math
 import multiprocessing
 
 import pytest
+from helpers.records import record
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from convac_lib.architecture import common_case
 from convac_lib.errors import DataError
-from convac_lib.experiments.records import Record, append_records, question_of, read_records
+from convac_lib.experiments.records import append_records, read_records, run_key
 from convac_lib.files import results_path
 from convac_lib.networks.models import ConvNet
-
-
-def record(weights_seed=0, B=2, loss=0.1, **changes):
-    asked = {
-        "model": "ConvNet", "architecture": common_case(B, M=1, size=8, channels=4), "parameters": 7, "source": "digits",
-        "digest": "ab", "n": 1437, "augment": "spatial", "epochs": 2, "batch_size": 64, "learning_rate": 1e-3, "seed": 0,
-        "weights_seed": weights_seed,
-    }  # fmt: skip
-    came = {
-        "losses": (2.3, loss), "accuracies": (0.1, 0.9), "augmented_accuracy": 0.9, "train_accuracy": 0.95,
-        "test_accuracy": 0.8, "precision": "float32", "side_by_side": 1, "device": "a processor", "versions": "torch 2",
-        "seconds": 1.5,
-    }  # fmt: skip
-    return Record(**{**asked, **came, **changes})
-
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -58,8 +44,8 @@ def test_a_question_is_answered_once(tmp_path):
 
 @pytest.mark.parametrize("change", [{"epochs": 3}, {"digest": "cd"}, {"weights_seed": 1}, {"augment": "colour"}])
 def test_another_setting_is_another_question_and_another_outcome_is_not(change):
-    assert question_of(record(**change)) != question_of(record())
-    assert question_of(record(loss=9.0, seconds=3.0, device="another", test_accuracy=0.1)) == question_of(record())
+    assert run_key(record(**change)) != run_key(record())
+    assert run_key(record(loss=9.0, seconds=3.0, device="another", test_accuracy=0.1)) == run_key(record())
 
 
 def test_a_line_torn_anywhere_is_dropped_and_its_record_can_be_written_again(tmp_path):
@@ -82,7 +68,7 @@ def test_any_altered_byte_is_refused(tmp_path):
         altered = bytearray(whole)
         altered[place] ^= 1
         path.write_bytes(altered)
-        with pytest.raises(DataError, match="line 1 of .* (was altered|is no record)"):
+        with pytest.raises(DataError, match=r"line 1 of .* (was altered|is no record)"):
             read_records(path)
 
 
@@ -132,7 +118,8 @@ LAYERS = json.loads(json.dumps(PLAN["layers"]))
         ("architecture",
          [PLAN | {"layers": LAYERS * 1000}, PLAN | {"layers": "abc"}, PLAN | {"size": 10**30}, PLAN | {"size": "8"},
           PLAN | {"shared": "yes"}, PLAN | {"layers": [LAYERS[0] | {"channels": 0}]},
-          PLAN | {"layers": [LAYERS[0] | {"receptive_field": 1e9}]}, PLAN | {"layers": [LAYERS[0] | {"weight_free": 1}]}],
+          PLAN | {"layers": [LAYERS[0] | {"receptive_field": 1e9}]},
+          PLAN | {"layers": [LAYERS[0] | {"weight_free": 1}]}],
          "must be null, or a network of at most 1,024 layers"),
     ],
 )  # fmt: skip
@@ -187,7 +174,7 @@ def test_what_json_leaves_open_is_refused(constant, tmp_path):
 def test_a_field_given_twice_is_an_alteration(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_bytes(signed(json.dumps(record().to_dict())[:-1] + ', "n": 1437}') + b"\n")
-    with pytest.raises(DataError, match="line 1 of .* was altered"):
+    with pytest.raises(DataError, match=r"line 1 of .* was altered"):
         read_records(path)
 
 
@@ -253,12 +240,12 @@ def test_the_committed_records_are_of_networks_as_they_say(path):
     """Weights are counted by building the network, accuracies are whole images, and no question is answered twice."""
     records, digits = read_records(path), path.name.startswith("digits")
     in_channels, test_images = (1, 360) if digits else (3, 10_000)
-    assert len({question_of(record) for record in records}) == len(records) > 0
-    for record in records:
-        network = ConvNet(record.architecture, classes=10, in_channels=in_channels)
-        assert record.parameters == sum(weights.numel() for weights in network.parameters())
-        assert len(record.losses) == len(record.accuracies) == record.epochs
-        assert all(math.isfinite(loss) for loss in record.losses) and record.losses[-1] < record.losses[0]
-        ends = record.augmented_accuracy, record.train_accuracy, record.test_accuracy
-        for accuracy, of in zip(ends, (record.n, record.n, test_images)):
+    assert len({run_key(one) for one in records}) == len(records) > 0
+    for one in records:
+        network = ConvNet(one.architecture, classes=10, in_channels=in_channels)
+        assert one.parameters == sum(weights.numel() for weights in network.parameters())
+        assert len(one.losses) == len(one.accuracies) == one.epochs
+        assert all(math.isfinite(loss) for loss in one.losses) and one.losses[-1] < one.losses[0]
+        ends = one.augmented_accuracy, one.train_accuracy, one.test_accuracy
+        for accuracy, of in zip(ends, (one.n, one.n, test_images)):
             assert accuracy * of == pytest.approx(round(accuracy * of), abs=0.01)

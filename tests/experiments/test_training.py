@@ -16,7 +16,9 @@ from torch import nn
 
 from convac_lib import baseline, certify_rank, common_case, grid_tensor
 from convac_lib.data.augmentation import AUGMENTATIONS
-from convac_lib.data.dataset import Dataset, digits, folder
+from convac_lib.data.dataset import Dataset
+from convac_lib.data.digits import digits
+from convac_lib.data.folder import folder
 from convac_lib.errors import ConvacError, DataError
 from convac_lib.experiments.records import Record
 from convac_lib.experiments.training import Training, train
@@ -188,8 +190,7 @@ def test_networks_side_by_side_learn_as_each_would_alone(dataset):
     while not together.is_over:
         together.run_epoch()
     for seed, record in enumerate(together.records([0, 1, 2])):
-        options = {name: value for name, value in SETTINGS.items()}
-        alone = train(convnet(seed), some, **options, progress=False)
+        alone = train(convnet(seed), some, **SETTINGS, progress=False)
         assert (record.weights_seed, record.side_by_side) == (seed, 3)
         np.testing.assert_allclose(record.losses, alone.losses, rtol=1e-3)
         np.testing.assert_allclose(record.accuracies, alone.accuracies, atol=0.02)
@@ -198,7 +199,7 @@ def test_networks_side_by_side_learn_as_each_would_alone(dataset):
 def test_a_batch_in_pieces_is_the_same_step(dataset, monkeypatch):
     some = few(dataset, 100)
     whole = train(convnet(), some, epochs=2, batch_size=100, progress=False)
-    monkeypatch.setattr("convac_lib.experiments.training._PIECE", 7 * 8 * 64)  # seven images at a time
+    monkeypatch.setattr("convac_lib.experiments.machine._CACHED", 7 * 8 * 64)  # seven images at a time
     network, seen = convnet(), []
     network.register_forward_hook(lambda module, inputs, output: seen.append(len(inputs[0])))
     pieces = train(network, some, epochs=2, batch_size=100, progress=False)
@@ -372,7 +373,8 @@ def test_no_file_but_its_own_is_taken_for_a_checkpoint(dataset, tmp_path):
         assert sentence() == none
     tensors = safetensors.torch.load(whole)
     for name, other in (
-        ("adam.0.exp_avg", torch.zeros(())), ("curves.losses", torch.zeros(2, 3)), ("curves.accuracies", torch.zeros(1, 1)),
+        ("adam.0.exp_avg", torch.zeros(())), ("curves.losses", torch.zeros(2, 3)),
+        ("curves.accuracies", torch.zeros(1, 1)),
         ("curves.seconds", torch.zeros(1)), ("model.dense.bias", torch.zeros(11)),
     ):  # fmt: skip
         path.write_bytes(safetensors.torch.save(tensors | {name: other}))
@@ -380,23 +382,30 @@ def test_no_file_but_its_own_is_taken_for_a_checkpoint(dataset, tmp_path):
     path.write_bytes(whole)
     assert sentence(epochs=1) == none
     os.truncate(path, 2**40)  # without a byte on the disk
-    assert sentence() == none
+    most = 2**20 + 4 * sum(tensor.nbytes for tensor in convnet().state_dict().values())
+    unread = f"cannot read the checkpoint {path}: "
+    assert sentence() == f"{unread}it is larger than {most:,} bytes; remove it to start again"
     path.unlink()
+    assert Training(convnet(), few(dataset, 60), **SETTINGS).load(path) is False
     path.mkdir()
-    assert sentence() == f"{path} is not a regular file; replace or remove it"
+    assert sentence() == f"{unread}Is a directory; use a file, not a folder"
     path.rmdir()
     if hasattr(os, "mkfifo"):
         os.mkfifo(path)
-        assert sentence() == f"{path} is not a regular file; replace or remove it"
+        assert sentence() == f"{unread}it is no plain file; remove it to start again"
 
 
 @pytest.mark.parametrize(
     ("number", "sentence"),
     [
-        (28, "No space left on device; make room there, or name a file of records in another folder"),
-        (13, "Permission denied; name a file of records in a folder that can be written"),
-        (30, "Read-only file system; name a file of records in a folder that can be written"),
-        (20, "Not a directory; a file is in the folder's place, so name a file of records in another folder"),
+        (28, "No space left on device; free some space there, or name a file of records in a place on another disk"),
+        (13, "Permission denied; ask its owner for the permission, or name a file of records in another place"),
+        (30, "Read-only file system; name a file of records in a place on a disk that is not read-only"),
+        (
+            20,
+            "Not a directory; a part of this path is a file, not a folder, so name a file of records in another place",
+        ),
+        (18, "Invalid cross-device link; name a file of records in another folder"),
     ],
 )
 def test_a_checkpoint_that_cannot_be_written_is_named_with_the_cause(dataset, tmp_path, monkeypatch, number, sentence):
@@ -405,7 +414,7 @@ def test_a_checkpoint_that_cannot_be_written_is_named_with_the_cause(dataset, tm
 
     training, path = Training(convnet(), few(dataset, 60), **SETTINGS), tmp_path / "a.safetensors"
     training.run_epoch()
-    monkeypatch.setattr("convac_lib.experiments.training.replace", fail)
+    monkeypatch.setattr("convac_lib.experiments.checkpoints.replace", fail)
     with pytest.raises(DataError) as error:
         training.save(path)
     assert str(error.value) == f"cannot write the checkpoint {path}: {sentence}"

@@ -42,7 +42,7 @@ class _Answer(BaseHTTPRequestHandler):
 
 
 def send(body, length=None, status=200, stall=0.0, **headers):
-    """An answer: this body after its length, or another length; then nothing for so many seconds, and the line is cut."""
+    """An answer: this body after its length, or another length; then nothing for some seconds, and the line is cut."""
 
     def answer(handler):
         handler.send_response(status)

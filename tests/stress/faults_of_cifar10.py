@@ -2,8 +2,8 @@
 
     python tests/stress/faults_of_cifar10.py
 
-tries them on an archive of the official one's exact size and prints how many of each kind, in about 20 minutes of one core; its
-images are random, since the official ones are no part of this repository. test_cifar10.py tries them on a small one.
+tries them on an archive of exactly the official size and prints the number of each kind, in about 20 minutes of one
+core. Its images are random, since the official ones are no part of this repository. test_cifar10.py tries a small one.
 """
 
 import os
@@ -35,8 +35,9 @@ from helpers.archives import (
 from helpers.servers import Server, broken_servers, send, stalled_servers
 from tqdm import tqdm
 
-from convac_lib.data import cifar10
-from convac_lib.data.cifar10 import OFFICIAL, Archive, check, read
+from convac_lib.data import archive as archives
+from convac_lib.data.archive import Archive
+from convac_lib.data.cifar10 import OFFICIAL, check, read
 from convac_lib.errors import DataError
 
 TYPES = [b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"S", b"Z"]  # links, devices, folder, pipe and stranger ones
@@ -152,8 +153,8 @@ def refuse_each(contents, cache):
 def refuse_each_answer(answers, archive, cache, patience=60):
     """Ask one broken server after the other, once each; only one that stalls needs little patience."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cifar10, "_RETRIES", 0)
-        patch.setattr(cifar10, "_PATIENCE", patience)
+        patch.setattr(archives, "_RETRIES", 0)
+        patch.setattr(archives, "_PATIENCE", patience)
         for answer, reason in answers:
             with Server(answer) as server:
                 asked = Archive(server.url, archive.size, archive.md5)
@@ -179,7 +180,9 @@ def full_disk(archive, cache, sizes, reason="File too large"):
     """Stop writing after so many bytes, of the download if the archive is not there, else of the arrays."""
     for size in sizes:
         with largest_file(size):
-            assert refusal(archive, cache).startswith(f"cannot keep CIFAR-10 in {cache}: {reason}; make room for ")
+            sentence = refusal(archive, cache)
+            assert sentence.startswith("cannot keep the ") and f" MB of CIFAR-10 in {cache}: {reason}; " in sentence
+            assert sentence.endswith(", or set CONVAC_DATA to a place on another disk")
         yield
 
 

@@ -26,7 +26,8 @@ import torch
 from convac_lib.data.dataset import Dataset
 from convac_lib.experiments import sweep as sweeps
 from convac_lib.experiments import training
-from convac_lib.experiments.records import question_of, read_records
+from convac_lib.experiments.configs import run_configs
+from convac_lib.experiments.records import read_records, run_key
 
 
 def tiny_dataset():
@@ -37,7 +38,7 @@ def tiny_dataset():
 
 
 DATA = tiny_dataset()
-POINTS = sweeps.points_of([1, 2], [2, 12], [0, 1, 2], epochs=4, batch_size=20)
+CONFIGS = run_configs([1, 2], [2, 12], [0, 1, 2], epochs=4, batch_size=20)
 
 
 def acknowledge(pipe):
@@ -50,7 +51,7 @@ def acknowledge(pipe):
         def appended(path, records):
             written = append(path, records)
             for record in written:
-                say("record", repr(question_of(record)))
+                say("record", repr(run_key(record)))
             return written
 
         return appended
@@ -60,8 +61,10 @@ def acknowledge(pipe):
         say("saved", str(path), len(self.losses))
 
     def loaded(self, path):
-        load(self, path)
-        say("loaded", str(path), len(self.losses))
+        found = load(self, path)
+        if found:
+            say("loaded", str(path), len(self.losses))
+        return found
 
     save, load = training.Training.save, training.Training.load
     training.Training.save, training.Training.load = saved, loaded
@@ -79,9 +82,9 @@ def start(out):
             for bars in (sweeps.tqdm, training.tqdm):  # their own lock is shared by all forks; a killed one may hold it
                 bars.set_lock(threading.RLock())
             acknowledge(mouth)
-            sweeps.sweep(POINTS, DATA, out, progress=False)
+            sweeps.sweep(CONFIGS, DATA, out, progress=False)
             status = 0
-        except BaseException:
+        except BaseException:  # noqa: BLE001  # a child reports whatever happens to it
             traceback.print_exc()
         finally:  # a child never goes on as its parent
             os._exit(status)
@@ -132,7 +135,7 @@ def tear(out, chance):
 
 
 def check(out, acknowledged):
-    found = [repr(question_of(record)) for record in read_records(out)]
+    found = [repr(run_key(record)) for record in read_records(out)]
     assert len(found) == len(set(found)), "a record is doubled"
     assert acknowledged <= set(found), f"lost: {acknowledged - set(found)}"
 
@@ -153,14 +156,14 @@ def survive(kills, seed, folder):
     chance, counts = random.Random(seed), dict.fromkeys(("killed", "torn tails", "sweeps whole", "acknowledged"), 0)
     start = time.monotonic()
     whole = sweeps.sweep(
-        POINTS, DATA, folder / "never-killed.jsonl", progress=False
+        CONFIGS, DATA, folder / "never-killed.jsonl", progress=False
     )  # loads, too, what forks then have
     seconds = time.monotonic() - start
-    reference = {question_of(record): record for record in whole}
+    reference = {run_key(record): record for record in whole}
     while counts["killed"] < kills:
         out = folder / f"{counts['sweeps whole']}.jsonl"
         acknowledged, saved = set(), {}
-        while len(read_records(out)) < len(POINTS):
+        while len(read_records(out)) < len(CONFIGS):
             writers = chance.choice([1, 1, 2])
             said, killed = run_and_kill(out, writers, seconds, chance)
             counts["killed"] += killed
@@ -177,7 +180,7 @@ def survive(kills, seed, folder):
                 counts["torn tails"] += 1
                 check(out, acknowledged)
         for record in read_records(out):
-            assert same(record, reference[question_of(record)]), "a record is not what it would have been"
+            assert same(record, reference[run_key(record)]), "a record is not what it would have been"
         counts["sweeps whole"] += 1
         counts["acknowledged"] += len(acknowledged)
     return counts

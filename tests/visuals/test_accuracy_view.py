@@ -4,8 +4,8 @@ from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
-from experiments.test_analysis import PLANS, runs
 from helpers.pictures import words_of
+from helpers.records import PLANS, runs
 
 from convac_lib.experiments.analysis import by_protocol, rows_of
 from convac_lib.visuals.views.accuracy import accuracy_view, draw_curves

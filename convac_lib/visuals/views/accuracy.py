@@ -10,12 +10,12 @@ from convac_lib.visuals.svg import LETTER, LINE, WIDTH, add_text, serialize
 from convac_lib.visuals.view import Value, View
 
 if TYPE_CHECKING:  # rows are only read here
-    from convac_lib.experiments.analysis import Protocol, Row
+    from convac_lib.experiments.analysis import Protocol, RunSummary
 
 Points = Sequence[tuple[float, float]]
 
 
-def accuracy_view(rows: Sequence[Row], protocol: Protocol, B: int, C: int, against: str = "channels") -> View:
+def accuracy_view(rows: Sequence[RunSummary], protocol: Protocol, B: int, C: int, against: str = "channels") -> View:
     """Show one ConvNet of a sweep among the others: its training accuracy against its size, or epoch by epoch.
 
     Args:
@@ -54,7 +54,7 @@ def accuracy_view(rows: Sequence[Row], protocol: Protocol, B: int, C: int, again
     return View(picture, alternative, f"{reading}.", values)
 
 
-def _curves(rows: Iterable[Row], C: int, against: str) -> dict[int, Points]:
+def _curves(rows: Iterable[RunSummary], C: int, against: str) -> dict[int, Points]:
     """List for each B the accuracies: at the end by size, or those of the network of C channels by epoch."""
     if against == "epochs":
         return {row.B: list(enumerate(row.curve, start=1)) for row in rows if row.channels == C}

@@ -88,7 +88,7 @@ def require_affordable(
         patches = free // (POSITION + 8 * (min(rows, columns) + 4))
         return (
             smaller_network(architecture, lambda network: fits(network, rows, columns))
-            or f"use a smaller image, of at most {isqrt(patches):,} patches a side, and smaller windows"
+            or f"use a smaller image, of at most {isqrt(patches):,} patches per side, and smaller windows"
         )
 
     def first_look(network, m, n):  # before every position is looked at

@@ -192,7 +192,7 @@ def test_what_cannot_be_certified_is_refused_before_any_memory_is_taken(words):
           "GiB are free; use at most 364 channels and templates")),
         (lambda: certify_rank(common_case(B=3, M=2, size=2**20)),
          ("the rank of 1,024×1,024 entries of an image of 1048576×1048576 patches needs about 42,557,440 GiB of "
-          "memory, and 1.0 GiB are free; use a smaller image, of at most 348 patches a side, and smaller windows")),
+          "memory, and 1.0 GiB are free; use a smaller image, of at most 348 patches per side, and smaller windows")),
         (lambda: certify_rank(common_case(B=10**20, M=2, size=8)),
          ("the rank of 1,024×1,024 entries of an image of 8×8 patches needs about 5.36e+33 GiB of memory, and 1.0 "
           "GiB are free; use receptive fields of at most 1,350")),
@@ -201,7 +201,7 @@ def test_what_cannot_be_certified_is_refused_before_any_memory_is_taken(words):
           " 1.0 GiB are free; take at most 7,263 rows")),
         (lambda: certify_rank(Architecture(2**11, 1, [Layer(2**11, 1, 1), Layer(2**11, 2**11, 1)])),
          ("the rank of 1×1 entries of an image of 2048×2048 patches needs about 2.9 GiB of memory, and 1.0 GiB are "
-          "free; use a smaller image, of at most 1,295 patches a side, and smaller windows")),
+          "free; use a smaller image, of at most 1,295 patches per side, and smaller windows")),
         (lambda: certify_rank(common_case(B=3, M=2, size=64), rows=4096),
          ("the rank of 4,096×4,096 entries of an image of 64×64 patches needs about 2.1 GiB of memory, and 1.0 GiB "
           "are free; take at most 680 rows")),
@@ -235,14 +235,14 @@ def test_what_cannot_be_certified_is_refused_before_any_memory_is_taken(words):
         (lambda: make_cut(range(2**30), 2**20),
          "a cut may list at most 1,048,576 patches, and more were given; list the other side"),
         (lambda: make_cut([0], 2**65),
-         "size must be at most 2^64 patches a side, not 36893488147419103232; use a smaller image"),
+         "size must be at most 2^64 patches per side, not 36893488147419103232; use a smaller image"),
         (lambda: make_cut([[1]], 4), "patch [1] is not in a 4×4 image; use numbers from 0 to 15"),
         (lambda: talk_formula(10**10, 2).value,
          "⌈2^(399999999960000000001/4)⌉ is too large to write out; its log2 is 1e+20"),
         (lambda: talk_formula(10**10, 10**5000).value,
          "⌈1.00e+5000^(399999999960000000001/4)⌉ is too large to write out; its log2 is 1.66e+24"),
         (lambda: common_case(2, 2, 2**70),
-         "size must be at most 2^64 patches a side, not 1180591620717411303424; use a smaller image"),
+         "size must be at most 2^64 patches per side, not 1180591620717411303424; use a smaller image"),
         (lambda: Architecture(4, 2, [Layer(1, 1, 2)] * 5000),
          "a network may have at most 4,096 layers; more were given"),
         (lambda: Architecture(4, 2, [Layer(10**200_000, 10**200_000, 2)]),

@@ -13,8 +13,8 @@ from convac_lib.files import require_place
 from convac_lib.theory.atlas import chart, read_atlas
 from convac_lib.theory.bounds import BOUNDS, Bound, bounds_of
 from convac_lib.theory.checker import verify as verify_certificate
+from convac_lib.theory.cuts import make_cut
 from convac_lib.theory.ranks import certify_rank, issue, require_draws
-from convac_lib.theory.tensors import make_cut
 
 LARGEST_DRAWS = 10_000
 LARGEST_DIGITS = 40  # of a patch's number

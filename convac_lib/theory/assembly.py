@@ -16,8 +16,8 @@ from itertools import product
 import numpy as np
 
 from convac_lib.theory.circuits import Circuit
+from convac_lib.theory.cuts import Cut
 from convac_lib.theory.parallel import available_threads, look_up, stage, workers
-from convac_lib.theory.tensors import Cut
 
 TILE = 2**17  # values of one position in one tile: rows × channels × columns
 TILE_COLUMNS = 256

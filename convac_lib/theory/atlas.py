@@ -16,9 +16,9 @@ from convac_lib.errors import BudgetError, ConvacError, DataError
 from convac_lib.files import append, appending, drop_torn_line, read, telling
 from convac_lib.theory.bounds import Bound, bounds_of, saturation, talk_formula
 from convac_lib.theory.certificates import LARGEST_HELD, LARGEST_WORK, cost_of, require_statable, require_work
+from convac_lib.theory.cuts import make_cut
 from convac_lib.theory.fields import DEFAULT_PRIME
 from convac_lib.theory.ranks import LARGEST_SAMPLE, SAMPLED, issue, require_draws
-from convac_lib.theory.tensors import make_cut
 
 HALVES = "left-right"  # the cut of which the talk claims something
 CUTS = (HALVES, "interleaved")

@@ -15,10 +15,11 @@ from convac_lib.architecture import BORDERS, LARGEST_LAYERS, Architecture, Layer
 from convac_lib.budget import require_memory
 from convac_lib.errors import CertificateError, ConvacError, DataError, shown
 from convac_lib.files import read, replace, telling
-from convac_lib.theory.circuits import Circuit, weight_shapes
+from convac_lib.theory.circuits import Circuit
 from convac_lib.theory.costs import levels
+from convac_lib.theory.cuts import Cut, make_cut
 from convac_lib.theory.fields import require_prime
-from convac_lib.theory.tensors import Cut, make_cut
+from convac_lib.theory.weights import weight_shapes
 
 FORMAT = "convac rank certificate 1"
 LARGEST_FILE = 2**24  # bytes

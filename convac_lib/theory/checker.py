@@ -13,8 +13,8 @@ import numpy as np
 from convac_lib.errors import CertificateError
 from convac_lib.theory.certificates import CACHED, THREADS, TILE, RankCertificate, load, require_checkable
 from convac_lib.theory.circuits import Circuit
+from convac_lib.theory.cuts import Cut
 from convac_lib.theory.parallel import stage, workers
-from convac_lib.theory.tensors import Cut
 
 
 def verify(path: str | Path, *, progress: bool = False) -> RankCertificate:

@@ -8,9 +8,9 @@ import numpy as np
 
 from convac_lib.architecture import Architecture
 from convac_lib.budget import LONGEST, free_memory, largest, require_memory, require_time, written
-from convac_lib.theory.circuits import smaller_network, weights_memory
+from convac_lib.theory.cuts import CUTS, Cut
 from convac_lib.theory.parallel import available_threads
-from convac_lib.theory.tensors import CUTS, Cut
+from convac_lib.theory.weights import smaller_network, weights_memory
 
 TILE, TILE_COLUMNS = 2**17, 256  # as `filling` takes them
 POSITION, READ = 600, 300  # bytes that Python takes for a position, and for a weight at an offset of its window

@@ -21,10 +21,11 @@ from convac_lib.theory.certificates import (
 )
 from convac_lib.theory.circuits import Circuit, random_circuit
 from convac_lib.theory.costs import ELIMINATED, FLINT, require_affordable
+from convac_lib.theory.cuts import Cut, make_cut
 from convac_lib.theory.elimination import echelon
 from convac_lib.theory.fields import DEFAULT_PRIME, require_prime, require_seed
 from convac_lib.theory.parallel import stage
-from convac_lib.theory.tensors import Cut, assignments, make_cut
+from convac_lib.theory.tensors import assignments
 
 LARGEST_WHOLE = 4096  # rows taken whole when no number is asked for
 SAMPLED = 1024  # rows and columns sampled beyond, at least

@@ -17,7 +17,7 @@ from convac_lib.theory.atlas import CUTS, certificate_path, chart, read_atlas
 from convac_lib.theory.bounds import non_overlapping_upper, saturation, talk_bound, talk_formula, theorem
 from convac_lib.theory.certificates import cost_of, load
 from convac_lib.theory.checker import verify
-from convac_lib.theory.tensors import make_cut
+from convac_lib.theory.cuts import make_cut
 
 RESULTS = results_path("atlas.csv")
 GRID = ([2, 4], [2], [1, 2, 3, 4])
@@ -48,7 +48,7 @@ def check(cell):
     uppers = [value for bound in bounds if (value := value_of(bound, network, cell.cut)) is not None]
     assert cell.upper == min(uppers) >= cell.rank and cell.theorem == value_of(theorem, network, cell.cut)
     assert cell.status != "exact" or cell.rank == cell.upper
-    assert cell.status != "whole" or cell.rank < cell.upper and cell.rows == cell.M ** (cell.size**2 // 2)
+    assert cell.status != "whole" or (cell.rank < cell.upper and cell.rows == cell.M ** (cell.size**2 // 2))
     assert cell.status != "at least" or cell.rank <= cell.rows < cell.M ** (cell.size**2 // 2)
     if cell.cut == "interleaved":
         assert cell.formula is cell.claim is None

@@ -15,18 +15,17 @@ from convac_lib.errors import ArchitectureError, ConvacError, CutError, Hypothes
 from convac_lib.theory.bounds import (
     Bound,
     common_case_exponents,
-    minimal_total_receptive_field,
-    minimal_windows,
     non_overlapping_upper,
     saturation,
     talk_bound,
     theorem,
 )
+from convac_lib.theory.receptive_fields import minimal_total_receptive_field, minimal_windows
 
 
 @given(st.integers(1, 60), st.integers(1, 61), st.sampled_from([1, 2, 4]))
 def test_a_bounds_value_is_the_power_rounded_up(base, numerator, denominator):
-    bound = Bound("a bound", "proved", base, Fraction(numerator, denominator))
+    bound = Bound("saturation", "a bound", "proved", base, Fraction(numerator, denominator))
     n, d = bound.exponent.as_integer_ratio()
     assert (bound.value - 1) ** d < base**n <= bound.value**d
     assert isclose(2**bound.log2, base ** (n / d), rel_tol=1e-9)
@@ -49,7 +48,7 @@ def test_a_bounds_logarithm_needs_no_value():
     ],
 )
 def test_a_bound_prints_its_power_and_its_value_while_it_is_readable(base, exponent, text):
-    assert str(Bound("a bound", "proved", base, exponent)) == text
+    assert str(Bound("saturation", "a bound", "proved", base, exponent)) == text
 
 
 # --- the theorem ---
@@ -156,7 +155,7 @@ def test_the_theorem_says_which_layer_it_used():
 
 
 def exponents_by_hand(B, size):
-    """e of every layer that qualifies, in the common case: its windows shrunk in every way, then counted one by one."""
+    """E of every layer that qualifies, in the common case: its windows shrunk in every way, then counted one by one."""
     found, steps = [], [1]
     while steps[-1] < size:
         steps += [steps[-1], 2 * steps[-1]]  # a layer's step over the image is also its input's, one further
@@ -347,7 +346,7 @@ def patches_or_names(size):
 
 @pytest.mark.parametrize("bits", [1024, 6])
 def test_nodes_of_one_kind_give_the_bound_of_all_nodes(bits, monkeypatch, record_property):
-    monkeypatch.setattr("convac_lib.theory.bounds.WRITTEN_BITS", bits)  # beyond, numbers are compared by logarithms
+    monkeypatch.setattr("convac_lib.theory.trees.WRITTEN_BITS", bits)  # beyond, numbers are compared by logarithms
     written, rounded = set(), set()
 
     @settings(max_examples=400)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from convac_lib import Architecture, Circuit, Layer, baseline, certify_rank, common_case, grid_tensor, random_circuit
 from convac_lib.errors import ArchitectureError, ConvacError, DataError, WeightError
-from convac_lib.theory.circuits import generalized_convolution, weight_shapes
+from convac_lib.theory.convolution import generalized_convolution
+from convac_lib.theory.weights import weight_shapes
 
 P = 2**31 - 1
 PRIMES = [2, 7, P, 2**32 - 5, 2**63 - 25]
@@ -351,7 +352,7 @@ def circuit_with(weight=None, dense=None, prime=None, templates=None):
          "the dense weight needs shape (classes, 3), not (1, 2)"),
         (lambda: circuit_with(templates=np.ones((3, 2))), WeightError,
          "the template matrix needs shape (2, 2), not (3, 2)"),
-        (lambda: Circuit(baseline(2, 2), [], np.ones((1, 2))), WeightError, "0 weights for 1 layers; give one a layer"),
+        (lambda: Circuit(baseline(2, 2), [], np.ones((1, 2))), WeightError, "0 weights for 1 layers; give one per layer"),
         (lambda: circuit_with(prime=6), ConvacError, "6 is not a prime below 2**63; use for example 2147483647"),
         (lambda: circuit_with()(np.ones((2, 4, 4))), DataError,
          "the circuit reads a represented image of shape (2, 2, 2), or a batch (…, n), not (2, 4, 4)"),

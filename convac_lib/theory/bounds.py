@@ -99,7 +99,8 @@ def theorem(architecture: Architecture, cut: CutLike = "left-right") -> TheoremB
         rank ≥ D^e,   e = (⌊(H−T)/T_S⁽ᴷ⁾⌋ + 1) · ⌈H/T_S⁽ᴷ⁾⌉,   T = T_R⁽ᴷ'⌊ᴴ/²⌋⁾,
         D = min(M, ⌊C_l/2⌋ for l < K, C_K)
 
-    K is the first layer with T_R⁽ᴷ⁾ > H/2. A later layer gives no larger bound, since T and T_S only grow and D only falls.
+    K is the first layer with T_R⁽ᴷ⁾ > H/2. A later layer gives no larger bound, since T and T_S only grow, and D only
+    falls.
 
     Args:
         architecture: the network; layers with R_l ≥ S_l, neutral border, no bias.
@@ -109,8 +110,8 @@ def theorem(architecture: Architecture, cut: CutLike = "left-right") -> TheoremB
         The `TheoremBound`.
 
     Raises:
-        HypothesisError: if the border is not neutral, the cut is another one, the network does not end in 1×1, R < S in a
-            layer, a layer is weight-free, T > H, or D < 1.
+        HypothesisError: if the border is not neutral, the cut is another one, the network does not end in 1×1, R < S in
+            a layer, a layer is weight-free, T > H, or D < 1.
         CutError: if the cut does not fit the image.
 
     Source: talk, slide "Overlapping Efficiency" (Theorem). Chapter: *The overlap theorem*.

@@ -1,4 +1,4 @@
-"""Convolutional arithmetic circuits, evaluated exactly: the plain definition that tests compare everything else with."""
+"""Convolutional arithmetic circuits, evaluated exactly: the plain definition that tests compare all else with."""
 
 import warnings
 from collections.abc import Iterable
@@ -46,8 +46,8 @@ class Circuit:
 
     Args:
         architecture: the `Architecture`, ending in 1×1.
-        weights: an array per layer l, in any iterable; they are stored as a tuple. Its shape is (C_l, C_{l−1}, R_l,
-            R_l), after (H_l, H_l) if unshared; if weight-free, it is the identity at every offset, (C_l, C_l, R_l, R_l).
+        weights: an array per layer l, in any iterable; they are stored as a tuple. The shape of each is (C_l, C_{l−1},
+            R_l, R_l), after (H_l, H_l) if unshared. That of a weight-free layer is the identity at every offset.
         dense: a, of shape (Y, C_L): one vector per class.
         prime: p for GF(p), None for the real numbers.
         templates: F[d, j] = f_j(v⁽ᵈ⁾), of shape (M, M): row d is what the representation gives at template d.
@@ -202,7 +202,11 @@ class Circuit:
         return Circuit(self.architecture, weights, dense, prime, templates)
 
     def grid_tensor(self, class_index: int = 0) -> np.ndarray:
-        """Compute A(f), of shape (M,)*N, for one class; raise `ConvacError` beyond 2²⁶ entries, or if memory is short."""
+        """Compute A(f), of shape (M,)*N, for one class.
+
+        Raises:
+            ConvacError: if it would have more than 2²⁶ entries, or memory is short.
+        """
         M, patches = self.architecture.representation_channels, self.architecture.size**2
         require_composable(M, patches)
         values = [
@@ -223,7 +227,7 @@ grid_tensor.register(Circuit, Circuit.grid_tensor)
 
 
 def one_hot(M: int) -> np.ndarray:
-    """Return the template matrix of one-hot inputs, the M×M identity; raise `BudgetError` if it takes too much memory."""
+    """Return the template matrix of one-hot inputs, the M×M identity; raise `BudgetError` if memory is short."""
     require_memory(24 * M**2, f"a template matrix of {shown(M)}×{shown(M)}", "use fewer representation channels")
     return np.eye(M, dtype=int)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from numbers import Integral
+from typing import Any
 
 from convac_lib.architecture import require_size
 from convac_lib.budget import require_memory
@@ -13,7 +14,8 @@ from convac_lib.errors import CutError, shown
 LARGEST_LIST, NAMED = 2**20, 128  # patches that a cut may list, and that its name spells out
 LISTED = 80  # bytes that a patch takes in a list while it is made
 
-CUTS: dict[str, Callable[[int, int, int], bool]] = {  # whether the patch at a row and a column is in P
+# Whether the patch at a row and a column is in P; rows and columns may be arrays, and the answer is then one too.
+CUTS: dict[str, Callable[[int, Any, Any], Any]] = {
     "left-right": lambda size, row, column: column < size // 2,
     "top-bottom": lambda size, row, column: row < size // 2,
     "interleaved": lambda size, row, column: column % 2 == 0,

@@ -85,8 +85,8 @@ def compose_hierarchical_tucker(
             )
         if weights.shape[2] != len(nodes[0]):
             raise ConvacError(
-                f"level {number} weighs {weights.shape[2]} tensors per node and level {number - 1} makes {len(nodes[0])}; "
-                "they must agree"
+                f"level {number} weighs {weights.shape[2]} tensors per node and level {number - 1} makes "
+                f"{len(nodes[0])}; they must agree"
             )
         children = [nodes[start : start + branches] for start in range(0, len(nodes), branches)]
         products = [np.stack([_outer(group, prime) for group in zip(*family)]) for family in children]

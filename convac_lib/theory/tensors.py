@@ -22,7 +22,8 @@ def assignments(base: int, length: int, start: int = 0, stop: int | None = None)
     Args:
         base: M.
         length: n.
-        start, stop: the first one, and the one after the last; if left out, all Mⁿ are listed.
+        start: the place of the first assignment to list.
+        stop: the place after the last one; Mⁿ if left out.
 
     Returns:
         Integers of shape (stop − start, n).

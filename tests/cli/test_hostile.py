@@ -17,7 +17,7 @@ from convac_lib.__main__ import main
 from convac_lib.architecture import LARGEST_LAYERS, LARGEST_SIZE
 from convac_lib.errors import ConvacError
 from convac_lib.theory import circuits, costs, ranks
-from convac_lib.theory.atlas import chart
+from convac_lib.theory.atlas import extend_atlas
 from convac_lib.theory.bounds import talk_formula
 from convac_lib.theory.witness import theorem_witness
 
@@ -62,7 +62,7 @@ SMALL, SIZES = mostly(st.sampled_from("1234"), NUMBERS), mostly(st.sampled_from(
 def command_lines(draw, command):
     words = [command, "--M", draw(SMALL), "--size", draw(SIZES)]
     if draw(st.booleans()):
-        words += ["--B", draw(SMALL)] + draw(st.sampled_from([[], ["--channels", draw(SMALL)]]))
+        words += ["--B", draw(SMALL), *draw(st.sampled_from([[], ["--channels", draw(SMALL)]]))]
     else:
         words += ["--layers", *draw(st.lists(LAYERS, min_size=1, max_size=5))]
     words += draw(st.sampled_from([[], [], ["--cut", draw(CUT_WORDS)]]))
@@ -217,7 +217,8 @@ def test_what_cannot_be_certified_is_refused_before_any_memory_is_taken(words):
         (lambda: circuits.random_circuit(common_case(B=3, M=10**5, size=4), seed=0),
          ("drawing this network's weights needs about 6,035 GiB of memory, and 1.0 GiB are free; use at most 1,287 "
           "channels and templates")),
-        (lambda: circuits.random_circuit(Architecture(2**10, 2, [Layer(2, 1, 9), Layer(2**10, 2**10, 2)], shared=False), seed=0),
+        (lambda: circuits.random_circuit(
+            Architecture(2**10, 2, [Layer(2, 1, 9), Layer(2**10, 2**10, 2)], shared=False), seed=0),
          ("drawing this network's weights needs about 3.1 GiB of memory, and 1.0 GiB are free; use at most 2 "
           "channels and templates")),
         (lambda: circuits.Circuit(Architecture(2, 10**5, [Layer(2, 2, 1)]), [], []),
@@ -264,17 +265,17 @@ def test_what_cannot_be_certified_is_refused_before_any_memory_is_taken(words):
         (lambda: grid_tensor(circuits.random_circuit(baseline(2, 4, channels=1000), seed=0)),
          ("a grid tensor of 65,536 entries, 65,536 at a time, needs about 9.8 GiB of memory, and 1.0 GiB are free; "
           "use fewer channels or a smaller image")),
-        (lambda: chart("never.csv", [2**20], [2], [3]),
+        (lambda: extend_atlas("never.csv", [2**20], [2], [3]),
          ("a certificate holds at most 64 representation channels and size 64, and this network has 2 and 1048576; "
           "use a smaller network, or certify without a certificate")),
-        (lambda: chart("never.csv", [64], [64], [3000]),
+        (lambda: extend_atlas("never.csv", [64], [64], [3000]),
          ("a certificate holds all 221,184,098,304 weights in at most 16,777,216 bytes; use a smaller network, or "
           "certify without a certificate")),
-        (lambda: chart("never.csv", [4], [2], [200]),
+        (lambda: extend_atlas("never.csv", [4], [2], [200]),
          "an atlas writes the talk's formula out, and ⌈2^(159201/4)⌉ is too long; use a smaller B or M"),
-        (lambda: chart("never.csv", [4], range(1, 10**6), [2]),
+        (lambda: extend_atlas("never.csv", [4], range(1, 10**6), [2]),
          "an atlas may chart 10,000 cells at once, and this grid has 40,004; chart parts of it"),
-        (lambda: chart("never.csv", [4, 6], [2], [2]),
+        (lambda: extend_atlas("never.csv", [4, 6], [2], [2]),
          "size 6 is not a power of two of at least 2: strides of 2 must end in exactly 1×1; use 4 or 8"),
     ],
 )  # fmt: skip

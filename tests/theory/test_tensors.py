@@ -235,9 +235,11 @@ def test_tree_order_interleaves_the_bits_of_row_and_column(depth):
     ("make", "sentence"),
     [
         (lambda: make_cut("diagonal", 4),
-         "unknown cut 'diagonal'; use one of left-right, top-bottom, interleaved, checkerboard, or list the patches of one side"),
+         ("unknown cut 'diagonal'; use one of left-right, top-bottom, interleaved, checkerboard, or list the patches of "
+         "one side")),
         (lambda: make_cut(3, 4),
-         "unknown cut 3; use one of left-right, top-bottom, interleaved, checkerboard, or list the patches of one side"),
+         ("unknown cut 3; use one of left-right, top-bottom, interleaved, checkerboard, or list the patches of one "
+         "side")),
         (lambda: make_cut("left-right", 5),
          ("the cut 'left-right' needs an even size to make two equal halves, and the size is 5; "
           "use 6, or list the patches of one side")),

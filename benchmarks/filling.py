@@ -19,7 +19,8 @@ from timing import machine, seconds
 from convac_lib.architecture import Architecture, Layer, baseline, common_case
 from convac_lib.theory.assembly import matricization
 from convac_lib.theory.circuits import random_circuit
-from convac_lib.theory.tensors import IMAGES_AT_ONCE, make_cut
+from convac_lib.theory.cuts import make_cut
+from convac_lib.theory.tensors import IMAGES_AT_ONCE
 
 K = 1024
 PART = IMAGES_AT_ONCE // K  # rows in one of the plain filling's batches

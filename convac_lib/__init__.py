@@ -15,7 +15,8 @@ from typing import Any
 _HOMES = {
     "errors": ["ConvacError"],
     "architecture": ["Architecture", "Layer", "baseline", "common_case"],
-    "theory.tensors": ["grid_tensor", "make_cut", "matricize"],
+    "theory.cuts": ["make_cut"],
+    "theory.tensors": ["grid_tensor", "matricize"],
     "theory.circuits": ["Circuit", "random_circuit"],
     "theory.ranks": ["certify_rank", "rank_modulo"],
     "theory.bounds": ["bounds_of"],

@@ -12,10 +12,10 @@ from .networks.tracing.network import from_torch as from_torch
 from .theory.bounds import bounds_of as bounds_of
 from .theory.circuits import Circuit as Circuit
 from .theory.circuits import random_circuit as random_circuit
+from .theory.cuts import make_cut as make_cut
 from .theory.ranks import certify_rank as certify_rank
 from .theory.ranks import rank_modulo as rank_modulo
 from .theory.tensors import grid_tensor as grid_tensor
-from .theory.tensors import make_cut as make_cut
 from .theory.tensors import matricize as matricize
 from .visuals.explorer import Explorer as Explorer
 

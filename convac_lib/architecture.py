@@ -13,28 +13,28 @@ from convac_lib.checks import require_integers
 from convac_lib.errors import ArchitectureError, shown
 
 BORDERS = ("neutral", "ones", "zero", "valid")
-LARGEST_SIZE = 2**64  # a side, in patches
+LARGEST_SIZE = 2**64  # of an image's side, in patches
 LARGEST_LAYERS = 2**12
-LARGEST_BITS = 2**20  # of all layers' numbers together: beyond, total strides take seconds to multiply
+LARGEST_BITS = 2**20  # of all layers' numbers together; with more, multiplying the strides takes seconds
 
 
 def require_size(size: int) -> None:
     """Raise `ArchitectureError` unless the side of an image is an integer from 1 to 2⁶⁴."""
     require_integers(error=ArchitectureError, size=size)
     if size > LARGEST_SIZE:
-        raise ArchitectureError(f"size must be at most 2^64 patches a side, not {shown(size)}; use a smaller image")
+        raise ArchitectureError(f"size must be at most 2^64 patches per side, not {shown(size)}; use a smaller image")
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of windows, R×R each and moved by S, with C channels out: a Generalized Convolution (GC), if S ≤ R.
+    """One layer of R×R windows that move by S and have C output channels: a Generalized Convolution (GC), if S ≤ R.
 
     It overlaps when its receptive field R is larger than its stride S: neighbouring windows then share patches. When R
-    is smaller, as in the 1×1 convolutions of stride 2 of many a ConvNet, patches are skipped; sizes and receptive
-    fields follow the same formulas, but no circuit is made of it.
+    is smaller, it skips patches, as the 1×1 convolutions of stride 2 in many ConvNets do. Its sizes and receptive
+    fields follow the same formulas, but a circuit cannot contain it.
 
     Args:
-        receptive_field: R, the side of the window, in pixels of the layer below.
+        receptive_field: R, the side of the window, in units of the layer below.
         stride: S, the step between windows.
         channels: C, the number of output channels.
         weight_free: whether the layer is plain product pooling: it multiplies a window's patches channel by channel,
@@ -55,7 +55,7 @@ class Layer:
     channels: int
     weight_free: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require_integers(
             error=ArchitectureError, receptive_field=self.receptive_field, stride=self.stride, channels=self.channels
         )
@@ -71,29 +71,29 @@ class Layer:
         return self.receptive_field < self.stride
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Architecture:
-    """A network's plan: an H×H image of patches, M representation channels, then layers of windows.
+    """The plan of a network: an H×H image of patches, M representation channels, then layers of windows.
 
-    With T_S⁽⁰⁾ = T_R⁽⁰⁾ = 1, layer l sees, of the image,
+    With T_S⁽⁰⁾ = T_R⁽⁰⁾ = 1, layer l covers the following part of the image:
 
         T_R⁽ˡ⁾ = T_R⁽ˡ⁻¹⁾ + (R_l − 1)·T_S⁽ˡ⁻¹⁾   (total receptive field)
         T_S⁽ˡ⁾ = S_l·T_S⁽ˡ⁻¹⁾                     (total stride)
 
-    and a network that skips no patches is non-overlapping exactly when the two agree at every layer.
+    A network that skips no patches is non-overlapping exactly when the two are equal at every layer.
 
     Args:
         size: H, the side of the image, in patches.
-        representation_channels: M, the functions f_1..f_M applied to every patch.
-        layers: from the image up; each a `Layer`.
+        representation_channels: M, the number of functions f_1..f_M that are applied to every patch.
+        layers: the layers from the image up, in any iterable; they are stored as a tuple.
         border: what a window meets outside the image: "neutral" (the factor 1), "ones" (a vector of ones), "zero"
             (a vector of zeros), or "valid" (windows stay inside).
         shared: whether a layer's weights are the same at every position.
 
     Raises:
-        ArchitectureError: if a number is not an integer of at least 1, a border is unknown, there is no layer, a
-            "valid" window does not fit, or a weight-free layer changes the number of channels; if the size is beyond
-            2⁶⁴, there are over 4,096 layers, or their numbers have over 2²⁰ bits together.
+        ArchitectureError: if a number is not an integer of at least 1, the border is unknown, there is no layer, a
+            "valid" window does not fit, or a weight-free layer changes the number of channels; also if the size is
+            larger than 2⁶⁴, there are over 4,096 layers, or their numbers have over 2²⁰ bits together.
 
     Source: talk, slide "Degree of Overlapping". Chapter: *Overlaps*.
 
@@ -105,43 +105,44 @@ class Architecture:
     size: int
     representation_channels: int
     layers: tuple[Layer, ...]
-    border: str = "neutral"
-    shared: bool = True
+    border: str
+    shared: bool
 
-    def __post_init__(self):
-        require_size(self.size)
-        require_integers(error=ArchitectureError, representation_channels=self.representation_channels)
-        if not isinstance(self.layers, Iterable):
-            raise ArchitectureError(f"layers must be a sequence of Layer, not {shown(self.layers)}")
-        object.__setattr__(self, "layers", tuple(islice(self.layers, LARGEST_LAYERS + 1)))
-        if not self.layers:
-            raise ArchitectureError("a network needs at least one layer; none was given")
-        for layer in self.layers:
-            if not isinstance(layer, Layer):
-                raise ArchitectureError(f"layers must be a sequence of Layer, but one is {shown(layer)}")
-        if len(self.layers) > LARGEST_LAYERS:
-            raise ArchitectureError(f"a network may have at most {LARGEST_LAYERS:,} layers; more were given")
-        numbers = ((layer.receptive_field, layer.stride, layer.channels) for layer in self.layers)
-        if (bits := sum(number.bit_length() for three in numbers for number in three)) > LARGEST_BITS:
-            raise ArchitectureError(
-                f"the layers' receptive fields, strides and channels may have {LARGEST_BITS:,} bits together, and these "
-                f"have {bits:,}; use smaller numbers or fewer layers"
-            )
-        if self.border not in BORDERS:
-            raise ArchitectureError(f"unknown border {shown(self.border)}; use one of {', '.join(BORDERS)}")
-        size = self.size
-        for number, (layer, output_size) in enumerate(zip(self.layers, self.sizes), start=1):
-            if output_size < 1:
+    def __init__(
+        self,
+        size: int,
+        representation_channels: int,
+        layers: Iterable[Layer],
+        border: str = "neutral",
+        shared: bool = True,
+    ) -> None:
+        require_size(size)
+        require_integers(error=ArchitectureError, representation_channels=representation_channels)
+        if border not in BORDERS:
+            raise ArchitectureError(f"unknown border {shown(border)}; use one of {', '.join(BORDERS)}")
+        vars(self).update(
+            size=size,
+            representation_channels=representation_channels,
+            layers=_tuple_of_layers(layers),
+            border=border,
+            shared=shared,
+        )
+        self._require_fitting_layers()
+
+    def _require_fitting_layers(self) -> None:
+        """Refuse a window that does not fit its input, and a weight-free layer that changes the channels."""
+        inputs, below = (self.size, *self.sizes), self.channels
+        for number, layer in enumerate(self.layers, start=1):
+            if inputs[number] < 1:
                 raise ArchitectureError(
-                    f"layer {number} has receptive field {shown(layer.receptive_field)} on an input of size {size}: "
-                    f"with border 'valid' no window fits; use a receptive field of at most {size}"
+                    f"layer {number} has receptive field {shown(layer.receptive_field)} on an input of size "
+                    f"{inputs[number - 1]}: with border 'valid' no window fits; use a receptive field of at most "
+                    f"{inputs[number - 1]}"
                 )
-            size = output_size
-            below = self.channels[number - 1]
-            if layer.weight_free and layer.channels != below:
+            if layer.weight_free and layer.channels != below[number - 1]:
                 raise ArchitectureError(
-                    f"layer {number} is weight-free, so that it keeps the {shown(below)} channels of its input, and it "
-                    f"was given {shown(layer.channels)}; give it {shown(below)}"
+                    f"layer {number} is weight-free, so that it keeps the {shown(below[number - 1])} channels of its "
+                    f"input, and it was given {shown(layer.channels)}; give it {shown(below[number - 1])}"
                 )
 
     @cached_property
@@ -163,7 +164,7 @@ class Architecture:
 
     @cached_property
     def total_strides(self) -> tuple[int, ...]:
-        """(T_S⁽¹⁾, …, T_S⁽ᴸ⁾): how far a step at each layer moves over the image, in patches."""
+        """(T_S⁽¹⁾, …, T_S⁽ᴸ⁾): how far one step of each layer moves over the image, in patches."""
         total, totals = 1, []
         for layer in self.layers:
             total *= layer.stride
@@ -181,7 +182,7 @@ class Architecture:
 
     @property
     def degrees_of_overlap(self) -> tuple[Fraction, ...]:
-        """(T_R⁽¹⁾/T_S⁽¹⁾, …): 1 without overlap, 2B−1 in the limit of the common case; below 1 pixels are skipped."""
+        """(T_R⁽¹⁾/T_S⁽¹⁾, …): 1 without overlap, towards 2B−1 in the common case, below 1 with skipped patches."""
         return tuple(map(Fraction, self.total_receptive_fields, self.total_strides))
 
     @property
@@ -197,7 +198,7 @@ class Architecture:
 
     @property
     def parameters(self) -> int:
-        """Σ_l C_l·C_{l−1}·R_l² + C_L: the weights of every layer, H_l² times as many unshared, and a dense vector."""
+        """Σ_l C_l·C_{l−1}·R_l² + C_L: the weights of all layers (H_l² times as many if unshared) and a dense vector."""
         weights = (
             layer.channels * channels * layer.receptive_field**2 * (1 if self.shared else size**2)
             for layer, channels, size in zip(self.layers, self.channels, self.sizes)
@@ -206,7 +207,7 @@ class Architecture:
         return sum(weights) + self.layers[-1].channels
 
     def require_patches_read(self) -> "Architecture":
-        """Return self; raise `ArchitectureError` if a layer skips patches, as no GC layer does.
+        """Return self; raise `ArchitectureError` if a layer skips patches, which a GC layer never does.
 
         >>> Architecture(6, 2, [Layer(2, 3, 4)]).require_patches_read()
         Traceback (most recent call last):
@@ -230,18 +231,18 @@ patches would be skipped; use a receptive field of at least 3
             )
         return self
 
-    def __str__(self):
+    def __str__(self) -> str:
         header = (
             "layer", "receptive field", "stride", "channels", "output",
             "total receptive field", "total stride", "overlap",
         )  # fmt: skip
         rows = [("image", "", "", shown(self.channels[0]), f"{self.size}×{self.size}", "1", "1", "1")]
-        columns = zip(self.layers, self.sizes, self.total_receptive_fields, self.total_strides)
-        for number, (layer, size, field, step) in enumerate(columns, start=1):
+        geometry = zip(self.layers, self.sizes, self.total_receptive_fields, self.total_strides)
+        for number, (layer, size, field, step) in enumerate(geometry, start=1):
             overlap = str(Fraction(field, step)) if field.bit_length() <= 64 else _ratio(field, step)
             channels = shown(layer.channels) + ", weight-free" * layer.weight_free
-            window = map(shown, (layer.receptive_field, layer.stride))
-            rows.append((str(number), *window, channels, f"{size}×{size}", shown(field), shown(step), overlap))
+            window, stride = shown(layer.receptive_field), shown(layer.stride)
+            rows.append((str(number), window, stride, channels, f"{size}×{size}", shown(field), shown(step), overlap))
         widths = [max(map(len, column)) for column in zip(header, *rows)]
         lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in (header, *rows)]
         unshared = "" if self.shared else ", unshared"
@@ -256,15 +257,15 @@ def common_case(B: int, M: int, size: int, channels: int | None = None) -> Archi
 
     Args:
         B: the receptive field of the stride-1 layers; B = 1 is the non-overlapping case.
-        M: representation channels.
+        M: the number of representation channels.
         size: H, the side of the image in patches, a power of two of at least 2.
-        channels: C of every layer; M if left out.
+        channels: C of every layer; if left out, M.
 
     Returns:
         The `Architecture`, with the neutral border.
 
     Raises:
-        ArchitectureError: if the size is no power of two, or a number is not an integer of at least 1.
+        ArchitectureError: if the size is not a power of two, or a number is not an integer of at least 1.
 
     Source: talk, slide "Overlapping Efficiency" (Common Case). Chapter: *The overlap theorem*.
 
@@ -283,13 +284,13 @@ def common_case(B: int, M: int, size: int, channels: int | None = None) -> Archi
 
 
 def place_overlap(B1: int, B2: int, C: int, *, M: int = 2) -> Architecture:
-    """Build the common case on a 4×4 image with a receptive field of its own for each of its two stride-1 layers.
+    """Build the common case on a 4×4 image with a separate receptive field for each of its two stride-1 layers.
 
     Args:
         B1: the receptive field of layer 1, on 4×4 units.
         B2: the receptive field of layer 3, on 2×2 units.
         C: the channels of every layer.
-        M: representation channels.
+        M: the number of representation channels.
 
     Returns:
         The `Architecture`: GC(B₁, 1), GC(2, 2), GC(B₂, 1), GC(2, 2).
@@ -308,15 +309,15 @@ def baseline(M: int, size: int, channels: int | None = None) -> Architecture:
         GC(R=2, S=2) × log₂ H
 
     Args:
-        M: representation channels.
+        M: the number of representation channels.
         size: H, the side of the image in patches, a power of two of at least 2.
-        channels: C of every layer; M if left out.
+        channels: C of every layer; if left out, M.
 
     Returns:
-        The `Architecture`, with the neutral border (which it never meets).
+        The `Architecture`, with the neutral border, which its windows never reach.
 
     Raises:
-        ArchitectureError: if the size is no power of two, or a number is not an integer of at least 1.
+        ArchitectureError: if the size is not a power of two, or a number is not an integer of at least 1.
 
     Source: talk, slide "Baseline Architecture". Chapter: *Convolutional arithmetic circuits*.
 
@@ -328,8 +329,29 @@ def baseline(M: int, size: int, channels: int | None = None) -> Architecture:
     return Architecture(size, M, (Layer(2, 2, channels),) * _blocks(size))
 
 
-def _blocks(size):
-    """log₂ of the size: how often a stride of 2 fits."""
+def _tuple_of_layers(layers: Iterable[Layer]) -> tuple[Layer, ...]:
+    """Return layers as a tuple; refuse what is no layer, and more layers or larger numbers than a network may have."""
+    if not isinstance(layers, Iterable):
+        raise ArchitectureError(f"layers must be a sequence of Layer, not {shown(layers)}")
+    layers = tuple(islice(layers, LARGEST_LAYERS + 1))
+    if not layers:
+        raise ArchitectureError("a network needs at least one layer; none was given")
+    for layer in layers:
+        if not isinstance(layer, Layer):
+            raise ArchitectureError(f"layers must be a sequence of Layer, but one is {shown(layer)}")
+    if len(layers) > LARGEST_LAYERS:
+        raise ArchitectureError(f"a network may have at most {LARGEST_LAYERS:,} layers; more were given")
+    numbers = ((layer.receptive_field, layer.stride, layer.channels) for layer in layers)
+    if (bits := sum(number.bit_length() for three in numbers for number in three)) > LARGEST_BITS:
+        raise ArchitectureError(
+            f"the layers' receptive fields, strides and channels may have {LARGEST_BITS:,} bits together, and these "
+            f"have {bits:,}; use smaller numbers or fewer layers"
+        )
+    return layers
+
+
+def _blocks(size: int) -> int:
+    """Return log₂ of a size, which is the number of layers of stride 2 down to 1×1."""
     require_size(size)
     if size < 2 or size & (size - 1):
         lower = max(2, 1 << size.bit_length() - 1)
@@ -340,6 +362,6 @@ def _blocks(size):
     return size.bit_length() - 1
 
 
-def _ratio(field, step):
-    """T_R/T_S in 3 digits, of numbers too long to write out."""
+def _ratio(field: int, step: int) -> str:
+    """Write T_R/T_S with 3 digits, where the numbers are too long to write out."""
     return shown(field // step) if field >= 1000 * step else f"{field / step:.3g}"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from convac_lib import Architecture, ConvacError, Layer, baseline, common_case, random_circuit
 from convac_lib.architecture import BORDERS
 from convac_lib.errors import ArchitectureError
-from convac_lib.theory.circuits import generalized_convolution
+from convac_lib.theory.convolution import generalized_convolution
 
 STACKS = st.lists(
     st.builds(lambda stride, extra: Layer(stride + extra, stride, 1), st.integers(1, 3), st.integers(0, 3)),

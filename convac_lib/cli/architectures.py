@@ -10,11 +10,11 @@ from itertools import product
 from convac_lib.architecture import Architecture, Layer, common_case
 from convac_lib.errors import ArchitectureError, BudgetError, ConvacError, CutError, shown
 from convac_lib.files import require_place
-from convac_lib.theory.atlas import chart, read_atlas
+from convac_lib.theory.atlas import extend_atlas, read_atlas
 from convac_lib.theory.bounds import BOUNDS, Bound, bounds_of
 from convac_lib.theory.checker import verify as verify_certificate
-from convac_lib.theory.ranks import certify_rank, issue, require_draws
-from convac_lib.theory.tensors import make_cut
+from convac_lib.theory.cuts import make_cut
+from convac_lib.theory.ranks import certify_rank, issue_certificate, require_draws
 
 LARGEST_DRAWS = 10_000
 LARGEST_DIGITS = 40  # of a patch's number
@@ -110,7 +110,9 @@ def certify(arguments):
     for seed, prime in product(arguments.seed, arguments.prime):
         options = {"rows": arguments.rows, "seed": seed, "prime": prime, "progress": sys.stderr.isatty()}
         draw = (
-            issue(architecture, cut, **options) if arguments.out else (certify_rank(architecture, cut, **options), None)
+            issue_certificate(architecture, cut, **options)
+            if arguments.out
+            else (certify_rank(architecture, cut, **options), None)
         )
         draws.append(draw)
     certified, certificate = max(draws, key=lambda draw: draw[0].rank)
@@ -137,7 +139,7 @@ def certify(arguments):
 
 def atlas(arguments):
     """Certify the common case cell by cell, and append what is missing to an atlas in CSV; certificates lie beside it."""
-    chart(arguments.out, arguments.sizes, arguments.M, arguments.B, progress=sys.stderr.isatty())
+    extend_atlas(arguments.out, arguments.sizes, arguments.M, arguments.B, progress=sys.stderr.isatty())
     cells = read_atlas(arguments.out)
     counts = {status: sum(cell.status == status for cell in cells) for status in ("exact", "whole", "at least")}
     words = ", ".join(f"{count} {status}" for status, count in counts.items())

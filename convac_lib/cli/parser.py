@@ -6,8 +6,8 @@ from convac_lib.architecture import BORDERS
 from convac_lib.cli.architectures import atlas, certify, describe, verify
 from convac_lib.cli.experiments import check, fetch, report, sweep
 from convac_lib.cli.terminal import answer, say
+from convac_lib.theory.cuts import CUTS
 from convac_lib.theory.fields import DEFAULT_PRIME
-from convac_lib.theory.tensors import CUTS
 
 UNWRITTEN = 74  # EX_IOERR of sysexits.h
 STATUSES = """\

@@ -6,9 +6,9 @@ from convac_lib.architecture import baseline
 from convac_lib.exercises.answers import Wrong, call, integer, integers
 from convac_lib.theory.bounds import non_overlapping_upper
 from convac_lib.theory.circuits import random_circuit
+from convac_lib.theory.decompositions import compose_cp, compose_hierarchical_tucker
 from convac_lib.theory.fields import DEFAULT_PRIME
 from convac_lib.theory.ranks import certify_rank, rank_modulo
-from convac_lib.theory.tensors import compose_cp, compose_hierarchical_tucker
 
 
 def parity(scores: object) -> str:

@@ -6,9 +6,9 @@ from convac_lib.architecture import Architecture, Layer, baseline, common_case
 from convac_lib.exercises.answers import Wrong, call, integer, integer_for_each, integers
 from convac_lib.theory.bounds import non_overlapping_upper
 from convac_lib.theory.circuits import Circuit
+from convac_lib.theory.decompositions import compose_hierarchical_tucker
 from convac_lib.theory.fields import DEFAULT_PRIME
 from convac_lib.theory.ranks import certify_rank, rank_modulo
-from convac_lib.theory.tensors import compose_hierarchical_tucker
 
 SIZES = (4, 8, 16)  # N of "depth"
 

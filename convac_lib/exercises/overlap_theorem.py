@@ -6,10 +6,12 @@ import numpy as np
 
 from convac_lib.architecture import Architecture, Layer, common_case
 from convac_lib.exercises.answers import Wrong, call, integer, integer_for_each, number, word
-from convac_lib.theory.bounds import minimal_total_receptive_field, saturation, talk_formula, theorem
+from convac_lib.theory.bounds import saturation, talk_formula, theorem
 from convac_lib.theory.circuits import Circuit
+from convac_lib.theory.cuts import make_cut
 from convac_lib.theory.ranks import certify_rank
-from convac_lib.theory.tensors import make_cut, matricize
+from convac_lib.theory.receptive_fields import minimal_total_receptive_field
+from convac_lib.theory.tensors import matricize
 
 
 def by_hand(T: object, D: object, e: object, bound: object) -> str:

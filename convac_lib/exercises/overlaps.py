@@ -6,7 +6,8 @@ import numpy as np
 
 from convac_lib.architecture import baseline, common_case
 from convac_lib.exercises.answers import NEAR, Wrong, call, integer, integers, numbers
-from convac_lib.theory.circuits import Circuit, random_circuit, weight_shapes
+from convac_lib.theory.circuits import Circuit, random_circuit
+from convac_lib.theory.weights import weight_shapes
 from convac_lib.theory.witness import replicate
 
 F, PRIME = np.array([[1, 1, 0], [0, 1, 1], [1, 0, 2]]), 101  # of "ones"

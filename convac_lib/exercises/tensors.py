@@ -6,7 +6,7 @@ import numpy as np
 
 from convac_lib.architecture import Architecture, Layer, baseline
 from convac_lib.exercises.answers import Wrong, integer, integers
-from convac_lib.theory.tensors import compose_cp
+from convac_lib.theory.decompositions import compose_cp
 
 F, PRIME = np.array([[2, 1], [1, 1]]), 101  # of "back"
 PATCHES, CHANNELS = (4, 16, 64, 256, 1024), 32  # of "crossing"

@@ -16,8 +16,8 @@ from itertools import product
 import numpy as np
 
 from convac_lib.theory.circuits import Circuit
+from convac_lib.theory.cuts import Cut
 from convac_lib.theory.parallel import available_threads, poll_watcher, stage, thread_pool
-from convac_lib.theory.tensors import Cut
 
 TILE = 2**17  # values of one position in one tile: rows × channels × columns
 TILE_COLUMNS = 256

@@ -30,9 +30,10 @@ from convac_lib.theory.certificate_rules import (
     refusal,
     require,
 )
-from convac_lib.theory.circuits import Circuit, weight_shapes
+from convac_lib.theory.circuits import Circuit
+from convac_lib.theory.cuts import Cut, make_cut
 from convac_lib.theory.fields import require_prime
-from convac_lib.theory.tensors import Cut, make_cut
+from convac_lib.theory.weights import weight_shapes
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from convac_lib.errors import CertificateError
 from convac_lib.theory.certificates import RankCertificate, load
 from convac_lib.theory.checker_costs import CACHED, THREADS, TILE, require_checkable
 from convac_lib.theory.circuits import Circuit
+from convac_lib.theory.cuts import Cut
 from convac_lib.theory.parallel import stage, thread_pool
-from convac_lib.theory.tensors import Cut
 
 
 def verify(path: str | Path, *, progress: bool = False) -> RankCertificate:

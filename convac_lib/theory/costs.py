@@ -1,28 +1,29 @@
 """What an exact rank costs, estimated before it is computed: the windows that straddle the cut, memory and time."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from math import isqrt
 
 import numpy as np
 
-from convac_lib.architecture import Architecture
+from convac_lib.architecture import Architecture, Layer
 from convac_lib.budget import LONGEST, free_memory, largest, require_memory, require_time, written
-from convac_lib.theory.circuits import smaller_network, weights_memory
+from convac_lib.theory.cuts import CUTS, Cut
 from convac_lib.theory.parallel import available_threads
-from convac_lib.theory.tensors import CUTS, Cut
+from convac_lib.theory.weights import smaller_network, weights_memory
 
-TILE, TILE_COLUMNS = 2**17, 256  # as `filling` takes them
-POSITION, READ = 600, 300  # bytes that Python takes for a position, and for a weight at an offset of its window
-READS = 50_000  # that NumPy is called for, a second
-PRODUCTS = 2e8  # entry by entry modulo p, a second and thread
-ELIMINATED = 1e10  # multiplications and additions of the elimination, a second and thread
-PYTHON, FLINT = 150, 40  # how much longer filling and eliminating take with p beyond 2³¹
+TILE, TILE_COLUMNS = 2**17, 256  # as in `assembly`
+POSITION, READ = 600, 300  # bytes that Python needs for a position, and for a weight at an offset of its window
+READS = 50_000  # calls of NumPy per second, one for each read of a position
+PRODUCTS = 2e8  # products modulo p, entry by entry, per second and thread
+ELIMINATED = 1e10  # multiplications and additions of the elimination, per second and thread
+PYTHON, FLINT = 150, 40  # factors by which filling and eliminating take longer with p above 2³¹
 
 
 @dataclass(frozen=True)
 class Level:
-    """How many positions a layer has, and how many offsets its windows read; and how many of both straddle the cut."""
+    """The positions of a layer and the offsets that its windows read, in all and straddling the cut."""
 
     positions: int
     straddling: int
@@ -31,7 +32,7 @@ class Level:
 
 
 def levels(architecture: Architecture, cut: Cut) -> list[Level]:
-    """Count, layer by layer, the positions that see patches of both sides of a cut, and the windows that read them.
+    """Count, layer by layer, the positions that see patches on both sides of a cut, and how often windows read them.
 
     >>> from convac_lib import baseline, make_cut
     >>> levels(baseline(M=2, size=4), make_cut("left-right", 4))[0]
@@ -52,71 +53,83 @@ def levels(architecture: Architecture, cut: Cut) -> list[Level]:
     return found
 
 
-def _windows(marked, layer, outputs):
-    """How many marked places each window reads: (H', H')."""
+def _windows(marked: np.ndarray, layer: Layer, outputs: int) -> np.ndarray:
+    """Count the marked places that each window reads: (H', H')."""
     size = len(marked)
     sums = np.zeros((size + 1, size + 1), np.int64)
     np.cumsum(np.cumsum(marked, axis=0), axis=1, out=sums[1:, 1:])
     start = np.arange(outputs) * min(layer.stride, size)
     stop = np.minimum(start + min(layer.receptive_field, size), size)
-    return sums[stop][:, stop] - sums[stop][:, start] - sums[start][:, stop] + sums[start][:, start]
+    counts: np.ndarray = sums[stop][:, stop] - sums[stop][:, start] - sums[start][:, stop] + sums[start][:, start]
+    return counts
 
 
 def require_affordable(
     architecture: Architecture, cut: Cut, rows: int, columns: int, prime: int, draws: int = 1
 ) -> None:
-    """Refuse an exact rank that would take more memory than is free, or too much time, before any of it is computed.
+    """Refuse an exact rank that would take more memory than is free, or too much time, before computing any of it.
 
     Args:
         architecture: the network.
         cut: P | Q, from `make_cut`.
-        rows, columns: how many of the matricization are taken.
+        rows: how many rows of the matricization are taken.
+        columns: how many columns are taken.
         prime: p.
-        draws: how often weights are drawn.
+        draws: the number of times that weights are drawn.
 
     Raises:
-        BudgetError: with the numbers, and a smaller question.
+        BudgetError: if a draw needs more memory than is free, or all draws take too long.
     """
     size = architecture.size
     what = f"the rank of {written(rows)}×{written(columns)} entries of an image of {size}×{size} patches"
-    free, most = free_memory(), max(rows, columns)
+    free = free_memory()
 
-    def fitting(fits):
-        """The remedy: fewer rows, else fewer channels and smaller windows, else a smaller image."""
-        if few := largest(lambda k: fits(architecture, min(rows, k), min(columns, k)), min(most, free)):
-            return f"take at most {few:,} rows"
-        patches = free // (POSITION + 8 * (min(rows, columns) + 4))
-        return (
-            smaller_network(architecture, lambda network: fits(network, rows, columns))
-            or f"use a smaller image, of at most {isqrt(patches):,} patches a side, and smaller windows"
-        )
+    def smaller(fits: Callable[[Architecture, int, int], bool]) -> str:
+        return _remedy(architecture, rows, columns, free, fits)
 
-    def first_look(network, m, n):  # before every position is looked at
-        reads = sum((layer.receptive_field * size) ** 2 for layer, size in zip(network.layers, network.sizes))
-        return _memory(network, [], m, n, prime), reads // READS
-
-    def cheap(network, m, n):
-        needed, seconds = first_look(network, m, n)
+    def is_cheap(network: Architecture, m: int, n: int) -> bool:
+        needed, seconds = _least_cost(network, m, n, prime)
         return needed <= free and seconds * draws <= LONGEST
 
-    if not cheap(architecture, rows, columns):
-        (needed, seconds), smaller = first_look(architecture, rows, columns), fitting(cheap)
-        require_memory(needed, what, smaller)
-        require_time(seconds * draws, what, smaller)
+    if not is_cheap(architecture, rows, columns):
+        (least_memory, least_time), remedy = _least_cost(architecture, rows, columns, prime), smaller(is_cheap)
+        require_memory(least_memory, what, remedy)
+        require_time(least_time * draws, what, remedy)
     seen = levels(architecture, cut)
     needed = _memory(architecture, seen, rows, columns, prime)
     if needed > free:
-        require_memory(needed, what, fitting(lambda network, m, n: _memory(network, seen, m, n, prime) <= free))
+        remedy = smaller(lambda network, m, n: _memory(network, seen, m, n, prime) <= free)
+        require_memory(needed, what, remedy)
     seconds = time_of(architecture, seen, rows, columns, prime)
     if seconds <= LONGEST < seconds * draws:
         require_time(seconds * draws, f"{draws:,} draws of {what}", f"take at most {int(LONGEST // seconds):,} draws")
     if seconds > LONGEST:
-        smaller = fitting(lambda network, m, n: time_of(network, seen, m, n, prime) <= LONGEST)
-        require_time(seconds, what, smaller)
+        require_time(seconds, what, smaller(lambda network, m, n: time_of(network, seen, m, n, prime) <= LONGEST))
 
 
-def _memory(architecture, seen, rows, columns, prime):
-    """Bytes at the peak: weights, templates, the image's patches, positions above them, one tile a thread, the matrix."""
+def _remedy(
+    architecture: Architecture, rows: int, columns: int, free: int, fits: Callable[[Architecture, int, int], bool]
+) -> str:
+    """Suggest fewer rows, else fewer channels and smaller windows, else a smaller image."""
+    most = min(max(rows, columns), free)
+    if few := largest(lambda k: fits(architecture, min(rows, k), min(columns, k)), most):
+        return f"take at most {few:,} rows"
+    patches = free // (POSITION + 8 * (min(rows, columns) + 4))
+    return (
+        smaller_network(architecture, lambda network: fits(network, rows, columns))
+        or f"use a smaller image, of at most {isqrt(patches):,} patches per side, and smaller windows"
+    )
+
+
+def _least_cost(architecture: Architecture, rows: int, columns: int, prime: int) -> tuple[int, int]:
+    """Estimate the bytes and seconds without counting what straddles the cut, which itself takes both."""
+    layers = zip(architecture.layers, architecture.sizes)
+    reads = sum((layer.receptive_field * outputs) ** 2 for layer, outputs in layers)
+    return _memory(architecture, [], rows, columns, prime), reads // READS
+
+
+def _memory(architecture: Architecture, seen: list[Level], rows: int, columns: int, prime: int) -> int:
+    """Estimate the bytes at the peak: weights, templates, patches, positions, a tile per thread, and the matrix."""
     python = prime > 2**31
     word, most, (M, *channels) = 48 if python else 8, max(rows, columns), architecture.channels
     held = 2 * weights_memory(architecture, prime)
@@ -132,11 +145,11 @@ def _memory(architecture, seen, rows, columns, prime):
 
 
 def time_of(architecture: Architecture, seen: list[Level], rows: int, columns: int, prime: int) -> float:
-    """Estimate the seconds that an exact rank takes on this machine, of whose layers `levels` has counted the windows."""
+    """Estimate the seconds that an exact rank takes on this machine, from what `levels` counted in its layers."""
     threads, most = available_threads(), max(rows, columns)
     height = max(1, TILE // (TILE_COLUMNS * max(architecture.channels)))
     tiles = -(-rows // height) * -(-columns // TILE_COLUMNS)
-    alone = shared = 0
+    alone = shared = 0.0
     for level, below, C in zip(seen, architecture.channels, architecture.channels[1:]):
         alone += level.reads * (1 / READS + C * (below + 1) * most / PRODUCTS / 5)
         shared += level.straddling_reads * (tiles / READS + rows * columns * C * (1 + below / 10) / PRODUCTS)

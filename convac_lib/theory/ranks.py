@@ -8,7 +8,8 @@ import numpy as np
 
 from convac_lib.architecture import Architecture
 from convac_lib.budget import require_memory, require_time
-from convac_lib.errors import ConvacError, shown
+from convac_lib.checks import require_integers
+from convac_lib.errors import ConvacError
 from convac_lib.theory.assembly import matricization
 from convac_lib.theory.bounds import Bound, bounds_of
 from convac_lib.theory.certificates import (
@@ -21,21 +22,25 @@ from convac_lib.theory.certificates import (
 )
 from convac_lib.theory.circuits import Circuit, random_circuit
 from convac_lib.theory.costs import ELIMINATED, FLINT, require_affordable
+from convac_lib.theory.cuts import Cut, CutLike, make_cut
 from convac_lib.theory.elimination import echelon
 from convac_lib.theory.fields import DEFAULT_PRIME, require_prime, require_seed
 from convac_lib.theory.parallel import stage
-from convac_lib.theory.tensors import Cut, assignments, make_cut
+from convac_lib.theory.tensors import assignments
 
-LARGEST_WHOLE = 4096  # rows taken whole when no number is asked for
-SAMPLED = 1024  # rows and columns sampled beyond, at least
-LARGEST_SAMPLE = 8192  # and at most, where a bound asks for so many
+LARGEST_WHOLE = 4096  # rows and columns up to which a matricization is taken whole, if no number is given
+SAMPLED = 1024  # rows and columns that are sampled of a larger one, at least
+LARGEST_SAMPLE = 8192  # and at most, where a bound needs them
 
 
 class HasCircuit(Protocol):
-    """What has the arithmetic of a network in it, such as a `ConvAC`."""
+    """A network that contains a `Circuit`, such as a `ConvAC`."""
 
     def to_circuit(self) -> Circuit:
-        """Return it."""
+        """Return the circuit."""
+
+
+Network = Architecture | Circuit | HasCircuit  # of which a rank can be certified
 
 
 def rank_modulo(matrix: np.ndarray, prime: int = DEFAULT_PRIME) -> int:
@@ -51,8 +56,8 @@ def rank_modulo(matrix: np.ndarray, prime: int = DEFAULT_PRIME) -> int:
         The rank, 0..min(m, n).
 
     Raises:
-        ConvacError: if p is no prime, or the matrix is not two-dimensional or not of integers.
-        BudgetError: if that takes more memory than is free, or too much time.
+        ConvacError: if p is not a prime, or the matrix is not two-dimensional or not of integers.
+        BudgetError: if this takes more memory than is free, or too much time.
 
     Source: talk, "almost all functions": every minor is a polynomial in the weights. Chapter: *The overlap theorem*.
 
@@ -71,14 +76,14 @@ def rank_modulo(matrix: np.ndarray, prime: int = DEFAULT_PRIME) -> int:
 
 @dataclass(frozen=True)
 class CertifiedRank:
-    """An exact rank of (part of) a matricization, and all it takes to find it again.
+    """An exact rank of (part of) a matricization, and everything needed to find it again.
 
     The rank over GF(p) of a network with weights drawn in GF(p): for almost all real weights, and so for almost all
     functions that the architecture realizes, the matricization's rank is at least this.
 
     Attributes:
         rank: the rank over GF(p) of the rows and columns taken.
-        rows, columns: how many were taken.
+        rows, columns: the numbers of rows and columns taken.
         saturated: whether the rank is the largest that these rows and columns allow.
         full: whether they are the whole matricization.
         prime, seed, cut, border: of the computation.
@@ -96,8 +101,8 @@ class CertifiedRank:
 
 
 def certify_rank(
-    network: Architecture | Circuit | HasCircuit,
-    cut: str | tuple[int, ...] | Cut = "left-right",
+    network: Network,
+    cut: CutLike = "left-right",
     *,
     rows: int | None = None,
     seed: int = 0,
@@ -110,11 +115,11 @@ def certify_rank(
 
     Args:
         network: an `Architecture`, whose weights are then drawn uniformly in GF(p) from the seed; or a `Circuit`, or
-            what has one, such as a trained `ConvAC` above its representation, whose own weights are taken, real ones
-            exactly modulo p.
+            a network that contains one, such as a trained `ConvAC` above its representation. These keep their own
+            weights, and real weights are taken exactly modulo p.
         cut: what `make_cut` takes.
-        rows: how many rows and columns to sample; left out, the whole matricization up to 4,096 a side, and beyond
-            1,024 of each, or as many as it takes to attain a lower bound of up to 8,192.
+        rows: how many rows and columns to sample. If left out, the whole matricization is taken up to 4,096 rows and
+            columns; of a larger one 1,024 of each, or as many as it takes to attain a lower bound of up to 8,192.
         seed: draws the weights and the sample.
         prime: p; a circuit over GF(p) has its own.
         progress: whether to draw a progress bar on stderr.
@@ -125,9 +130,9 @@ def certify_rank(
     Raises:
         ArchitectureError: if the network does not end in 1×1, or R < S in a layer.
         CutError: if the cut does not fit the image.
-        ConvacError: if p is no prime, rows is not an integer of at least 1, the seed is none of at least 0, or the
-            real weights are to be taken modulo 2.
-        BudgetError: if that takes more memory than is free, or by an estimate more than 6 hours.
+        ConvacError: if p is not a prime, rows is not an integer of at least 1, the seed is not an integer of at least
+            0, or real weights are to be taken modulo 2.
+        BudgetError: if it takes more memory than is free, or by an estimate more than 6 hours.
 
     Source: talk, slides "Overlapping Efficiency". Chapter: *The overlap theorem*.
 
@@ -135,23 +140,27 @@ def certify_rank(
     >>> [certify_rank(common_case(B, M=2, size=4)).rank for B in (1, 2, 3)]
     [2, 64, 256]
     """
-    return _find(network, cut, rows, seed, prime, progress)[0]
+    return _find(network, cut, rows, seed, prime, progress).certified
 
 
-def issue(
-    network: Architecture | Circuit | HasCircuit,
-    cut: str | tuple[int, ...] | Cut = "left-right",
+def issue_certificate(
+    network: Network,
+    cut: CutLike = "left-right",
     *,
     rows: int | None = None,
     seed: int = 0,
     prime: int = DEFAULT_PRIME,
     progress: bool = False,
 ) -> tuple[CertifiedRank, RankCertificate]:
-    """Find the rank that `certify_rank` finds, and write down a proof that `checker.verify` can check alone.
+    """Find the rank that `certify_rank` finds, and write a proof that `checker.verify` can check independently.
 
     Args:
         network: as for `certify_rank`; a `Circuit` needs one-hot templates.
-        cut, rows, seed, prime, progress: as for `certify_rank`, with p at most 2³¹.
+        cut: as for `certify_rank`.
+        rows: as for `certify_rank`.
+        seed: as for `certify_rank`.
+        prime: as for `certify_rank`, and at most 2³¹.
+        progress: as for `certify_rank`.
 
     Returns:
         The `CertifiedRank`, and the `RankCertificate` of its pivots.
@@ -163,118 +172,138 @@ def issue(
     Chapter: *The overlap theorem*.
 
     >>> from convac_lib import common_case
-    >>> certified, certificate = issue(common_case(B=1, M=2, size=4))
+    >>> certified, certificate = issue_certificate(common_case(B=1, M=2, size=4))
     >>> certified.rank, certificate.rows, len(certificate.columns)
     (2, ('00', '01'), 2)
     """
-    circuit = network if isinstance(network, Architecture | Circuit) else network.to_circuit()
-    plan = circuit if isinstance(circuit, Architecture) else circuit.architecture
+    network = _stated(network)
+    plan = network if isinstance(network, Architecture) else network.architecture
     cut = make_cut(cut, plan.require_patches_read().require_single_output().size)
-    require_statable(circuit, prime)
+    require_statable(network, prime)
     require_work(plan, cut.rows, 1, "use smaller windows or a smaller image")
-    certified, circuit, cut, *pivots = _find(circuit, cut, rows, seed, prime, progress)
-    M = circuit.architecture.representation_channels
+    found = _find(network, cut, rows, seed, prime, progress)
+    certified, circuit, M = found.certified, found.circuit, plan.representation_channels
     if certified.rank > LARGEST_RANK:
         raise ConvacError(
-            f"a certificate holds a rank of at most {LARGEST_RANK:,}, and this one is {certified.rank:,}; certify fewer rows"
+            f"a certificate holds a rank of at most {LARGEST_RANK:,}, and this one is {certified.rank:,}; "
+            "certify fewer rows"
         )
     if not certified.rank:
         raise ConvacError("the rank is 0, which leaves nothing to certify; use another border, or a larger prime")
     certificate = RankCertificate(
         architecture=circuit.architecture,
-        cut=cut.rows,
-        prime=circuit.prime,
+        cut=found.cut.rows,
+        prime=certified.prime,
         weights=tuple(tuple(weight.ravel().tolist()) for weight in circuit.weights),
         dense=tuple(circuit.dense[0].tolist()),
         rank=certified.rank,
-        rows=tuple(packed(row, M) for row in pivots[0]),
-        columns=tuple(packed(column, M) for column in pivots[1]),
+        rows=tuple(packed(row, M) for row in found.rows),
+        columns=tuple(packed(column, M) for column in found.columns),
         sampled=(certified.rows, certified.columns),
     )
     return certified, require_checkable(certificate)
 
 
-def _find(network, cut, rows, seed, prime, progress):
-    """The `CertifiedRank`, its circuit and cut, and the assignments of the pivots: (rank, |P|) and (rank, |Q|)."""
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """A certified rank, with its circuit, its cut, and the assignments of its pivots: (rank, |P|) and (rank, |Q|)."""
+
+    certified: CertifiedRank
+    circuit: Circuit
+    cut: Cut
+    rows: np.ndarray
+    columns: np.ndarray
+
+
+def _find(network: Network, cut: CutLike, rows: int | None, seed: int, prime: int, progress: bool) -> _Found:
+    """Find what `certify_rank` returns, and all that a certificate of it states."""
     require_seed(seed)
     require_rows(rows)
-    if not isinstance(network, Architecture | Circuit):
-        network = network.to_circuit()
+    network = _stated(network)
     plan = network if isinstance(network, Architecture) else network.architecture
-    prime = require_prime(getattr(network, "prime", None) or prime)
+    prime = require_prime(_own_prime(network) or prime)
     plan.require_patches_read().require_single_output()
     cut, M = make_cut(cut, plan.size), plan.representation_channels
     limit = rows or _rows(plan, cut)
-    require_affordable(plan, cut, *(_side(M, patches, limit) for patches in cut.sides), prime)
+    require_affordable(plan, cut, _side(M, cut.sides[0], limit), _side(M, cut.sides[1], limit), prime)
     if isinstance(network, Architecture):
         with stage("drawing weights", 1, "network", shown=progress):
-            network = random_circuit(plan, seed=seed, prime=prime)
-    elif network.prime is None:
-        network = network.modulo(prime)
+            circuit = random_circuit(plan, seed=seed, prime=prime)
+    else:
+        circuit = network.modulo(prime) if network.prime is None else network
     generator = np.random.default_rng([seed, 1])
-    chosen = [_sample(M, len(part), limit, generator) for part in (cut.rows, cut.columns)]
-    matrix = matricization(network, cut, *chosen, progress=progress)
-    rank, *pivots = echelon(matrix, network.prime, progress=progress)
+    on_rows, on_columns = (_sample(M, len(part), limit, generator) for part in (cut.rows, cut.columns))
+    matrix = matricization(circuit, cut, on_rows, on_columns, progress=progress)
+    rank, pivot_rows, pivot_columns = echelon(matrix, prime, progress=progress)
     certified = CertifiedRank(
         rank=rank,
         rows=matrix.shape[0],
         columns=matrix.shape[1],
         saturated=rank == min(matrix.shape),
         full=all(_side(M, patches, limit + 1) <= limit for patches in cut.sides),
-        prime=network.prime,
+        prime=prime,
         seed=seed,
         cut=cut.name,
         border=plan.border,
     )
-    return certified, network, cut, *(digits[pivot] for digits, pivot in zip(chosen, pivots))
+    return _Found(certified, circuit, cut, on_rows[pivot_rows], on_columns[pivot_columns])
+
+
+def _stated(network: Network) -> Architecture | Circuit:
+    return network if isinstance(network, Architecture | Circuit) else network.to_circuit()
+
+
+def _own_prime(network: Architecture | Circuit) -> int | None:
+    return network.prime if isinstance(network, Circuit) else None
 
 
 def require_rows(rows: int | None) -> None:
     """Raise `ConvacError` unless a number of rows is left out, or an integer of at least 1."""
-    if rows is not None and (not isinstance(rows, int) or rows < 1):
-        raise ConvacError(f"rows must be an integer of at least 1, not {shown(rows)}")
+    if rows is not None:
+        require_integers(rows=rows)
 
 
 def require_draws(architecture: Architecture, cut: Cut, rows: int | None, seeds: list[int], primes: list[int]) -> None:
-    """Refuse what `certify_rank` would refuse of any of these draws, or all of them together, before the first.
+    """Before the first draw, refuse what `certify_rank` would refuse of any of these draws, or all of them together.
 
     Raises:
         ConvacError: as `certify_rank` does.
         BudgetError: if all draws would take more than 6 hours, by an estimate.
     """
-    for check, values in ((require_seed, seeds), (require_prime, primes), (require_rows, [rows])):
-        for value in values:
-            check(value)
+    for seed in seeds:
+        require_seed(seed)
+    for prime in primes:
+        require_prime(prime)
+    require_rows(rows)
     architecture.require_patches_read().require_single_output()
     M, limit = architecture.representation_channels, rows or _rows(architecture, cut)
-    sides = (_side(M, patches, limit) for patches in cut.sides)
-    require_affordable(architecture, cut, *sides, max(primes), draws=len(seeds) * len(primes))
+    m, n = (_side(M, patches, limit) for patches in cut.sides)
+    require_affordable(architecture, cut, m, n, max(primes), draws=len(seeds) * len(primes))
 
 
-def _rows(architecture, cut):
-    """All up to 4,096; beyond, as many as it takes to attain every lower bound that is within reach."""
+def _rows(architecture: Architecture, cut: Cut) -> int:
+    """Choose all rows up to 4,096; beyond, as many as it takes to attain every lower bound that is within reach."""
     M = architecture.representation_channels
     if max(_side(M, patches, LARGEST_WHOLE + 1) for patches in cut.sides) <= LARGEST_WHOLE:
         return LARGEST_WHOLE
-    bounds = bounds_of(architecture, cut)
-    lower = (bounds[name] for name in ("theorem", "common_case"))
-    claims = (bound.value for bound in lower if isinstance(bound, Bound) and bound.log2 <= log2(LARGEST_SAMPLE))
-    return max([SAMPLED, *claims])
+    bounds = [bound for bound in bounds_of(architecture, cut).values() if isinstance(bound, Bound)]
+    lower = [bound for bound in bounds if bound.relation == "≥" and bound.log2 <= log2(LARGEST_SAMPLE)]
+    return max([SAMPLED, *(bound.value for bound in lower)])
 
 
-def _side(base, length, limit):
-    """min(Mⁿ, limit), of which Mⁿ may be astronomically large."""
+def _side(base: int, length: int, limit: int) -> int:
+    """Return min(Mⁿ, limit), where Mⁿ may be astronomically large."""
     return limit if base > 1 and length > limit.bit_length() else min(base**length, limit)
 
 
-def _sample(base, length, limit, generator):
-    """All Mⁿ assignments if they are at most the limit; else that many distinct ones."""
+def _sample(base: int, length: int, limit: int, generator: np.random.Generator) -> np.ndarray:
+    """Return all Mⁿ assignments if they are at most the limit; otherwise as many distinct ones as the limit."""
     if _side(base, length, limit + 1) <= limit:
         return assignments(base, length)
     drawn = np.empty((0, length), int)
     while len(drawn) < limit:
         drawn = np.concatenate([drawn, generator.integers(0, base, (limit, length))])
-        first = {}
+        first: dict[bytes, int] = {}
         for place, row in enumerate(drawn):
             first.setdefault(row.tobytes(), place)
         drawn = drawn[list(first.values())]

@@ -8,10 +8,12 @@ import numpy as np
 from convac_lib.architecture import Architecture, Layer
 from convac_lib.budget import require_memory
 from convac_lib.errors import HypothesisError
-from convac_lib.theory.bounds import minimal_windows, theorem
-from convac_lib.theory.circuits import Circuit, require_room, weight_shapes
+from convac_lib.theory.bounds import theorem
+from convac_lib.theory.circuits import Circuit
+from convac_lib.theory.cuts import Cut, make_cut
 from convac_lib.theory.fields import DEFAULT_PRIME, pivot_columns, solve
-from convac_lib.theory.tensors import Cut, make_cut
+from convac_lib.theory.receptive_fields import minimal_windows
+from convac_lib.theory.weights import require_room, weight_shapes
 
 
 @dataclass(frozen=True, eq=False)

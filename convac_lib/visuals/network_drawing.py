@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from convac_lib.architecture import Architecture, Layer
 from convac_lib.errors import ArchitectureError
-from convac_lib.theory.tensors import Cut, make_cut
+from convac_lib.theory.cuts import Cut, make_cut
 from convac_lib.visuals.style import INK, MUTED, colour_of
 from convac_lib.visuals.svg import (
     FONT,

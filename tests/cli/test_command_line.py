@@ -214,7 +214,7 @@ def test_a_missing_folder_is_made_and_what_cannot_be_written_is_one_sentence_bef
     words = "certify --B 1 --M 2 --size 2 --out"
     assert run(capsys, f"{words} {tmp_path}/a/b/rank.json")[0] == 0
     assert run(capsys, f"verify {tmp_path}/a/b/rank.json")[0] == 0
-    monkeypatch.setattr(architectures, "issue", lambda *_, **__: pytest.fail("work began"))
+    monkeypatch.setattr(architectures, "issue_certificate", lambda *_, **__: pytest.fail("work began"))
     assert main([*words.split(), ""]) == 2
     assert capsys.readouterr().err == "convac: cannot write '': the name is empty; name another file\n"
     path = tmp_path / "a" / "b" / "rank.json" / "c.json"

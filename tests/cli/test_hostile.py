@@ -17,7 +17,7 @@ from convac_lib.__main__ import main
 from convac_lib.architecture import LARGEST_LAYERS, LARGEST_SIZE
 from convac_lib.errors import ConvacError
 from convac_lib.theory import circuits, costs, ranks
-from convac_lib.theory.atlas import chart
+from convac_lib.theory.atlas import extend_atlas
 from convac_lib.theory.bounds import talk_formula
 from convac_lib.theory.witness import theorem_witness
 
@@ -62,7 +62,7 @@ SMALL, SIZES = mostly(st.sampled_from("1234"), NUMBERS), mostly(st.sampled_from(
 def command_lines(draw, command):
     words = [command, "--M", draw(SMALL), "--size", draw(SIZES)]
     if draw(st.booleans()):
-        words += ["--B", draw(SMALL)] + draw(st.sampled_from([[], ["--channels", draw(SMALL)]]))
+        words += ["--B", draw(SMALL), *draw(st.sampled_from([[], ["--channels", draw(SMALL)]]))]
     else:
         words += ["--layers", *draw(st.lists(LAYERS, min_size=1, max_size=5))]
     words += draw(st.sampled_from([[], [], ["--cut", draw(CUT_WORDS)]]))
@@ -192,7 +192,7 @@ def test_what_cannot_be_certified_is_refused_before_any_memory_is_taken(words):
           "GiB are free; use at most 364 channels and templates")),
         (lambda: certify_rank(common_case(B=3, M=2, size=2**20)),
          ("the rank of 1,024×1,024 entries of an image of 1048576×1048576 patches needs about 42,557,440 GiB of "
-          "memory, and 1.0 GiB are free; use a smaller image, of at most 348 patches a side, and smaller windows")),
+          "memory, and 1.0 GiB are free; use a smaller image, of at most 348 patches per side, and smaller windows")),
         (lambda: certify_rank(common_case(B=10**20, M=2, size=8)),
          ("the rank of 1,024×1,024 entries of an image of 8×8 patches needs about 5.36e+33 GiB of memory, and 1.0 "
           "GiB are free; use receptive fields of at most 1,350")),
@@ -201,7 +201,7 @@ def test_what_cannot_be_certified_is_refused_before_any_memory_is_taken(words):
           " 1.0 GiB are free; take at most 7,263 rows")),
         (lambda: certify_rank(Architecture(2**11, 1, [Layer(2**11, 1, 1), Layer(2**11, 2**11, 1)])),
          ("the rank of 1×1 entries of an image of 2048×2048 patches needs about 2.9 GiB of memory, and 1.0 GiB are "
-          "free; use a smaller image, of at most 1,295 patches a side, and smaller windows")),
+          "free; use a smaller image, of at most 1,295 patches per side, and smaller windows")),
         (lambda: certify_rank(common_case(B=3, M=2, size=64), rows=4096),
          ("the rank of 4,096×4,096 entries of an image of 64×64 patches needs about 2.1 GiB of memory, and 1.0 GiB "
           "are free; take at most 680 rows")),
@@ -217,7 +217,8 @@ def test_what_cannot_be_certified_is_refused_before_any_memory_is_taken(words):
         (lambda: circuits.random_circuit(common_case(B=3, M=10**5, size=4), seed=0),
          ("drawing this network's weights needs about 6,035 GiB of memory, and 1.0 GiB are free; use at most 1,287 "
           "channels and templates")),
-        (lambda: circuits.random_circuit(Architecture(2**10, 2, [Layer(2, 1, 9), Layer(2**10, 2**10, 2)], shared=False), seed=0),
+        (lambda: circuits.random_circuit(
+            Architecture(2**10, 2, [Layer(2, 1, 9), Layer(2**10, 2**10, 2)], shared=False), seed=0),
          ("drawing this network's weights needs about 3.1 GiB of memory, and 1.0 GiB are free; use at most 2 "
           "channels and templates")),
         (lambda: circuits.Circuit(Architecture(2, 10**5, [Layer(2, 2, 1)]), [], []),
@@ -235,14 +236,14 @@ def test_what_cannot_be_certified_is_refused_before_any_memory_is_taken(words):
         (lambda: make_cut(range(2**30), 2**20),
          "a cut may list at most 1,048,576 patches, and more were given; list the other side"),
         (lambda: make_cut([0], 2**65),
-         "size must be at most 2^64 patches a side, not 36893488147419103232; use a smaller image"),
+         "size must be at most 2^64 patches per side, not 36893488147419103232; use a smaller image"),
         (lambda: make_cut([[1]], 4), "patch [1] is not in a 4×4 image; use numbers from 0 to 15"),
         (lambda: talk_formula(10**10, 2).value,
          "⌈2^(399999999960000000001/4)⌉ is too large to write out; its log2 is 1e+20"),
         (lambda: talk_formula(10**10, 10**5000).value,
          "⌈1.00e+5000^(399999999960000000001/4)⌉ is too large to write out; its log2 is 1.66e+24"),
         (lambda: common_case(2, 2, 2**70),
-         "size must be at most 2^64 patches a side, not 1180591620717411303424; use a smaller image"),
+         "size must be at most 2^64 patches per side, not 1180591620717411303424; use a smaller image"),
         (lambda: Architecture(4, 2, [Layer(1, 1, 2)] * 5000),
          "a network may have at most 4,096 layers; more were given"),
         (lambda: Architecture(4, 2, [Layer(10**200_000, 10**200_000, 2)]),
@@ -264,17 +265,17 @@ def test_what_cannot_be_certified_is_refused_before_any_memory_is_taken(words):
         (lambda: grid_tensor(circuits.random_circuit(baseline(2, 4, channels=1000), seed=0)),
          ("a grid tensor of 65,536 entries, 65,536 at a time, needs about 9.8 GiB of memory, and 1.0 GiB are free; "
           "use fewer channels or a smaller image")),
-        (lambda: chart("never.csv", [2**20], [2], [3]),
+        (lambda: extend_atlas("never.csv", [2**20], [2], [3]),
          ("a certificate holds at most 64 representation channels and size 64, and this network has 2 and 1048576; "
           "use a smaller network, or certify without a certificate")),
-        (lambda: chart("never.csv", [64], [64], [3000]),
+        (lambda: extend_atlas("never.csv", [64], [64], [3000]),
          ("a certificate holds all 221,184,098,304 weights in at most 16,777,216 bytes; use a smaller network, or "
           "certify without a certificate")),
-        (lambda: chart("never.csv", [4], [2], [200]),
+        (lambda: extend_atlas("never.csv", [4], [2], [200]),
          "an atlas writes the talk's formula out, and ⌈2^(159201/4)⌉ is too long; use a smaller B or M"),
-        (lambda: chart("never.csv", [4], range(1, 10**6), [2]),
+        (lambda: extend_atlas("never.csv", [4], range(1, 10**6), [2]),
          "an atlas may chart 10,000 cells at once, and this grid has 40,004; chart parts of it"),
-        (lambda: chart("never.csv", [4, 6], [2], [2]),
+        (lambda: extend_atlas("never.csv", [4, 6], [2], [2]),
          "size 6 is not a power of two of at least 2: strides of 2 must end in exactly 1×1; use 4 or 8"),
     ],
 )  # fmt: skip

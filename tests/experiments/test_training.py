@@ -25,7 +25,7 @@ from convac_lib.experiments.training import Training, train
 from convac_lib.networks.ensemble import Ensemble
 from convac_lib.networks.layers import Representation
 from convac_lib.networks.models import ConvAC, ConvNet
-from convac_lib.theory.circuits import generalized_convolution
+from convac_lib.theory.convolution import generalized_convolution
 
 CIFAR = Path(__file__).resolve().parents[3] / "shared" / "data" / "cifar10-jpeg.tar.xz"
 

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from convac_lib.architecture import BORDERS, Architecture, Layer, baseline, common_case
 from convac_lib.theory import assembly as filling
 from convac_lib.theory.assembly import Arithmetic, matricization
-from convac_lib.theory.circuits import Circuit, pooling_weight, random_circuit, weight_shapes
-from convac_lib.theory.tensors import assignments, make_cut
+from convac_lib.theory.circuits import Circuit, random_circuit
+from convac_lib.theory.cuts import make_cut
+from convac_lib.theory.tensors import assignments
+from convac_lib.theory.weights import pooling_weight, weight_shapes
 
 ONE_PRODUCT = (2, 3, 7, 8388593, 67108859)
 TWO_HALVES = (268435399, 2**31 - 1)

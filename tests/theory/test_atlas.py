@@ -1,4 +1,4 @@
-"""The atlas: its cells against fresh computations, its file against kills and second writers, and the one in `results`."""
+"""The atlas: its entries against fresh computations, its file against kills and second writers, and the book's."""
 
 import random
 import signal
@@ -13,11 +13,11 @@ from filelock import FileLock
 from convac_lib import ConvacError, certify_rank, common_case
 from convac_lib.__main__ import main
 from convac_lib.files import results_path
-from convac_lib.theory.atlas import CUTS, certificate_path, chart, read_atlas
+from convac_lib.theory.atlas import CUTS, certificate_path, extend_atlas, read_atlas
 from convac_lib.theory.bounds import non_overlapping_upper, saturation, talk_bound, talk_formula, theorem
 from convac_lib.theory.certificates import cost_of, load
 from convac_lib.theory.checker import verify
-from convac_lib.theory.tensors import make_cut
+from convac_lib.theory.cuts import make_cut
 
 RESULTS = results_path("atlas.csv")
 GRID = ([2, 4], [2], [1, 2, 3, 4])
@@ -27,7 +27,7 @@ PLACES = [(H, 2, B, C, cut) for H in (2, 4) for B in (1, 2, 3, 4) for C in (2, 4
 @pytest.fixture(scope="module")
 def charted(tmp_path_factory):
     path = tmp_path_factory.mktemp("atlas") / "atlas.csv"
-    chart(path, *GRID)
+    extend_atlas(path, *GRID)
     return path
 
 
@@ -48,7 +48,7 @@ def check(cell):
     uppers = [value for bound in bounds if (value := value_of(bound, network, cell.cut)) is not None]
     assert cell.upper == min(uppers) >= cell.rank and cell.theorem == value_of(theorem, network, cell.cut)
     assert cell.status != "exact" or cell.rank == cell.upper
-    assert cell.status != "whole" or cell.rank < cell.upper and cell.rows == cell.M ** (cell.size**2 // 2)
+    assert cell.status != "whole" or (cell.rank < cell.upper and cell.rows == cell.M ** (cell.size**2 // 2))
     assert cell.status != "at least" or cell.rank <= cell.rows < cell.M ** (cell.size**2 // 2)
     if cell.cut == "interleaved":
         assert cell.formula is cell.claim is None
@@ -82,10 +82,10 @@ def test_a_torn_last_line_is_computed_anew(charted, tmp_path):
         path.write_bytes(whole[:end])
         if end > last:
             assert len(read_atlas(path)) == len(PLACES) - 1
-            chart(path, *GRID)
+            extend_atlas(path, *GRID)
             assert path.read_bytes() == whole
     path.write_bytes(whole[: whole.index(b"\n") - 3])  # even the header
-    chart(path, [2], [2], [1])
+    extend_atlas(path, [2], [2], [1])
     assert path.read_bytes().startswith(whole[: whole.index(b"\n") + 1]) and len(read_atlas(path)) == 4
 
 
@@ -105,7 +105,7 @@ def test_an_atlas_killed_again_and_again_ends_up_whole(charted, tmp_path):
         process.kill()
         kills += process.wait() == -signal.SIGKILL
     assert kills > 0
-    chart(path, *GRID)
+    extend_atlas(path, *GRID)
     assert path.read_bytes() == charted.read_bytes()
     names = {file.name for file in (tmp_path / "certificates").glob("*.json")}
     assert names == {certificate_path(path, cell).name for cell in read_atlas(path)}
@@ -113,7 +113,7 @@ def test_an_atlas_killed_again_and_again_ends_up_whole(charted, tmp_path):
 
 def test_a_second_writer_waits_its_turn(charted):
     with FileLock(f"{charted}.lock"), pytest.raises(ConvacError) as error:
-        chart(charted, *GRID)
+        extend_atlas(charted, *GRID)
     assert str(error.value) == f"another run is writing {charted}; wait until it has ended"
 
 
@@ -133,14 +133,15 @@ def test_the_command_charts_and_counts(charted, tmp_path, capsys):
           "prime,seed,certificate")),
         ("{header}\n4,2,x\n", "line 2 of {} is no cell of an atlas: 4,2,x; restore the file, or remove the line"),
         ("{header}\n\n", "line 2 of {} is no cell of an atlas: ; restore the file, or remove the line"),
-        ("\n", ("{} is no atlas: its first line must be size,M,B,channels,cut,rank,status,rows,theorem,formula,claim,upper,"
-                "prime,seed,certificate")),
+        ("\n",
+         ("{} is no atlas: its first line must be size,M,B,channels,cut,rank,status,rows,theorem,formula,claim,upper,"
+          "prime,seed,certificate")),
     ],
 )  # fmt: skip
 def test_what_is_no_atlas_gets_one_sentence(text, sentence, charted, tmp_path):
     path = tmp_path / "other.csv"
     path.write_text(text.format(header=charted.read_text().splitlines()[0]))
-    for use in (read_atlas, lambda path: chart(path, [2], [2], [1])):
+    for use in (read_atlas, lambda path: extend_atlas(path, [2], [2], [1])):
         with pytest.raises(ConvacError) as error:
             use(path)
         assert str(error.value) == sentence.format(path)
@@ -199,12 +200,12 @@ def test_lines_that_windows_ends_are_read(charted, tmp_path):
 
 def test_an_atlas_that_cannot_be_read_or_written_is_one_sentence(charted, tmp_path, monkeypatch):
     with pytest.raises(ConvacError) as error:
-        chart(charted / "atlas.csv", *GRID)
+        extend_atlas(charted / "atlas.csv", *GRID)
     assert str(error.value) == (
         f"cannot write {charted / 'atlas.csv'}: Not a directory; a part of this path is a file, not a folder, "
         "so name another place"
     )
-    for use, what in ((read_atlas, "read"), (lambda path: chart(path, *GRID), "write")):
+    for use, what in ((read_atlas, "read"), (lambda path: extend_atlas(path, *GRID), "write")):
         with pytest.raises(ConvacError) as error:
             use(tmp_path)
         assert str(error.value) == f"cannot {what} {tmp_path}: Is a directory; name a file, not a folder"

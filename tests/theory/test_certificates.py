@@ -27,7 +27,7 @@ from convac_lib.theory import checker
 from convac_lib.theory.assembly import matricization
 from convac_lib.theory.certificates import LARGEST_FILE, RankCertificate, digest_of, load
 from convac_lib.theory.checker import entries, is_nonsingular, verify
-from convac_lib.theory.ranks import issue, rank_modulo
+from convac_lib.theory.ranks import issue_certificate, rank_modulo
 
 ALTERED = "the certificate was altered: its digest does not match its content"
 NETWORKS = [
@@ -50,7 +50,7 @@ NETWORKS = [
 def issued(number):
     network, cut, prime = NETWORKS[number]
     cut = cut if isinstance(cut, str) else tuple(cut)
-    return issue(network, cut, rows=60, seed=3, prime=prime)
+    return issue_certificate(network, cut, rows=60, seed=3, prime=prime)
 
 
 def written(path, document):
@@ -194,7 +194,7 @@ def test_other_weights_with_a_new_digest_stand_or_fall_by_their_own_claim(tmp_pa
         circuit = random_circuit(network, seed=seed, prime=prime)
         if not certify_rank(circuit).rank:
             continue
-        _, certificate = issue(circuit)
+        _, certificate = issue_certificate(circuit)
         layers = [list(numbers) for numbers in certificate.weights]
         for numbers in layers:
             numbers[draw.randrange(len(numbers))] = draw.randrange(prime)
@@ -304,5 +304,5 @@ def test_a_certificate_states_only_what_it_can():
           "without a certificate")),
     ]:  # fmt: skip
         with pytest.raises(ConvacError) as error:
-            issue(other, [0], rows=10)
+            issue_certificate(other, [0], rows=10)
         assert str(error.value) == sentence

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from convac_lib import Architecture, Circuit, Layer, baseline, certify_rank, common_case, grid_tensor, random_circuit
 from convac_lib.errors import ArchitectureError, ConvacError, DataError, WeightError
-from convac_lib.theory.circuits import generalized_convolution, weight_shapes
+from convac_lib.theory.convolution import generalized_convolution
+from convac_lib.theory.weights import weight_shapes
 
 P = 2**31 - 1
 PRIMES = [2, 7, P, 2**32 - 5, 2**63 - 25]
@@ -255,7 +256,7 @@ def test_floating_point_weights_have_the_generic_rank_and_with_F_too():
 
 def test_windows_of_zeros_make_the_network_zero_and_warn_of_it():
     network = Architecture(3, 2, [Layer(2, 2, 2), Layer(2, 2, 2)], "zero")
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(UserWarning, match="border 'zero'") as caught:
         circuit = Circuit(network, [np.ones((2, 2, 2, 2))] * 2, np.ones((1, 2)))
     (warning,) = caught
     assert str(warning.message) == (
@@ -344,14 +345,16 @@ def circuit_with(weight=None, dense=None, prime=None, templates=None):
          "layer 1 needs a weight of shape (3, 2, 2, 2), not (3, 2, 3, 3)"),
         (lambda: Circuit(Architecture(2, 2, [Layer(2, 2, 3)], shared=False), [np.ones((3, 2, 2, 2))], np.ones((1, 3))),
          WeightError, "layer 1 needs a weight of shape (1, 1, 3, 2, 2, 2), not (3, 2, 2, 2)"),
-        (lambda: Circuit(Architecture(2, 2, [Layer(2, 2, 2, weight_free=True)]), [np.ones((2, 2, 2, 2))], np.ones((1, 2))),
+        (lambda: Circuit(
+            Architecture(2, 2, [Layer(2, 2, 2, weight_free=True)]), [np.ones((2, 2, 2, 2))], np.ones((1, 2))),
          WeightError, "layer 1 is weight-free: its weight must be the identity at every offset"),
         (lambda: circuit_with(dense=np.ones(3)), WeightError, "the dense weight needs shape (classes, 3), not (3,)"),
         (lambda: circuit_with(dense=np.ones((1, 2))), WeightError,
          "the dense weight needs shape (classes, 3), not (1, 2)"),
         (lambda: circuit_with(templates=np.ones((3, 2))), WeightError,
          "the template matrix needs shape (2, 2), not (3, 2)"),
-        (lambda: Circuit(baseline(2, 2), [], np.ones((1, 2))), WeightError, "0 weights for 1 layers; give one a layer"),
+        (lambda: Circuit(baseline(2, 2), [], np.ones((1, 2))), WeightError,
+         "0 weights for 1 layers; give one per layer"),
         (lambda: circuit_with(prime=6), ConvacError, "6 is not a prime below 2**63; use for example 2147483647"),
         (lambda: circuit_with()(np.ones((2, 4, 4))), DataError,
          "the circuit reads a represented image of shape (2, 2, 2), or a batch (…, n), not (2, 4, 4)"),
@@ -386,9 +389,11 @@ def circuit_with(weight=None, dense=None, prime=None, templates=None):
          "the unshared weight is for [3, 2] positions and the output has [2, 3]"),
         (lambda: generalized_convolution(np.ones((2, 4, 4)), np.ones((3, 2, 2, 2)), 3), ArchitectureError,
          "receptive field 2 is smaller than stride 3: patches would be skipped; use a receptive field of at least 3"),
-        (lambda: generalized_convolution(np.ones((2, 4, 4)), np.ones((3, 2, 2, 2)), 1, border="wrap"), ArchitectureError,
+        (lambda: generalized_convolution(np.ones((2, 4, 4)), np.ones((3, 2, 2, 2)), 1, border="wrap"),
+         ArchitectureError,
          "unknown border 'wrap'; use one of neutral, ones, zero, valid"),
-        (lambda: generalized_convolution(np.ones((2, 4, 4)), np.ones((3, 2, 5, 5)), 1, border="valid"), ArchitectureError,
+        (lambda: generalized_convolution(np.ones((2, 4, 4)), np.ones((3, 2, 5, 5)), 1, border="valid"),
+         ArchitectureError,
          ("layer 1 has receptive field 5 on an input of size 4: with border 'valid' no window fits; "
           "use a receptive field of at most 4")),
     ],

@@ -34,7 +34,7 @@ def test_windows_that_straddle_the_cut_are_those_counted_one_by_one(network, dat
     names = ["left-right", "top-bottom", "interleaved", "checkerboard"] * (network.size % 2 == 0)
     cut = make_cut(data.draw(st.one_of(cuts(network.size), *map(st.just, names))), network.size)
     counted = []
-    for layer, windows in sides_seen(network, cut):
+    for _, windows in sides_seen(network, cut):
         both = [len(set().union(*window)) == 2 for window in windows.values()]
         reads = [len(sides) == 2 for window in windows.values() for sides in window]
         counted.append(Level(len(windows), sum(both), len(reads), sum(reads)))

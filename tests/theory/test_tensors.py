@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from convac_lib import Architecture, Circuit, Layer, baseline, grid_tensor, make_cut, matricize, random_circuit
 from convac_lib.errors import ConvacError, CutError
-from convac_lib.theory.tensors import assignments, compose_cp, compose_hierarchical_tucker, tree_order
+from convac_lib.theory.decompositions import compose_cp, compose_hierarchical_tucker, tree_order
+from convac_lib.theory.tensors import assignments
 
 PRIMES = st.sampled_from([None, 2, 7, 2**31 - 1, 2**32 - 5, 2**63 - 25])
 
@@ -234,9 +235,11 @@ def test_tree_order_interleaves_the_bits_of_row_and_column(depth):
     ("make", "sentence"),
     [
         (lambda: make_cut("diagonal", 4),
-         "unknown cut 'diagonal'; use one of left-right, top-bottom, interleaved, checkerboard, or list the patches of one side"),
+         ("unknown cut 'diagonal'; use one of left-right, top-bottom, interleaved, checkerboard, or list the patches of "
+         "one side")),
         (lambda: make_cut(3, 4),
-         "unknown cut 3; use one of left-right, top-bottom, interleaved, checkerboard, or list the patches of one side"),
+         ("unknown cut 3; use one of left-right, top-bottom, interleaved, checkerboard, or list the patches of one "
+         "side")),
         (lambda: make_cut("left-right", 5),
          ("the cut 'left-right' needs an even size to make two equal halves, and the size is 5; "
           "use 6, or list the patches of one side")),
@@ -276,7 +279,7 @@ TOO_LARGE = (
         (lambda: compose_hierarchical_tucker([np.ones((4, 3, 2)), np.ones((1, 1, 3))]),
          "level 1 has 1 nodes over 4 below it: with 2 branches it needs 2"),
         (lambda: compose_hierarchical_tucker([np.ones((2, 3, 2)), np.ones((1, 1, 2))]),
-         "level 1 weighs 2 tensors a node and level 0 makes 3; they must agree"),
+         "level 1 weighs 2 tensors per node and level 0 makes 3; they must agree"),
         (lambda: compose_hierarchical_tucker([np.ones((4, 3, 2)), np.ones((2, 1, 3))]),
          "the last level has 2 nodes and needs exactly 1, the root"),
         (lambda: compose_cp(np.ones(3), np.ones((3, 4, 2)), prime=7),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from helpers.pictures import SVG, assert_legible
 
-from convac_lib.theory.atlas import Cell, read_atlas
+from convac_lib.theory.atlas import AtlasEntry, read_atlas
 from convac_lib.visuals.style import colour_of
 from convac_lib.visuals.views.atlas import atlas_view, draw_atlas_row
 
@@ -24,7 +24,7 @@ ROWS = [
 @pytest.mark.parametrize(("size", "M", "cut", "known"), ROWS)
 def test_a_row_of_the_atlas_is_legible_and_its_heights_are_logarithms(size, M, cut, known):
     cells = [
-        Cell(size, M, B, M, cut, rank, status, 1, theorem, formula, None, upper, 7, 0, "")
+        AtlasEntry(size, M, B, M, cut, rank, status, 1, theorem, formula, None, upper, 7, 0, "")
         for B, rank, status, theorem, formula, upper in known
     ]
     for cell in cells:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from convac_lib.architecture import Architecture, Layer, baseline, common_case
 from convac_lib.errors import ArchitectureError, CutError
-from convac_lib.theory.tensors import CUTS, make_cut
+from convac_lib.theory.cuts import CUTS, make_cut
 from convac_lib.visuals.network_drawing import draw_network
 
 networks = st.builds(

@@ -11,10 +11,10 @@ from convac_lib.visuals.svg import LINE, WIDTH, add_line, add_path, add_text, po
 from convac_lib.visuals.view import Value, View
 
 if TYPE_CHECKING:  # cells are only read here
-    from convac_lib.theory.atlas import Cell
+    from convac_lib.theory.atlas import AtlasEntry
 
 
-def atlas_view(atlas: Sequence[Cell], size: int, M: int, B: int, C: str, cut: str) -> View:
+def atlas_view(atlas: Sequence[AtlasEntry], size: int, M: int, B: int, C: str, cut: str) -> View:
     """Show one cell of the atlas among those of the other B: what is certified, and what becomes of the talk's formula.
 
     Args:
@@ -51,7 +51,7 @@ def atlas_view(atlas: Sequence[Cell], size: int, M: int, B: int, C: str, cut: st
     return View(draw_atlas_row(row, B), f"{_ranks_in_words(row)} Marked: B = {B}.", reading, values)
 
 
-def _ranks_in_words(row: Sequence[Cell]) -> str:
+def _ranks_in_words(row: Sequence[AtlasEntry]) -> str:
     """List the ranks of a row for readers who do not see the picture."""
     first, fields = row[0], ", ".join(str(cell.B) for cell in row)
     ranks = ", ".join(f"{'at least ' if cell.status == 'at least' else ''}{cell.rank:,}" for cell in row)
@@ -61,7 +61,7 @@ def _ranks_in_words(row: Sequence[Cell]) -> str:
     )
 
 
-def _verdict(cell: Cell) -> str:
+def _verdict(cell: AtlasEntry) -> str:
     """Say what is known of the talk's formula at a cell."""
     if cell.formula is None or cell.claim is None:
         return "The talk claims nothing for this cut."
@@ -74,7 +74,7 @@ def _verdict(cell: Cell) -> str:
     return f"The talk's formula asks for {readable(cell.formula)}{verdict[cell.claim]}"
 
 
-def draw_atlas_row(cells: Sequence[Cell], marked: int) -> str:
+def draw_atlas_row(cells: Sequence[AtlasEntry], marked: int) -> str:
     """Draw what is known of the common case at one size, M, C and cut, over B: ranks, bounds and the talk's formula.
 
     Args:
@@ -106,7 +106,7 @@ def draw_atlas_row(cells: Sequence[Cell], marked: int) -> str:
     return serialize(axes.svg)
 
 
-def _draw_upper_bounds(axes: Axes, cells: Sequence[Cell]) -> dict[str, tuple[float, str]]:
+def _draw_upper_bounds(axes: Axes, cells: Sequence[AtlasEntry]) -> dict[str, tuple[float, str]]:
     """Draw the saturation and the most without overlap; return the height and the colour of each by name."""
     saturation, limit = cells[0].M ** (cells[0].size ** 2 // 2), cells[0].upper
     levels = {"no overlap": (axes.y_at(limit), colour_of(1))}
@@ -120,7 +120,7 @@ def _draw_upper_bounds(axes: Axes, cells: Sequence[Cell]) -> dict[str, tuple[flo
     return levels
 
 
-def _draw_lower_bounds(axes: Axes, cells: Sequence[Cell]) -> dict[str, tuple[float, str]]:
+def _draw_lower_bounds(axes: Axes, cells: Sequence[AtlasEntry]) -> dict[str, tuple[float, str]]:
     """Draw the talk's formula and the theorem; return the height and the colour of each that there is, by name."""
     levels = {}
     formulas = [(cell.B, cell.formula) for cell in cells if cell.formula]

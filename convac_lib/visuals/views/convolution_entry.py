@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from convac_lib.theory.circuits import generalized_convolution
+from convac_lib.theory.convolution import generalized_convolution
 from convac_lib.visuals.style import INK, MUTED, RULE, colour_of
 from convac_lib.visuals.svg import (
     LINE,

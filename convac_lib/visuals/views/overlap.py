@@ -4,7 +4,7 @@ from functools import cache
 
 from convac_lib.architecture import common_case
 from convac_lib.files import results_path
-from convac_lib.theory.atlas import Cell, read_atlas
+from convac_lib.theory.atlas import AtlasEntry, read_atlas
 from convac_lib.theory.bounds import Bound, bounds_of
 from convac_lib.theory.fields import DEFAULT_PRIME
 from convac_lib.theory.ranks import certify_rank
@@ -100,6 +100,6 @@ def overlap_view(
 
 
 @cache
-def _atlas() -> dict[tuple, Cell]:
+def _atlas() -> dict[tuple, AtlasEntry]:
     """Return what the atlas certifies, by network, cut, prime and seed."""
     return {(*cell.place, cell.prime, cell.seed): cell for cell in read_atlas(results_path("atlas.csv"))}

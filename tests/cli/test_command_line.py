@@ -183,7 +183,8 @@ def test_verify_says_no_with_status_1_and_refuses_what_is_no_certificate_with_2(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("--B 2 --M 2 --size 6", "size 6 is not a power of two of at least 2: strides of 2 must end in exactly 1×1; use 4 or 8"),
+        ("--B 2 --M 2 --size 6",
+         "size 6 is not a power of two of at least 2: strides of 2 must end in exactly 1×1; use 4 or 8"),
         ("--B 0 --M 2 --size 4", "receptive field must be an integer of at least 1, not 0"),
         ("--B 2 --M 2 --size 4 --channels 0", "channels must be an integer of at least 1, not 0"),
         ("--B 2 --M -2 --size 4 --channels 2", "representation channels must be an integer of at least 1, not -2"),
@@ -198,7 +199,8 @@ def test_verify_says_no_with_status_1_and_refuses_what_is_no_certificate_with_2(
         ("--M 2 --size 4", "give exactly one of --B, for the common case, and --layers"),
         ("--B 2 --layers 4/4/2 --M 2 --size 4", "give exactly one of --B, for the common case, and --layers"),
         ("--B 2 --M 2 --size 4 --cut diagonal",
-         "unknown cut 'diagonal'; use one of left-right, top-bottom, interleaved, checkerboard, or list the patches of one side"),
+         ("unknown cut 'diagonal'; use one of left-right, top-bottom, interleaved, checkerboard, "
+          "or list the patches of one side")),
         ("--B 2 --M 2 --size 4 --cut 0,16", "patch 16 is not in a 4×4 image; use numbers from 0 to 15"),
         ("--layers 3/3/2 --M 2 --size 3",
          ("the cut 'left-right' needs an even size to make two equal halves, and the size is 3; "
@@ -224,7 +226,8 @@ def test_a_missing_folder_is_made_and_what_cannot_be_written_is_one_sentence_bef
     path = tmp_path / "a" / "b" / "rank.json" / "c.json"
     assert run(capsys, f"{words} {path}") == (
         2, "",
-        f"convac: cannot write {path}: Not a directory; a part of this path is a file, not a folder, so name another place\n",
+        (f"convac: cannot write {path}: Not a directory; "
+         "a part of this path is a file, not a folder, so name another place\n"),
     )  # fmt: skip
 
 
@@ -392,7 +395,10 @@ def absent(name):
     raise PackageNotFoundError(name)
 
 
-FAULT = "an unexpected error stopped this command, which is our fault ({}); please report it {}, with the command and what --debug prints"
+FAULT = (
+    "an unexpected error stopped this command, which is our fault ({}); "
+    "please report it {}, with the command and what --debug prints"
+)
 REPOSITORY = issues("Homepage, https://a.example", "Repository, https://code.example/o/r.git")
 
 

@@ -62,7 +62,7 @@ SMALL, SIZES = mostly(st.sampled_from("1234"), NUMBERS), mostly(st.sampled_from(
 def command_lines(draw, command):
     words = [command, "--M", draw(SMALL), "--size", draw(SIZES)]
     if draw(st.booleans()):
-        words += ["--B", draw(SMALL)] + draw(st.sampled_from([[], ["--channels", draw(SMALL)]]))
+        words += ["--B", draw(SMALL), *draw(st.sampled_from([[], ["--channels", draw(SMALL)]]))]
     else:
         words += ["--layers", *draw(st.lists(LAYERS, min_size=1, max_size=5))]
     words += draw(st.sampled_from([[], [], ["--cut", draw(CUT_WORDS)]]))
@@ -217,7 +217,8 @@ def test_what_cannot_be_certified_is_refused_before_any_memory_is_taken(words):
         (lambda: circuits.random_circuit(common_case(B=3, M=10**5, size=4), seed=0),
          ("drawing this network's weights needs about 6,035 GiB of memory, and 1.0 GiB are free; use at most 1,287 "
           "channels and templates")),
-        (lambda: circuits.random_circuit(Architecture(2**10, 2, [Layer(2, 1, 9), Layer(2**10, 2**10, 2)], shared=False), seed=0),
+        (lambda: circuits.random_circuit(
+            Architecture(2**10, 2, [Layer(2, 1, 9), Layer(2**10, 2**10, 2)], shared=False), seed=0),
          ("drawing this network's weights needs about 3.1 GiB of memory, and 1.0 GiB are free; use at most 2 "
           "channels and templates")),
         (lambda: circuits.Circuit(Architecture(2, 10**5, [Layer(2, 2, 1)]), [], []),

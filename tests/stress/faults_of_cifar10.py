@@ -2,8 +2,9 @@
 
     python tests/stress/faults_of_cifar10.py
 
-tries them on an archive of the official one's exact size and prints how many of each kind, in about 20 minutes of one core; its
-images are random, since the official ones are no part of this repository. test_cifar10.py tries them on a small one.
+tries them on an archive of the official one's exact size, and prints how many of each kind it tried; this takes about
+20 minutes of one core. Its images are random, because this repository does not contain the official ones.
+test_cifar10.py tries the faults on a small archive.
 """
 
 import os

@@ -81,7 +81,7 @@ def start(out):
             acknowledge(mouth)
             sweeps.sweep(POINTS, DATA, out, progress=False)
             status = 0
-        except BaseException:
+        except BaseException:  # noqa: BLE001 (printed, and the child ends)
             traceback.print_exc()
         finally:  # a child never goes on as its parent
             os._exit(status)

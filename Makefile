@@ -16,6 +16,11 @@ book: $(INSTALLED) ## execute every chapter and build the book in _build/html; n
 test: $(INSTALLED) ## run the tests, the docstrings' examples and the chapters
 	$(BIN)/python -m pytest --nbval --numprocesses auto --maxprocesses 4
 
+lint: $(INSTALLED) ## check style, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
 read: $(INSTALLED) ## serve the book on http://localhost:8000 (PORT=... for another port)
 	@test -f _build/html/index.html || $(MAKE) book
 	@echo "The book: http://localhost:$(PORT)  (Ctrl+C to stop)"
@@ -45,7 +50,7 @@ portable: $(INSTALLED) ## run chapters and tests as other processors would; half
 	$(BIN)/python tools/portable.py $(OPTIONS)
 
 clean: ## remove all that the other commands made
-	rm -rf .venv _build .pytest_cache .hypothesis .ruff_cache convac_lib.egg-info
+	rm -rf .venv _build .pytest_cache .hypothesis .ruff_cache .mypy_cache convac_lib.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Matplotlib lists the fonts when first imported; done here, no chapter reports it.
@@ -58,4 +63,4 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/python -c "import matplotlib.font_manager"
 	@touch $(INSTALLED)
 
-.PHONY: help book test read lab address notebooks student bench portable clean
+.PHONY: help book test lint read lab address notebooks student bench portable clean

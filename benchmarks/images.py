@@ -1,4 +1,6 @@
-"""Time the experiments' training against a plain loop, in images a second; python benchmarks/images.py
+"""Time the experiments' training against a plain loop, in images per second.
+
+    python benchmarks/images.py
 
 The plain loop is the one that a user writes first: convolution, ReLU and pooling, channels first, float32, one network
 at a time, each image moved and mirrored by the same augmentation. It runs in a process of its own, since training as
@@ -107,9 +109,10 @@ def main():
         sizes = [(32, 3), (16, C), (8, C), (4, C), (2, C)]
         products = 3 * sum(size**2 * B**2 * below * C for size, below in sizes) - 32**2 * B**2 * 3 * C
         print(
-            f"{B:3} {C:4} {networks:13} {rate['plain']:10,.0f}/s {rate['ours']:9,.0f}/s {rate['ours'] / rate['plain']:6.2f}"
-            f" {rate['ours'] / rate['alone']:14.2f} {rate['bfloat16'] / rate['plain']:10.2f}"
-            f" {rate['ours'] * products / peak:20.0%} {max(spread for _, spread in times.values()):7.0%}",
+            f"{B:3} {C:4} {networks:13} {rate['plain']:10,.0f}/s {rate['ours']:9,.0f}/s"
+            f" {rate['ours'] / rate['plain']:6.2f} {rate['ours'] / rate['alone']:14.2f}"
+            f" {rate['bfloat16'] / rate['plain']:10.2f} {rate['ours'] * products / peak:20.0%}"
+            f" {max(spread for _, spread in times.values()):7.0%}",
             flush=True,
         )
 

@@ -2,10 +2,10 @@
 
     python benchmarks/training.py [--seeds 5] [--epochs 40] [--learning-rate 0.002] [--batch-size 128] [--validate]
 
-A seed draws the weights and the order of the images; the split into training and test images is always the same. n counts
-the seeds: the other starts take at most 3. With --validate a fifth of the training images stand in for the test images:
-the settings were chosen on such parts. Seconds are the mean CPU time of a run, on one thread, which other work on the
-machine disturbs least.
+A seed draws the weights and the order of the images; the split into training and test images is always the same.
+n is the number of seeds: the other starts take at most 3. With --validate a fifth of the training images replace the
+test images; the settings were chosen on such parts. Seconds are the mean CPU time of a run on one thread, the measure that
+other work on the machine disturbs least.
 """
 
 import argparse
@@ -118,8 +118,8 @@ def report(row, records):
     found = [record.test_accuracy for record in records]
     training = mean(record.train_accuracy for record in records)
     print(
-        f"| {row.network} | {row.start} | {records[0].parameters:,} | {len(found)} | {mean(found):.1%} | {min(found):.1%} "
-        f"| {max(found):.1%} | {training:.1%} | {mean(record.seconds for record in records):.0f} |",
+        f"| {row.network} | {row.start} | {records[0].parameters:,} | {len(found)} | {mean(found):.1%} "
+        f"| {min(found):.1%} | {max(found):.1%} | {training:.1%} | {mean(record.seconds for record in records):.0f} |",
         flush=True,
     )
 

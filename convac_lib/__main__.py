@@ -1,20 +1,26 @@
-"""The command line: `convac` and `python -m convac_lib` are one.
+"""The command line: `convac` and `python -m convac_lib` are the same program.
 
 Exit status:
     0    done; the answer is yes
-    1    the answer is no: a certificate that is false or was altered
-    2    bad input, or too little memory, space or permission; one sentence on stderr says which
+    1    the answer is no: a certificate is false or was altered
+    2    bad input, or not enough memory, disk space or permission; one sentence
+         on stderr says which
     70   an unexpected error, which is our fault; --debug prints its traceback
-    74   the answer, or a figure of it, could not be written
+    74   the answer, or one of its figures, could not be written
     130  interrupted by Ctrl-C
 """
 
 import signal
 import sys
+from typing import TYPE_CHECKING
 
+from convac_lib.cli.statuses import BAD_INPUT, INTERRUPTED, NO, OUR_FAULT, UNWRITTEN, YES
 from convac_lib.errors import CertificateError, ConvacError
 
-YES, NO, BAD_INPUT, OUR_FAULT, UNWRITTEN, INTERRUPTED = 0, 1, 2, 70, 74, 130
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from convac_lib.cli.command import Answer
 
 
 def main(words: list[str] | None = None) -> int:
@@ -28,15 +34,15 @@ def main(words: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         from convac_lib.cli.terminal import discard, say
 
-        discard(sys.stdout)  # what a reader that has stopped reading would never take
-        say("convac: interrupted; every file that was written is whole")
+        discard(sys.stdout)  # a reader that has stopped reading would block the flush at exit
+        say("convac: interrupted; results already written are kept")
         return INTERRUPTED
     finally:
         if words is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # while Python ends: Ctrl-C has nothing more to interrupt
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left to interrupt while Python exits
 
 
-def _run(words):
+def _run(words: list[str] | None) -> int:
     from convac_lib.cli.terminal import answer, prepare, say  # here, so that Ctrl-C finds `main` ready for it
 
     prepare()
@@ -51,12 +57,12 @@ def _run(words):
         debug, smaller = "debug" in arguments, arguments.smaller
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: say(f"convac: {message}")
-            report, text, *unwritten = _finished(arguments)
+            report, text, unwritten = _finished(arguments)
         written = answer(json.dumps(report, indent=2) if arguments.json else text)
-    except (ConvacError, UserWarning) as error:  # a warning, where Python was told to raise them
+    except (ConvacError, UserWarning) as error:  # a warning is raised where Python was told to raise it
         say(f"convac: {error}")
         return NO if isinstance(error, CertificateError) else BAD_INPUT
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (no error may escape as a traceback)
         if debug:
             _print_traceback()
         status, sentence = _account_of(error, smaller)
@@ -67,16 +73,17 @@ def _run(words):
     return YES if written and not unwritten else UNWRITTEN
 
 
-def _finished(arguments):
-    """What the command returns; it has no say over the exit status."""
+def _finished(arguments: "Namespace") -> "Answer":
+    """Run the command; it must not choose the exit status itself."""
     try:
-        return arguments.run(arguments)
+        answer: Answer = arguments.run(arguments)
     except SystemExit as error:
         raise RuntimeError(f"{arguments.command} asked to exit with {error.code!r}") from error
+    return answer
 
 
-def _account_of(error, smaller):
-    """The exit status and the sentence for an error that no command foresaw."""
+def _account_of(error: Exception, smaller: str) -> tuple[int, str]:
+    """Choose the exit status and the sentence for an error that no command foresaw."""
     from convac_lib.files import REMEDIES
 
     message = str(error)
@@ -97,8 +104,8 @@ def _account_of(error, smaller):
     )
 
 
-def _where_to_report():
-    """The page of issues of the repository that this package names, if it names one."""
+def _where_to_report() -> str:
+    """Find the page of issues of the repository that this package names, if it names one."""
     from importlib.metadata import PackageNotFoundError, metadata
 
     try:
@@ -113,7 +120,7 @@ def _where_to_report():
     return "to whoever gave you this copy"
 
 
-def _print_traceback():
+def _print_traceback() -> None:
     import traceback
     from contextlib import suppress
 

@@ -1,4 +1,4 @@
-"""Budgets: what a question needs is compared with what this machine has, before any work begins."""
+"""Budgets: the memory and time that a question needs are compared with the limits before any work begins."""
 
 from collections.abc import Callable
 
@@ -14,16 +14,16 @@ def require_memory(needed: float, what: str, smaller: str) -> None:
 
     Args:
         needed: the memory at the peak, in bytes.
-        what: what needs it, the subject of the sentence.
+        what: what needs the memory, as the subject of the sentence.
         smaller: the remedy, a clause that names a smaller question.
 
     Raises:
-        BudgetError: if less than that is free.
+        BudgetError: if less memory is free.
 
     >>> require_memory(1e18, "a table of 10^17 numbers", "use a smaller M")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    convac_lib.errors.BudgetError: a table of 10^17 numbers needs about 931,322,575 GiB of memory, and ... GiB are free; \
-use a smaller M
+    convac_lib.errors.BudgetError: a table of 10^17 numbers needs about 931,322,575 GiB of memory, and ... GiB are \
+free; use a smaller M
     """
     free = free_memory()
     if needed > free:
@@ -36,25 +36,27 @@ def require_time(seconds: float, what: str, smaller: str) -> None:
     """Refuse a question that would take more than 6 hours.
 
     Args:
-        seconds: an estimate.
-        what: what takes them, the subject of the sentence.
+        seconds: the estimated time.
+        what: what takes the time, as the subject of the sentence.
         smaller: the remedy, a clause that names a smaller question.
 
     Raises:
-        BudgetError: if the estimate is longer.
+        BudgetError: if the estimate is over 6 hours.
 
     >>> require_time(3e6, "a sum of 10^15 numbers", "use a smaller M")
     Traceback (most recent call last):
-    convac_lib.errors.BudgetError: a sum of 10^15 numbers would take about 833 hours, and the limit is 6; use a smaller M
+    convac_lib.errors.BudgetError: a sum of 10^15 numbers would take about 833 hours, and the limit is 6; \
+use a smaller M
     """
     if seconds > LONGEST:
         raise BudgetError(
-            f"{what} would take about {written(int(seconds // 3600))} hours, and the limit is {LONGEST // 3600}; {smaller}"
+            f"{what} would take about {written(int(seconds // 3600))} hours, "
+            f"and the limit is {LONGEST // 3600}; {smaller}"
         )
 
 
 def free_memory() -> int:
-    """The bytes of memory that this machine could give now."""
+    """Return the bytes of memory that are free now."""
     return psutil.virtual_memory().available
 
 
@@ -72,12 +74,12 @@ def largest(fits: Callable[[int], bool], limit: int) -> int:
 
 
 def _gibibytes(count: float) -> str:
-    """Bytes in GiB: one decimal below 10, none above."""
+    """Write a number of bytes in GiB, with one decimal below 10 GiB."""
     return f"{count / 2**30:,.1f} GiB" if count < 10 * 2**30 else f"{written(int(count) + 2**29 >> 30)} GiB"
 
 
 def written(number: int) -> str:
-    """A count in a sentence: 1,024 in full, 1.10e+12 beyond.
+    """Write a count for a sentence: in full below 10¹², rounded above.
 
     >>> written(1024), written(2**40)
     ('1,024', '1.10e+12')

@@ -1,13 +1,13 @@
-"""The errors of this library: one root, and a kind for each sort of bad input.
+"""The errors of this library: one base class, and a subclass for each kind of bad input.
 
-Every message is one sentence that states the rule, the numbers that broke it, and the fix.
+Every message is one sentence that states the rule, the numbers that broke it, and the remedy.
 """
 
 from math import log10
 
 
 class ConvacError(ValueError):
-    """Bad input to this library; catch it to catch all the kinds below.
+    """Bad input to this library: the base class of all its errors.
 
     >>> from convac_lib import common_case
     >>> common_case(B=2, M=2, size=6)
@@ -18,35 +18,35 @@ strides of 2 must end in exactly 1×1; use 4 or 8
 
 
 class ArchitectureError(ConvacError):
-    """Layers that make no network: sizes, strides, channels or borders that do not fit."""
+    """Layers do not form a network: sizes, strides, channels or borders do not fit together."""
 
 
 class CutError(ConvacError):
-    """A partition of the patches that does not fit the image."""
+    """A cut does not divide the patches of the image into two sides."""
 
 
 class WeightError(ConvacError):
-    """Weights of the wrong shape, or that hold NaN or infinity."""
+    """Weights have the wrong shape, or contain NaN or infinity."""
 
 
 class HypothesisError(ConvacError):
-    """A statement of the theory asked of a network outside its hypotheses."""
+    """A theorem was applied to a network that does not satisfy its hypotheses."""
 
 
 class CertificateError(ConvacError):
-    """A rank certificate that was altered, or whose claim is not borne out."""
+    """A rank certificate was altered, or its claim is false."""
 
 
 class DataError(ConvacError):
-    """Data that is missing, malformed or damaged."""
+    """Data is missing, malformed or damaged, or a file cannot be read or written."""
 
 
 class BudgetError(ConvacError):
-    """A question that needs more memory or time than there is."""
+    """A question needs more memory or time than is available."""
 
 
 def shown(value: object) -> str:
-    """A value as a message shows it: an integer of over 30 digits by its magnitude, and a long text cut off.
+    """Write a value for a message: an integer of over 30 digits by its magnitude, and a long text cut off.
 
     >>> shown(12), shown(-(10**5000)), shown("wrap")
     ('12', '-1.00e+5000', "'wrap'")
@@ -57,6 +57,6 @@ def shown(value: object) -> str:
         return f"{'-' * (value < 0)}{10**mantissa:.2f}e+{power:.0f}"
     try:
         text = repr(value)
-    except ValueError:  # Python writes no integer of over 4,300 digits, nor what holds one
+    except ValueError:  # Python refuses to write an integer of over 4,300 digits
         return f"a {type(value).__name__} with an integer of over 4,300 digits"
     return text if len(text) <= 120 else f"{text[:119]}…"

@@ -22,8 +22,8 @@ LIBRARY = ROOT / "convac_lib"
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 FLOORS = [
-    "errors", "checks", "files", "budget", "architecture", "theory", "networks", "data", "experiments", "exercises", "visuals",
-    "cli", "__main__",
+    "errors", "checks", "files", "budget", "architecture", "theory", "networks", "data", "experiments", "exercises",
+    "visuals", "cli", "__main__",
 ]  # fmt: skip
 CHAPTERS = sorted(BOOK.glob("*.ipynb"))
 PAGES = sorted(BOOK.glob("*.md"))
@@ -109,7 +109,10 @@ def test_every_module_is_in_the_reference():
 def addresses_in(data):
     """Every host that is named in an address, with the repository behind it where the host keeps repositories."""
     hosts = r"[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}"
-    keepers = r"(?:[\w-]+\.)*(?:github|gitlab|bitbucket|codeberg|sr|colab|mybinder|huggingface)[\w-]*(?:\.[a-z]+)*\.(?:com|org|net|io|co|ht|example)\b"
+    keepers = (
+        r"(?:[\w-]+\.)*(?:github|gitlab|bitbucket|codeberg|sr|colab|mybinder|huggingface)[\w-]*"
+        r"(?:\.[a-z]+)*\.(?:com|org|net|io|co|ht|example)\b"
+    )
     text = data.decode("utf-8", "replace").lower()
     for host in re.findall(rf"(?:\w://|git@)(?:[^\s/@]*@)?({hosts})", text):
         yield host.removeprefix("www.")
@@ -162,7 +165,8 @@ def test_no_file_names_an_address_that_is_not_ours():
         ("git@gitlab.example:some/one.git", {"gitlab.example", "gitlab.example/some/one"}),
         ("www.codeberg.example/some/one", {"codeberg.example/some/one"}),
         ("https://colab.example/github/some/one", {"colab.example", "colab.example/some/one"}),
-        ("https://raw.githubusercontent.example/a/b", {"raw.githubusercontent.example", "raw.githubusercontent.example/a/b"}),
+        ("https://raw.githubusercontent.example/a/b",
+         {"raw.githubusercontent.example", "raw.githubusercontent.example/a/b"}),
         ("https://token@some.example/x", {"some.example"}),
         ("http://localhost:8000 and tcp://localhost", set()),
     ],

@@ -1,8 +1,8 @@
-"""A Sphinx extension: tell readers who listen what the theme leaves out."""
+"""A Sphinx extension: mend roles that the theme writes and screen readers cannot use."""
 
 
 def mend(app, page, template, context, doctree):
-    """Call the entries of the bibliography, a list, items of a list: their own role is given up, and a list needs some."""
+    """Call the bibliography's entries items of a list: its role is a list, and their own role is deprecated."""
     context["body"] = context.get("body", "").replace('role="doc-biblioentry"', 'role="listitem"')
 
 

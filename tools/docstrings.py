@@ -8,10 +8,10 @@ NAPOLEON = Config(napoleon_use_rtype=False)
 
 
 def to_restructured(lines: list[str]) -> list[str]:
-    """Keep formulas' lines as they stand, set `names` in code, and let |P|, x_ and the like be plain text.
+    r"""Keep the lines of formulas unchanged, set `names` in code, and let |P|, x_ and the like be plain text.
 
     >>> to_restructured(["The size |P| of `P`."])
-    ['The size \\\\|P\\\\| of ``P``.']
+    ['The size \\|P\\| of ``P``.']
     >>> to_restructured(["A sum:", "", "    a|b", "    c_", "", "and so on."])
     ['A sum:', '', '::', '', '    a|b', '    c_', '', 'and so on.']
     """

@@ -62,7 +62,7 @@ def skeleton(title: str, setup: str) -> NotebookNode:
 
 
 def add_to_contents(contents: str, name: str) -> str:
-    """List a chapter after the last one of the first part.
+    r"""List a chapter after the last one of the first part.
 
     Args:
         contents: the text of `_toc.yml`.
@@ -71,7 +71,7 @@ def add_to_contents(contents: str, name: str) -> str:
     Returns:
         The text with one line more.
 
-    >>> print(add_to_contents("parts:\\n  - chapters:\\n      - file: book/a\\n  - caption: Reference\\n", "b"))
+    >>> print(add_to_contents("parts:\n  - chapters:\n      - file: book/a\n  - caption: Reference\n", "b"))
     parts:
       - chapters:
           - file: book/a

@@ -11,10 +11,10 @@ PUBLISHED = None  # `make address` writes here what pip installs
 def obstacle():
     """Why the library, with all that it needs, cannot be imported; None if it can."""
     try:
-        pass
+        import convac_lib.__main__
     except Exception as error:
         for name in [name for name in sys.modules if name.split(".")[0] == "convac_lib"]:
-            del sys.modules[name]  # half a library would hide an integer
+            del sys.modules[name]  # half a library would hide a whole one
         return error
     later = """array_api_compat distributed filelock flint ipywidgets matplotlib numpy PIL
         pooch psutil requests safetensors sklearn threadpoolctl torch tqdm""".split()

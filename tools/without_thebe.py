@@ -1,4 +1,4 @@
-"""A Sphinx extension: leave out Thebe, which Jupyter Book loads on every page and whose script fails when loaded twice."""
+"""A Sphinx extension: leave out Thebe, which Jupyter Book loads on every page and which fails when loaded twice."""
 
 
 def leave_out(app, page, template, context, doctree):

@@ -1,4 +1,4 @@
-"""What the command line prints: on any terminal, whatever it can show, and whether it can be written at all."""
+"""What the command line prints, whatever characters the terminal can show, and whether it can be written at all."""
 
 import errno
 import io
@@ -6,6 +6,8 @@ import os
 import sys
 import unicodedata
 from codecs import register_error
+from contextlib import suppress
+from typing import TextIO
 
 from convac_lib.files import remedy_for
 
@@ -17,20 +19,20 @@ PROBE = "".join(map(chr, range(32, 127))) * 4 + "".join(READABLE) + "\n"
 
 
 def prepare() -> None:
-    """Let stdout and stderr take any text, and be there: what a terminal cannot show is replaced by what is like it."""
+    """Make stdout and stderr exist and accept any text: a similar character replaces one that they cannot encode."""
     register_error("convac", _replace)
-    if None in (sys.stdin, sys.stdout, sys.stderr):  # closed; no file of ours may take their places
+    if None in (sys.stdin, sys.stdout, sys.stderr):  # closed: a file that we open must not take its place
         while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
             pass
         os.close(handle)
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (open until the process ends)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="convac")
             try:
                 PROBE.encode(stream.encoding, "convac")
-            except (LookupError, UnicodeError):  # an encoding that is not for text
+            except (LookupError, UnicodeError):  # not an encoding of text
                 stream.reconfigure(encoding="ascii", errors="convac")
 
 
@@ -43,7 +45,10 @@ def say(sentence: str) -> None:
 
 
 def answer(text: str) -> bool:
-    """Print the answer on stdout; return whether it was written, or its reader, `head` for one, has seen enough."""
+    """Print the answer on stdout; return False if it could not be written.
+
+    A reader that stops early, as `head` does, is no error.
+    """
     try:
         if sys.stdout is None:
             raise OSError(errno.EBADF, "standard output is closed")
@@ -60,26 +65,25 @@ def answer(text: str) -> bool:
     return True
 
 
-def discard(stream: io.TextIOBase | None) -> None:
-    """Drop what a stream still holds, and all that comes: Python writes it when it ends, and would complain again."""
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    except (AttributeError, OSError, ValueError):  # no stream, or none of the operating system's
-        return
+def discard(stream: TextIO | None) -> None:
+    """Drop what a stream's buffer holds, and all later output: Python would flush it at exit, and fail again."""
+    with suppress(AttributeError, OSError, ValueError):  # a stream that the operating system does not know
+        if stream is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _replace(error):
+def _replace(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(map(_readable, error.object[error.start : error.end])), error.end
 
 
-def _readable(character):
-    """What is like a character, in ASCII: é is like e, and what is like nothing is a question mark."""
+def _readable(character: str) -> str:
+    """Spell a character in ASCII: é becomes e, and a character without a similar one becomes a question mark."""
     plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
     return READABLE.get(character) or plain or "?"
 
 
-def _printable(text):
-    """Text without what would steer the terminal: names of files and fields of records may hold anything."""
+def _printable(text: str) -> str:
+    """Escape control characters, which names of files and fields of records may contain and a terminal would obey."""
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)

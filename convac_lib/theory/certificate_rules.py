@@ -8,8 +8,8 @@ from typing import Any
 
 from convac_lib.architecture import BORDERS, LARGEST_LAYERS, Architecture
 from convac_lib.errors import DataError
-from convac_lib.theory.circuits import weight_shapes
-from convac_lib.theory.tensors import Cut
+from convac_lib.theory.cuts import Cut
+from convac_lib.theory.weights import weight_shapes
 
 FORMAT = "convac rank certificate 1"
 LARGEST_FILE = 2**24  # bytes

@@ -6,7 +6,7 @@ from convac_lib.architecture import Architecture
 from convac_lib.budget import require_memory
 from convac_lib.errors import DataError
 from convac_lib.theory.costs import levels
-from convac_lib.theory.tensors import make_cut
+from convac_lib.theory.cuts import make_cut
 
 TILE, THREADS = (64, 256), 2  # rows and columns that a thread checks at once
 LARGEST_WORK, LARGEST_HELD = 2**40, 2**28  # products modulo p, about an hour; numbers held at once, 2 GiB

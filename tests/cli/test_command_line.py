@@ -1,5 +1,6 @@
 """The command line: what it prints, for people and for machines, and its exit statuses."""
 
+import argparse
 import contextlib
 import email
 import errno
@@ -18,9 +19,10 @@ from helpers.records import record
 
 from convac_lib import Architecture, Layer, __main__, certify_rank, common_case
 from convac_lib.__main__ import main
-from convac_lib.cli import architectures, experiments
-from convac_lib.cli.parser import STATUSES
+from convac_lib.cli import certify, describe, network_arguments, statuses
+from convac_lib.cli.parser import COMMANDS, DATA_COMMANDS, EXPERIMENTS, parser
 from convac_lib.experiments.records import append_records
+from convac_lib.theory import bounds, fields, ranks, tensors
 
 NO_LAYER = (
     "; write receptive field/stride/channels, as in 3/1/2, or receptive field/stride/pool for product pooling "
@@ -30,6 +32,8 @@ NO_LAYER = (
 
 CONVAC = [sys.executable, "-m", "convac_lib"]
 DESCRIBE = "describe --B 2 --M 2 --size 4"
+EVERY_COMMAND = COMMANDS | EXPERIMENTS | {f"data {name}": command for name, command in DATA_COMMANDS.items()}
+GROUPS = ("command", "data_command")  # what follows lists the commands
 needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 
 
@@ -179,7 +183,8 @@ def test_verify_says_no_with_status_1_and_refuses_what_is_no_certificate_with_2(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("--B 2 --M 2 --size 6", "size 6 is not a power of two of at least 2: strides of 2 must end in exactly 1×1; use 4 or 8"),
+        ("--B 2 --M 2 --size 6",
+         "size 6 is not a power of two of at least 2: strides of 2 must end in exactly 1×1; use 4 or 8"),
         ("--B 0 --M 2 --size 4", "receptive field must be an integer of at least 1, not 0"),
         ("--B 2 --M 2 --size 4 --channels 0", "channels must be an integer of at least 1, not 0"),
         ("--B 2 --M -2 --size 4 --channels 2", "representation channels must be an integer of at least 1, not -2"),
@@ -194,7 +199,8 @@ def test_verify_says_no_with_status_1_and_refuses_what_is_no_certificate_with_2(
         ("--M 2 --size 4", "give exactly one of --B, for the common case, and --layers"),
         ("--B 2 --layers 4/4/2 --M 2 --size 4", "give exactly one of --B, for the common case, and --layers"),
         ("--B 2 --M 2 --size 4 --cut diagonal",
-         "unknown cut 'diagonal'; use one of left-right, top-bottom, interleaved, checkerboard, or list the patches of one side"),
+         ("unknown cut 'diagonal'; use one of left-right, top-bottom, interleaved, checkerboard, "
+          "or list the patches of one side")),
         ("--B 2 --M 2 --size 4 --cut 0,16", "patch 16 is not in a 4×4 image; use numbers from 0 to 15"),
         ("--layers 3/3/2 --M 2 --size 3",
          ("the cut 'left-right' needs an even size to make two equal halves, and the size is 3; "
@@ -214,13 +220,14 @@ def test_a_missing_folder_is_made_and_what_cannot_be_written_is_one_sentence_bef
     words = "certify --B 1 --M 2 --size 2 --out"
     assert run(capsys, f"{words} {tmp_path}/a/b/rank.json")[0] == 0
     assert run(capsys, f"verify {tmp_path}/a/b/rank.json")[0] == 0
-    monkeypatch.setattr(architectures, "issue_certificate", lambda *_, **__: pytest.fail("work began"))
+    monkeypatch.setattr(ranks, "issue_certificate", lambda *_, **__: pytest.fail("work began"))
     assert main([*words.split(), ""]) == 2
     assert capsys.readouterr().err == "convac: cannot write '': the name is empty; name another file\n"
     path = tmp_path / "a" / "b" / "rank.json" / "c.json"
     assert run(capsys, f"{words} {path}") == (
         2, "",
-        f"convac: cannot write {path}: Not a directory; a part of this path is a file, not a folder, so name another place\n",
+        (f"convac: cannot write {path}: Not a directory; "
+         "a part of this path is a file, not a folder, so name another place\n"),
     )  # fmt: skip
 
 
@@ -388,7 +395,10 @@ def absent(name):
     raise PackageNotFoundError(name)
 
 
-FAULT = "an unexpected error stopped this command, which is our fault ({}); please report it {}, with the command and what --debug prints"
+FAULT = (
+    "an unexpected error stopped this command, which is our fault ({}); "
+    "please report it {}, with the command and what --debug prints"
+)
 REPOSITORY = issues("Homepage, https://a.example", "Repository, https://code.example/o/r.git")
 
 
@@ -412,7 +422,7 @@ REPOSITORY = issues("Homepage, https://a.example", "Repository, https://code.exa
         (MemoryError(), absent, 2, "this needs more memory than there is; use a smaller --size, --M or --B"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), absent, 2,
          "this needs more memory than there is; use a smaller --size, --M or --B"),
-        (KeyboardInterrupt(), absent, 130, "interrupted; every file that was written is whole"),
+        (KeyboardInterrupt(), absent, 130, "interrupted; results already written are kept"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )  # fmt: skip
@@ -420,7 +430,7 @@ def test_no_error_escapes(capsys, monkeypatch, error, package, status, sentence)
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(architectures, "bounds_of", fail)
+    monkeypatch.setattr(bounds, "bounds_of", fail)
     monkeypatch.setattr("importlib.metadata.metadata", package)
     assert run(capsys, DESCRIBE) == (status, "", f"convac: {sentence}\n")
     if status != 130:
@@ -437,7 +447,7 @@ def test_every_command_takes_debug_before_and_after_its_name(capsys):
     assert run(capsys, "--debug verify nowhere.json")[0] == 2
 
 
-@pytest.mark.parametrize("module", ["argparse", "numpy", "convac_lib.theory.atlas"])
+@pytest.mark.parametrize("module", ["argparse", "numpy", "convac_lib.theory.bounds"])
 def test_an_interrupt_amid_an_import_is_one_sentence(module):
     program = f"""
 import signal, sys
@@ -453,7 +463,7 @@ sys.exit(main())
 """
     done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (
-        130, "", "convac: interrupted; every file that was written is whole\n",
+        130, "", "convac: interrupted; results already written are kept\n",
     )  # fmt: skip
 
 
@@ -466,7 +476,7 @@ def test_an_interrupt_amid_the_output_is_one_sentence(capsys, monkeypatch):
 
     monkeypatch.setattr(sys, "stdout", Stuck())
     assert main(DESCRIBE.split()) == 130
-    assert capsys.readouterr().err == "convac: interrupted; every file that was written is whole\n"
+    assert capsys.readouterr().err == "convac: interrupted; results already written are kept\n"
 
 
 @pytest.mark.parametrize("module", ["numpy", "flint", "filelock", "tqdm"])
@@ -482,7 +492,7 @@ def test_a_half_finished_installation_is_one_sentence(module):
 
 
 def test_an_answer_that_python_refuses_to_write_out_is_no_traceback(capsys, monkeypatch):
-    monkeypatch.setattr(architectures, "_geometry", lambda *_: ({"rank": 10**5000}, ""))
+    monkeypatch.setattr(describe, "_geometry", lambda *_: ({"rank": 10**5000}, ""))
     status, out, err = run(capsys, f"{DESCRIBE} --json")
     assert (status, out) == (70, "") and "Exceeds the limit" in err and err.count("\n") == 1
 
@@ -495,21 +505,14 @@ def test_a_model_that_exits_is_bad_input(capsys, tmp_path, monkeypatch):
 
 
 def test_the_exit_statuses_are_documented_alike(capsys):
-    lines = [line.strip() for line in STATUSES.splitlines()[1:]]
+    lines = [line.strip() for line in statuses.STATUSES.splitlines()[1:]]
     documented = [line.strip() for line in __main__.__doc__.split("Exit status:\n")[1].splitlines()]
     assert documented == lines
-    named = {
-        __main__.YES,
-        __main__.NO,
-        __main__.BAD_INPUT,
-        __main__.OUR_FAULT,
-        __main__.UNWRITTEN,
-        __main__.INTERRUPTED,
-    }
-    assert {int(re.match(r"\d+", line)[0]) for line in lines} == named
+    named = {value for value in vars(statuses).values() if isinstance(value, int)}
+    assert {int(number[0]) for line in lines if (number := re.match(r"\d+", line))} == named
     with pytest.raises(SystemExit):
         main(["--help"])
-    assert STATUSES in capsys.readouterr().out
+    assert statuses.STATUSES in capsys.readouterr().out
 
 
 def test_every_command_keeps_its_help_without_docstrings(capsys):
@@ -517,18 +520,53 @@ def test_every_command_keeps_its_help_without_docstrings(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
     assert done.stdout.split() == capsys.readouterr().out.split()
-    commands = [getattr(architectures, name) for name in ("describe", "certify", "atlas", "verify")]
-    commands += [getattr(experiments, name) for name in ("fetch", "check", "sweep", "report")]
-    for command in commands:
-        group = ["data"] if command.__name__ in ("fetch", "check") else []
+    for words, command in EVERY_COMMAND.items():
         with pytest.raises(SystemExit):
-            main([*group, command.__name__, "--help"])
-        assert command.__doc__ in capsys.readouterr().out
+            main([*words.split(), "--help"])
+        assert command.ABOUT in capsys.readouterr().out
+        assert command.run.__doc__ == command.ABOUT
 
 
-def test_every_command_has_help_with_an_example(capsys):
-    for command in ("describe", "certify", "atlas", "verify", "data fetch", "data check", "sweep", "report"):
+def test_every_command_has_help_with_examples_that_parse(capsys):
+    for words, command in EVERY_COMMAND.items():
         with pytest.raises(SystemExit) as exit:
-            main([*command.split(), "--help"])
+            main([*words.split(), "--help"])
         assert exit.value.code == 0
-        assert f"example:\n  convac {command}" in capsys.readouterr().out
+        title = "example:" if len(command.EXAMPLES) == 1 else "examples:"
+        assert f"{title}\n  convac {words}" in capsys.readouterr().out
+        for example in command.EXAMPLES:
+            assert parser().parse_args(example.split()[1:]).run == command.run
+
+
+def test_every_argument_has_help():
+    for words in ("", "data", *EVERY_COMMAND):
+        (of_command,) = (each for each in parsers() if each.prog == f"convac {words}".strip())
+        assert [action.dest for action in of_command._actions if not action.help and action.dest not in GROUPS] == []
+
+
+def parsers():
+    """The parser of the command line, and those of its commands."""
+    waiting = [parser()]
+    while waiting:
+        yield (each := waiting.pop())
+        for action in each._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                waiting += action.choices.values()
+
+
+@pytest.mark.parametrize("words", [["--help"], *([*words.split(), "--help"] for words in EVERY_COMMAND)], ids=" ".join)
+def test_help_loads_no_engine(words):
+    code = f"""
+import sys
+from convac_lib.__main__ import main
+try:
+    main({words!r})
+except SystemExit:
+    sys.exit(bool({{"numpy", "torch", "flint", "tqdm", "psutil"}} & set(sys.modules)))
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_what_help_says_without_the_engine_is_what_the_engine_takes():
+    assert network_arguments.CUTS == tuple(tensors.CUTS)
+    assert certify.PRIME == fields.DEFAULT_PRIME

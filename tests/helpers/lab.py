@@ -7,9 +7,10 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
+
+import requests
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {
@@ -52,7 +53,7 @@ def jupyter_lab(folder, *chapters):
     try:
         for _ in range(10 * PATIENCE):
             try:
-                urllib.request.urlopen(f"{address}/api").close()
+                requests.get(f"{address}/api", timeout=5).raise_for_status()
                 break
             except OSError:
                 assert server.poll() is None, (folder / "lab.log").read_text()

@@ -42,7 +42,7 @@ class _Answer(BaseHTTPRequestHandler):
 
 
 def send(body, length=None, status=200, stall=0.0, **headers):
-    """An answer: this body after its length, or another length; then nothing for some seconds, and the line is cut."""
+    """Answer with this body, after its length or another; then wait for `stall` seconds, and cut the connection."""
 
     def answer(handler):
         handler.send_response(status)

@@ -1,5 +1,4 @@
-"""The set-up cell finds the library wherever a chapter runs; the address is written everywhere; stored chapters are the
-same on every machine."""
+"""The set-up cell finds the library, the address is written everywhere, and stored chapters are the same everywhere."""
 
 import ast
 import importlib.util
@@ -333,10 +332,8 @@ def test_a_chapter_that_cannot_be_written_is_left_as_it_was(tmp_path, monkeypatc
     module, chapter = tool("execute_notebooks"), tmp_path / "chapter.ipynb"
     chapter.write_text("before")
     monkeypatch.setattr(module.os, "replace", lambda *places: (_ for _ in ()).throw(OSError("full")))
-    try:
+    with pytest.raises(OSError, match=r"^full$"):
         module.write(module.normalise(executed()), chapter)
-    except OSError as error:
-        assert str(error) == "full"
     assert chapter.read_text() == "before" and list(tmp_path.iterdir()) == [chapter]
 
 

@@ -8,6 +8,7 @@ import sys
 from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder
 from types import ModuleType
+from typing import ClassVar
 
 SIZE = 1e-6
 SEED = int(os.environ.get("PERTURBATION", "0"))
@@ -62,7 +63,7 @@ def wrap_circuits(module: ModuleType) -> None:
 class Perturb(MetaPathFinder):
     """Finds the modules that draw weights, and changes each as soon as it is loaded."""
 
-    CHANGES = {"torch.nn.init": wrap_torch, "convac_lib.theory.circuits": wrap_circuits}
+    CHANGES: ClassVar = {"torch.nn.init": wrap_torch, "convac_lib.theory.circuits": wrap_circuits}
 
     def find_spec(self, name, path=None, target=None):
         spec = PathFinder.find_spec(name, path) if name in self.CHANGES else None

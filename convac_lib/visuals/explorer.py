@@ -20,6 +20,7 @@ from convac_lib.visuals.view import State, Value, View, bounds_in_words, is_slid
 WIDGET = "application/vnd.jupyter.widget-view+json"
 MODE = "CONVAC_EXPLORERS"  # in the environment: "page" asks for no widgets, "record" also for new records
 LONGEST_SLIDER = 100
+Bundle = dict[str, object]  # by MIME type
 
 
 class ExplorerError(ConvacError):
@@ -51,8 +52,8 @@ class Explorer:
 
     Raises:
         ExplorerError: if the name is no valid id, an axis is empty or has no name that `view` can take, the start is
-            not on the axes or no state, the free numbers fit no argument, the view of a recorded one is no function, or the view returns neither a `View` nor
-            None.
+            not on the axes or no state, the free numbers fit no argument, a recorded explorer's view is no function,
+            or the view returns neither a `View` nor None.
         DataError: if the record is damaged.
 
     Source: none; ours. Chapter: *The overlap theorem*.
@@ -183,7 +184,8 @@ class Explorer:
         view = self.view(**arguments)
         if not isinstance(view, View | None):
             raise ExplorerError(
-                f"view({_call(arguments)}) returned {view!r}; it must return a View, or None where there is no such state"
+                f"view({_call(arguments)}) returned {view!r}; "
+                "it must return a View, or None where there is no such state"
             )
         return view
 
@@ -220,8 +222,9 @@ class Explorer:
         if typed:
             axis |= {"typed": [typed[0], typed[-1]], "bounds": bounds_in_words(typed)}
         if letter in self.axes:
-            values = self.axes[letter]
-            values = sorted({*values, *typed}) if typed else values
+            values: Sequence[Value] = self.axes[letter]
+            if typed:
+                values = sorted({*values, *typed}, key=float)
             axis |= {"values": values, "words": [words_of(value) for value in values], "slider": is_slider(values)}
         return axis
 
@@ -239,13 +242,15 @@ class Explorer:
         lines = ("  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in (header, *rows))
         return "\n".join([self.title, "", *lines])
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple[dict, dict]:
-        bundle, metadata = {"text/plain": repr(self), "text/html": self.html()}, {}
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple[Bundle, Bundle]:
+        bundle: Bundle = {"text/plain": repr(self), "text/html": self.html()}
+        metadata: Bundle = {}
         if not os.environ.get(MODE) and _has_kernel() and find_spec("anywidget"):
             from convac_lib.visuals.live import LiveCard
 
-            widget, metadata = LiveCard(self)._repr_mimebundle_()
-            bundle[WIDGET] = widget[WIDGET]
+            described = LiveCard(self)._repr_mimebundle_()
+            if described:
+                bundle[WIDGET], metadata = described[0][WIDGET], described[1]
         return bundle, metadata
 
 

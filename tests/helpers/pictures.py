@@ -22,9 +22,9 @@ def boxes_of_texts(svg):
         bold = "-Bold" if text.get("font-weight") else ""
         font = ImageFont.truetype(FONTS / f"DejaVuSans{bold}.ttf", int(svg.get("font-size")))
         places = text.get("x").split()
-        for words, x in zip(text.text if len(places) > 1 else [text.text], places, strict=True):
-            x, y, width = float(x), float(text.get("y")), font.getlength(words)
-            left = x - {"end": width, "middle": width / 2}.get(text.get("text-anchor"), 0)
+        for words, place in zip(text.text if len(places) > 1 else [text.text], places, strict=True):
+            y, width = float(text.get("y")), font.getlength(words)
+            left = float(place) - {"end": width, "middle": width / 2}.get(text.get("text-anchor"), 0)
             boxes.append((words, (left, y - font.size * 0.75, left + width, y + font.size * 0.2)))
     return boxes
 

@@ -30,7 +30,7 @@ class ExplorerError(ConvacError):
 class Explorer:
     """Let the reader choose a state by sliders and buttons, and show its picture, its reading and all the values.
 
-    Every state on the axes is known when the explorer is made. The last line of a cell shows it.
+    All states on the axes are read or computed when the explorer is made. As the last line of a cell, it is shown.
 
     Args:
         name: the end of its id on the page, in lower-case letters, digits and hyphens; unique in the book.
@@ -38,17 +38,17 @@ class Explorer:
             argument of `view`. Numbers make a slider, strings a row of buttons.
         view: takes a value of every axis, by name, and returns the `View`; or None if the combination does not exist:
             the explorer then moves to the nearest one that exists, and changes the last axes first. With a kernel it
-            runs in a thread beside the reader's cells, so it must change nothing that is shared.
+            runs in a thread beside the reader's cells, so it must not change anything that they share.
         title: the heading, one line.
         start: the first state; an axis left out starts at its first value.
-        free: the integers that a reader may type where a kernel runs, by label: a range, or a list in order. On an axis
-            they extend the slider. Any other argument of `view` gets a field of its own and starts at its default;
-            "seed" also gets a button that draws new weights.
+        free: the integers that a reader may type if a kernel runs, by label: a range or a sorted list. Those of an axis
+            extend its slider. Any other argument of `view` gets a field of its own and starts at its default; "seed"
+            also gets a button that draws new weights.
         recorded: whether to read the states from `results/explorers/NAME.json.gz`, the record that `make notebooks`
-            writes. A state that it lacks is computed; so are all, once the code of the view has changed.
+            writes. A state that the record lacks is computed; if the code of the view has changed, all are computed.
 
     Attributes:
-        states: every `View` on the axes, by its values; where more may be typed, those follow, as at the start.
+        states: the `View` of every state on the axes, by its values; arguments beyond the axes have their start.
 
     Raises:
         ExplorerError: if the name is no valid id, an axis is empty or has no name that `view` can take, the start is

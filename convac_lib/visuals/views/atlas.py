@@ -10,7 +10,7 @@ from convac_lib.visuals.style import BOUND_COLOUR, INK, SATURATION_COLOUR, colou
 from convac_lib.visuals.svg import LINE, WIDTH, add_line, add_path, add_text, polyline, readable, serialize, short
 from convac_lib.visuals.view import Value, View
 
-if TYPE_CHECKING:  # cells are only read here
+if TYPE_CHECKING:  # only for the annotations
     from convac_lib.theory.atlas import Cell
 
 

@@ -12,9 +12,10 @@ from convac_lib.visuals.view import View
 
 EFFICIENCY_CHANNELS = (1, 2, 3, 4, 6, 8)
 SATURATION = 2**8  # of M = 2 on a 4×4 image
+ABOVE_MARKERS = 33  # the height of words over the level of saturation, where all large networks are
 # The place of each curve's name where no curve crosses it, and the end of the name that is there; other names are right
 # of the middle of their curve's first piece.
-NAMES = {1: ((233.76, 244.85), "start"), 2: ((173.41, 34.93), "start"), 3: ((163.02, 34.93), "end")}
+NAMES = {1: ((240, 252), "start"), 2: ((173.41, 30), "start"), 3: ((163.02, 30), "end")}
 
 
 def efficiency_view(B: int, C: int, target: str) -> View:
@@ -100,17 +101,24 @@ def draw_rank_against_size(
     >>> "target: rank 64" in draw_rank_against_size(curves, (2, 1), goal=64, proved=[(300, 8), (9000, 256)])
     True
     """
-    axes = Axes(logarithmic(10, 10**6), logarithmic(1, SATURATION), left=48, right=WIDTH - 10)
+    axes = Axes(logarithmic(10, 10**6), logarithmic(1, SATURATION), left=48, right=WIDTH - 10, inset=12)
     axes.draw_grid({rank: str(rank) for rank in (1, 4, 16, 64)}, gap=8)
     axes.draw_ticks({10**power: f"{10**power:,}" for power in range(1, 6)})
     axes.draw_y_label(SATURATION, str(SATURATION), gap=8)
     axes.draw_titles("parameters", "rank")
     axes.draw_level(SATURATION, SATURATION_COLOUR, width=2.5, dashes="1.5 5")
     if goal < SATURATION:
-        add_text(axes.svg, axes.right, axes.y_at(SATURATION) - 9, "saturation", anchor="end", fill=SATURATION_COLOUR)
+        add_text(
+            axes.svg,
+            axes.right,
+            axes.y_at(SATURATION) - ABOVE_MARKERS,
+            "saturation",
+            anchor="end",
+            fill=SATURATION_COLOUR,
+        )
     axes.draw_level(goal, INK, width=1.5)
-    above = 9 if goal < SATURATION else 33  # where large networks have their markers
-    add_text(axes.svg, axes.x_at(1_000), axes.y_at(goal) - above, f"target: rank {goal}")
+    above = 9 if goal < SATURATION else ABOVE_MARKERS
+    add_text(axes.svg, axes.x_at(500), axes.y_at(goal) - above, f"target: rank {goal}")
     start, end = proved
     add_line(axes.svg, *axes.at(*start), *axes.at(*end), BOUND_COLOUR, width=2.5, dashes="7 5")
     add_text(axes.svg, *axes.at(8_000, 18), "B=1: rank ≤ C", fill=BOUND_COLOUR)

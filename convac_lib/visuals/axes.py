@@ -104,7 +104,7 @@ class Axes:
             draw_marker(self.svg, B, place, size=4.5)
 
     def clipped(self, points: Iterable[tuple[float, float]]) -> list[Place]:
-        """List the places of points up to the first above the top, and where the line to that one leaves the rectangle.
+        """List the places of points until one is above the top, and then where the line to it leaves the rectangle.
 
         >>> Axes(linear(0, 4), linear(0, 10), left=0, right=400).clipped([(1, 0), (3, 20), (4, 40)])
         [(100.0, 330.0), (200.0, 50)]
@@ -140,7 +140,7 @@ def draw_marker(svg: ElementTree.Element, B: int, place: Place, *, size: float, 
 
 
 def apart(heights: Sequence[float], least: float) -> list[float]:
-    """Keep the order of heights, and make those smaller that are closer than the least distance to a larger one.
+    """Lower heights until any two are at least `least` apart; their order stays, and so does the largest.
 
     >>> apart([100, 101, 50], least=25)
     [76, 101, 50]

@@ -1,4 +1,4 @@
-"""The card of an explorer as HTML: picture, sentence and table work without scripts; the script makes the controls."""
+"""The card of an explorer as HTML: picture, sentence and table need no scripts; the script makes the controls."""
 
 import gzip
 import json
@@ -8,6 +8,8 @@ from html import escape
 from importlib.resources import files
 
 from convac_lib.visuals.view import View
+
+WITHOUT_SCRIPTS = "The controls need scripts; in a notebook, run this cell. The table has the values of every state."
 
 
 def card_html(
@@ -25,27 +27,24 @@ def card_html(
     Args:
         name: the end of its id.
         title: the heading.
-        view: what it shows first.
-        table: the header and the rows of all values.
-        current: the number of the row of what it shows first.
-        data: what the script reads: the axes and the states.
-        live: whether a widget shows it, which brings script and style.
+        view: the view that it shows first.
+        table: the header and the rows of the table of all values.
+        current: the index of that view's row.
+        data: the axes and the states, for the script.
+        live: whether the card is a widget's, which brings script and style itself.
 
     Returns:
         A figure element.
 
     Chapter: *The overlap theorem*.
 
-    >>> "<figcaption>Ranks</figcaption>" in card_html("ranks", "Ranks", View("<svg/>", "", ""), ([], []), 0, {}, live=True)
+    >>> view = View("<svg/>", "A line.", "The rank is 2.")
+    >>> "<figcaption>Ranks</figcaption>" in card_html("ranks", "Ranks", view, ([], []), 0, {}, live=True)
     True
     """
     style = "" if live else f"<style>\n{resource('explorer.css')}</style>\n"
     script = "" if live else f'\n<script type="module">\n{resource("explorer.js")}</script>'
-    without = (
-        ""
-        if live
-        else "\n<noscript>The controls need scripts; in a notebook, run this cell. The table has the values of every state.</noscript>"
-    )
+    without = "" if live else f"\n<noscript>{WITHOUT_SCRIPTS}</noscript>"
     return f"""\
 <figure class="convac-explorer" id="convac-explorer-{name}">
 {style}<div class="convac-card">
@@ -66,7 +65,7 @@ def card_html(
 
 
 def packed(data: object) -> str:
-    """Pack what JSON can write, by gzip and in letters of base64."""
+    """Write data as JSON, compressed by gzip and encoded in base64."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
@@ -78,7 +77,8 @@ def resource(name: str) -> str:
 
 def _image(view: View) -> str:
     source = b64encode(view.picture.encode()).decode()
-    # "dark-light" asks the book's theme to leave the picture as it is in dark mode; paper, where a sanitizer took the style
+    # "dark-light" asks the book's theme to leave the picture as it is in dark mode. Its white background is set here,
+    # because a sanitizer may remove the card's style.
     paper = 'class="dark-light" style="background-color: #fff"'
     return f'<img {paper} alt="{escape(view.alt)}" src="data:image/svg+xml;base64,{source}">'
 

@@ -20,6 +20,7 @@ from convac_lib.visuals.view import State, Value, View, bounds_in_words, is_slid
 WIDGET = "application/vnd.jupyter.widget-view+json"
 MODE = "CONVAC_EXPLORERS"  # in the environment: "page" asks for no widgets, "record" also for new records
 LONGEST_SLIDER = 100
+Bundle = dict[str, object]  # by MIME type
 
 
 class ExplorerError(ConvacError):
@@ -29,7 +30,7 @@ class ExplorerError(ConvacError):
 class Explorer:
     """Let the reader choose a state by sliders and buttons, and show its picture, its reading and all the values.
 
-    Every state on the axes is known when the explorer is made. The last line of a cell shows it.
+    All states on the axes are read or computed when the explorer is made. As the last line of a cell, it is shown.
 
     Args:
         name: the end of its id on the page, in lower-case letters, digits and hyphens; unique in the book.
@@ -37,22 +38,22 @@ class Explorer:
             argument of `view`. Numbers make a slider, strings a row of buttons.
         view: takes a value of every axis, by name, and returns the `View`; or None if the combination does not exist:
             the explorer then moves to the nearest one that exists, and changes the last axes first. With a kernel it
-            runs in a thread beside the reader's cells, so it must change nothing that is shared.
+            runs in a thread beside the reader's cells, so it must not change anything that they share.
         title: the heading, one line.
         start: the first state; an axis left out starts at its first value.
-        free: the integers that a reader may type where a kernel runs, by label: a range, or a list in order. On an axis
-            they extend the slider. Any other argument of `view` gets a field of its own and starts at its default;
-            "seed" also gets a button that draws new weights.
+        free: the integers that a reader may type if a kernel runs, by label: a range or a sorted list. Those of an axis
+            extend its slider. Any other argument of `view` gets a field of its own and starts at its default; "seed"
+            also gets a button that draws new weights.
         recorded: whether to read the states from `results/explorers/NAME.json.gz`, the record that `make notebooks`
-            writes. A state that it lacks is computed; so are all, once the code of the view has changed.
+            writes. A state that the record lacks is computed; if the code of the view has changed, all are computed.
 
     Attributes:
-        states: every `View` on the axes, by its values; where more may be typed, those follow, as at the start.
+        states: the `View` of every state on the axes, by its values; arguments beyond the axes have their start.
 
     Raises:
         ExplorerError: if the name is no valid id, an axis is empty or has no name that `view` can take, the start is
-            not on the axes or no state, the free numbers fit no argument, the view of a recorded one is no function, or the view returns neither a `View` nor
-            None.
+            not on the axes or no state, the free numbers fit no argument, a recorded explorer's view is no function,
+            or the view returns neither a `View` nor None.
         DataError: if the record is damaged.
 
     Source: none; ours. Chapter: *The overlap theorem*.
@@ -183,7 +184,8 @@ class Explorer:
         view = self.view(**arguments)
         if not isinstance(view, View | None):
             raise ExplorerError(
-                f"view({_call(arguments)}) returned {view!r}; it must return a View, or None where there is no such state"
+                f"view({_call(arguments)}) returned {view!r}; "
+                "it must return a View, or None where there is no such state"
             )
         return view
 
@@ -220,8 +222,9 @@ class Explorer:
         if typed:
             axis |= {"typed": [typed[0], typed[-1]], "bounds": bounds_in_words(typed)}
         if letter in self.axes:
-            values = self.axes[letter]
-            values = sorted({*values, *typed}) if typed else values
+            values: Sequence[Value] = self.axes[letter]
+            if typed:
+                values = sorted({*values, *typed}, key=float)
             axis |= {"values": values, "words": [words_of(value) for value in values], "slider": is_slider(values)}
         return axis
 
@@ -239,13 +242,15 @@ class Explorer:
         lines = ("  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in (header, *rows))
         return "\n".join([self.title, "", *lines])
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple[dict, dict]:
-        bundle, metadata = {"text/plain": repr(self), "text/html": self.html()}, {}
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple[Bundle, Bundle]:
+        bundle: Bundle = {"text/plain": repr(self), "text/html": self.html()}
+        metadata: Bundle = {}
         if not os.environ.get(MODE) and _has_kernel() and find_spec("anywidget"):
             from convac_lib.visuals.live import LiveCard
 
-            widget, metadata = LiveCard(self)._repr_mimebundle_()
-            bundle[WIDGET] = widget[WIDGET]
+            described = LiveCard(self)._repr_mimebundle_()
+            if described:
+                bundle[WIDGET], metadata = described[0][WIDGET], described[1]
         return bundle, metadata
 
 

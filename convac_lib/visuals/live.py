@@ -1,14 +1,14 @@
 """The explorer's card as a widget: the kernel answers for the states that the card's own table lacks.
 
-A message handler that computes would keep the kernel from hearing "cancel", so the handler only starts a thread. The
-work stops where it reports its progress. Every question has a number, and so has its answer: the card drops answers
+While a message handler runs, the kernel cannot hear "cancel", so the handler only starts a thread. The work stops where
+it reports its progress. Every question has a number, and its answer has the same, so that the card can drop answers
 that come too late.
 """
 
 import threading
 import time
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import anywidget
 import traitlets
@@ -22,9 +22,11 @@ PAUSE = 0.1  # seconds between two reports of progress
 
 
 class Computing(Protocol):
-    """What a card needs of its explorer."""
+    """The part of an explorer that its card uses."""
 
-    start: Mapping[str, object]
+    @property
+    def start(self) -> Mapping[str, object]:
+        """The first state, a value by every argument of the view."""
 
     def html(self, *, live: bool) -> str:
         """Write the card."""
@@ -33,7 +35,7 @@ class Computing(Protocol):
         """Compute what a state shows."""
 
     def data(self, state: State, view: View, letters: list[str]) -> dict[str, object]:
-        """Return it as the script reads it."""
+        """Return a state as the script reads it."""
 
 
 class Stopped(Exception):
@@ -43,11 +45,11 @@ class Stopped(Exception):
 class LiveCard(anywidget.AnyWidget):
     """An explorer's card, with a kernel behind it.
 
-    The card asks {"do": "see", "id": …, "values": […]} and {"do": "cancel"}. For a question it hears "begun", then
+    The card asks {"do": "see", "id": …, "values": […]} or {"do": "cancel"}. The answers to a question are "begun", then
     "progress" now and then, and at the end one of "state", "none" (there is no such state), "error" and "stopped".
 
     Args:
-        explorer: whose card it is.
+        explorer: the explorer to show.
 
     Chapter: *The overlap theorem*.
     """
@@ -61,8 +63,8 @@ class LiveCard(anywidget.AnyWidget):
         self._explorer, self._stop, self._turn = explorer, threading.Event(), threading.Lock()
         self.on_msg(self._hear)
 
-    def _hear(self, _: object, message: Mapping[str, object], buffers: object) -> None:
-        """Stop what is under way, since the reader has moved on, and begin what is asked for."""
+    def _hear(self, _: object, message: Mapping[str, Any], buffers: object) -> None:
+        """Stop the work for the question before, since the reader has moved on, and start that for a new one."""
         self._stop.set()
         if message["do"] == "see":
             self._stop = threading.Event()

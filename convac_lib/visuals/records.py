@@ -1,12 +1,13 @@
-"""Records of explorers: their states on the disk, so that the first card is drawn and not computed."""
+"""Records of explorers: their states on the disk, so that a card is shown without computing anything."""
 
 import gzip
 import hashlib
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from convac_lib.errors import DataError
 from convac_lib.files import replace
@@ -25,7 +26,7 @@ def read_record(name: str, letters: tuple[str, ...], view: Callable[..., View | 
         view: the explorer's. States of a view whose code has changed since are not read.
 
     Returns:
-        The views by state; none if there is no such record, or it is of other letters or of another view.
+        The views by state; none if there is no such record, or the record has other letters or another view.
 
     Raises:
         DataError: if the record is damaged.
@@ -48,7 +49,9 @@ def write_record(name: str, letters: tuple[str, ...], view: Callable[..., View |
     """Write the states of an explorer, unless its record holds the same already.
 
     Args:
-        name, letters, view: as for `read_record`.
+        name: the explorer's.
+        letters: the arguments of the view, in the order of a state's values.
+        view: the explorer's.
         states: the views by state; None for a state that does not exist.
 
     Chapter: *The overlap theorem*.
@@ -60,13 +63,13 @@ def write_record(name: str, letters: tuple[str, ...], view: Callable[..., View |
     }
     text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
     path = RECORDS / f"{name}.json.gz"
-    if not path.exists() or gzip.decompress(path.read_bytes()).decode() != text:  # another zlib packs it otherwise
+    if not path.exists() or gzip.decompress(path.read_bytes()).decode() != text:  # another zlib writes other bytes
         path.parent.mkdir(parents=True, exist_ok=True)
         replace(path, gzip.compress(text.encode(), mtime=0))
 
 
 def code_of(view: Callable[..., View | None]) -> str:
-    """Return a digest of the view's own code, whatever it calls.
+    """Return a digest of the source of a view; the functions that it calls do not count.
 
     >>> code_of(code_of) == code_of(read_record)
     False
@@ -75,14 +78,17 @@ def code_of(view: Callable[..., View | None]) -> str:
 
 
 def plain(view: View | None) -> dict[str, object] | None:
-    """Return a view as JSON holds it, without what is empty; None for None.
+    """Return a view as plain JSON values, without empty fields; None for None.
 
     >>> plain(View("<svg/>", "A line.", "The rank is 2."))
     {'picture': '<svg/>', 'alt': 'A line.', 'reading': 'The rank is 2.'}
     """
-    return view and json.loads(json.dumps({name: value for name, value in asdict(view).items() if value}))
+    if view is None:
+        return None
+    written: dict[str, object] = json.loads(json.dumps({name: value for name, value in asdict(view).items() if value}))
+    return written
 
 
-def _view(seen: dict) -> View:
+def _view(seen: Mapping[str, Any]) -> View:
     spots = tuple((tuple(place), values) for place, values in seen.get("spots", ()))
     return View(**{**seen, "spots": spots})

@@ -1,4 +1,4 @@
-"""The house style: one meaning a colour through the whole book, with a marker as its second channel (Okabe–Ito)."""
+"""The house style: one meaning per colour in the whole book, with a marker as a second channel (Okabe–Ito)."""
 
 from importlib.resources import as_file, files
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from convac_lib.visuals.views.overlap import overlap_view
+from convac_lib.visuals.views.rank import rank_view
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -17,11 +17,11 @@ CELL = """
 import time
 from convac_lib.visuals.explorer import Explorer
 from convac_lib.theory.parallel import stage
-from convac_lib.visuals.views.overlap import overlap_view
+from convac_lib.visuals.views.rank import rank_view
 
 def view(B, M, wait=0):
     if not wait:
-        return overlap_view(B, M)
+        return rank_view(B, M)
     if B == 4:
         raise ZeroDivisionError("no B = 4")
     if B == 5:
@@ -106,7 +106,7 @@ def test_the_widget_comes_beside_the_page_and_the_table(kernel):
 @pytest.mark.parametrize(("B", "M"), [(1, 2), (5, 2), (4, 3)])
 def test_a_new_state_is_what_the_library_computes(kernel, B, M):
     begun, *progress, answer = kernel.answer(B, M, 0)
-    view = overlap_view(B, M)
+    view = rank_view(B, M)
     assert begun["is"] == "begun" and answer["is"] == "state"
     assert answer["state"] == {"picture": view.picture, "alt": view.alt, "reading": view.sentence}
     assert answer["source"] == view.source == "results/atlas.csv" and answer["seconds"] > 0

@@ -17,6 +17,8 @@ from bs4 import BeautifulSoup
 from helpers.chapters import CHAPTERS, ROOT, explorers_in
 from visuals.test_explorer import shown
 
+from convac_lib.visuals.card import WITHOUT_SCRIPTS
+
 OF_SPHINX = ["genindex", "py-modindex", "prf-prf", "search"]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
 PUBLISHED = CONFIG.get("repository", {}).get("url", "")
@@ -218,9 +220,9 @@ def test_without_scripts_a_page_says_what_needs_them_and_hides_it(browser, addre
         tab.goto(f"{address}/{name}.html")
         told = [each.inner_text() for each in tab.locator("p.without-scripts").all() if each.is_visible()]
         formulas = "This browser runs no scripts, and formulas need them: each is shown as it is written in LaTeX."
-        controls = "The controls need scripts, which this browser does not run: all states are in the table below."
-        explorers = tab.locator("figure.convac-explorer").count()
-        assert told == [formulas] * (tab.locator(".math").count() > 0) + [controls] * explorers
+        assert told == [formulas] * (tab.locator(".math").count() > 0)
+        explorers = tab.locator("figure.convac-explorer")
+        assert explorers.locator("noscript").all_inner_texts() == [WITHOUT_SCRIPTS] * explorers.count()
         dead = tab.locator("button, input, select, textarea").all()
         assert [each.evaluate("each => each.outerHTML") for each in dead if each.is_visible()] == []
 

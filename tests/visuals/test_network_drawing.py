@@ -66,9 +66,9 @@ def test_the_cut_is_shaded_and_bordered(cut):
     image = grids(draw_network(common_case(2, 2, 4), cut=cut))[0]
     part = {divmod(patch, 4) for patch in make_cut(cut, 4).rows}
     assert filled(image, ".16") == [part]
-    edges = sum(
-        (a in part) != (b in part) for a, b in combinations(product(range(4), repeat=2), 2) if abs(a[0] - b[0]) + abs(a[1] - b[1]) == 1
-    )  # fmt: skip
+    pairs = combinations(product(range(4), repeat=2), 2)
+    neighbours = [(a, b) for a, b in pairs if abs(a[0] - b[0]) + abs(a[1] - b[1]) == 1]
+    edges = sum((a in part) != (b in part) for a, b in neighbours)
     (border,) = (path for path in image if path.get("stroke-width") == "2")
     assert border.get("d").count("M") == edges
 

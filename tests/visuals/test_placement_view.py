@@ -39,7 +39,10 @@ def test_the_placement_shown_has_the_rank_that_the_bound_allows(C, place):
         ((1, 1, 3), "No overlap: rank 3 with 90 parameters."),
         (
             (2, 1, 3),
-            "Overlap in layer 1 alone, B₁ = 2: rank 48 with 108 parameters. The other way round, B₁ = 1, B₂ = 2: 9 with 117.",
+            (
+                "Overlap in layer 1 alone, B₁ = 2: rank 48 with 108 parameters. "
+                "The other way round, B₁ = 1, B₂ = 2: 9 with 117."
+            ),
         ),
         (
             (2, 2, 4),

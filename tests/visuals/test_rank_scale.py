@@ -39,7 +39,10 @@ def test_lengths_are_logarithms():
 
 @pytest.mark.parametrize(
     "value, words",
-    [(7, "7"), (65536, "65,536"), (4**32, "1.8×10¹⁹"), (10**30, "10³⁰"), (20.25, "20.25"), (16.0, "16"), (76.1139, "76.11")],
+    [
+        (7, "7"), (65536, "65,536"), (4**32, "1.8×10¹⁹"), (10**30, "10³⁰"),
+        (20.25, "20.25"), (16.0, "16"), (76.1139, "76.11"),
+    ],
 )  # fmt: skip
 def test_a_number_is_written_shortly(value, words):
     assert f">formula {words}<" in draw_rank_scale(2, colour=colour_of(1), formula=value)

@@ -98,7 +98,7 @@ def draw_curves(curves: Mapping[int, Points], marked: tuple[int, int], *, x_labe
 
 
 def _fitting_ticks(axes: Axes, sizes: Sequence[float]) -> dict[float, str]:
-    """Choose the labels below, from the right: that of the last size, and every other that has room."""
+    """Choose the labels of the x axis from right to left: that of the last size, and every other that has room."""
     labels, free = {}, float(WIDTH)
     for size in reversed(sizes):
         x, label = axes.x_at(size), f"{size:,}"

@@ -16,13 +16,13 @@ SAMPLED = 1024  # rows and columns at most
 
 
 def placement_view(B1: int, B2: int, C: int, M: int = 2, seed: int = 0, prime: int = DEFAULT_PRIME) -> View:
-    """See where overlap pays: the rank and the parameters of a network by the places of its overlap.
+    """Show where overlap pays: the rank and the parameters of a network by the layers in which it overlaps.
 
     Args:
         B1: the receptive field of layer 1.
         B2: the receptive field of layer 3.
         C: the channels of every layer.
-        M: representation channels; beyond 2, 1,024 rows and columns are sampled, and a rank is a lower bound.
+        M: representation channels; if more than 2, 1,024 rows and columns are sampled, and the rank is a lower bound.
         seed: draws the weights and the sample.
         prime: p, of the arithmetic.
 

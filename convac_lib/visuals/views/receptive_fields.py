@@ -28,13 +28,13 @@ from convac_lib.visuals.svg import (
 )
 from convac_lib.visuals.view import Value, View
 
-LAYERS = 8  # that are shown
+LAYERS = 8  # the layers that are shown
 SIDE, TOP, ROW = 320, 2 * LINE - 8, 34
 COLUMNS = {"layer": 378, "R, S": 438, "T_R": 492, "T_S": 540}  # of the table, by their middles
 
 
 def field_view(picture: np.ndarray, B: int, layer: int) -> View:
-    """See what a unit of a layer sees of a picture, and what its neighbour to the right sees, in the common case.
+    """Show what a unit of a layer sees of a picture, and what its right neighbour sees, in the common case.
 
     Args:
         picture: its pixels, of shape (32, 32, 3), numbers 0..255.
@@ -80,14 +80,14 @@ def _reading(B: int, layer: int, T_R: int, T_S: int, visible: int) -> str:
 
 
 def fields_of(network: Architecture, layer: int) -> list[Field]:
-    """Find what a unit in the middle of a layer sees of the image, and what its neighbour to the right sees.
+    """Find what a unit in the middle of a layer sees of the image, and what its right neighbour sees.
 
     Args:
         network: the network.
         layer: l, counted from 1.
 
     Returns:
-        The rows and the columns of each, as far as the image goes; of one unit only, if its row has no other.
+        The rows and the columns of each, cut off at the image's border; only one field if the layer has one column.
 
     Chapter: *Overlaps*.
 
@@ -152,14 +152,14 @@ def draw_fields(picture: np.ndarray, network: Architecture, layer: int, *, colou
 
 
 def _gif(picture: np.ndarray) -> str:
-    """Write the picture in 32 greys, so that only fields are in colour: small, and the same bytes on every machine."""
+    """Encode the picture in 32 greys: a small file, the same on every machine, so that only fields have colour."""
     file = BytesIO()
     Image.fromarray(picture).convert("L").quantize(32).save(file, "GIF")
     return b64encode(file.getvalue()).decode()
 
 
 def _measure(svg: ElementTree.Element, name: str, number: int, columns: range, pixel: float, *, above: bool) -> None:
-    """Mark a number of columns above the picture or below it; without an end where the picture ends first."""
+    """Mark a number of columns above or below the picture; the mark has no right end if the picture is narrower."""
     left, right = (MARGIN + pixel * at for at in (columns.start, columns.stop))
     y, baseline = (TOP - 8, TOP - 18) if above else (TOP + SIDE + 8, TOP + SIDE + 32)
     add_line(svg, left, y, right, y, INK, width=2)

@@ -1,4 +1,4 @@
-"""The explorer of storage: the numbers that a table of values needs, and those that a network needs."""
+"""The explorer of storage: the size of a table of values, and the sizes of networks."""
 
 from collections.abc import Mapping, Sequence
 
@@ -50,7 +50,7 @@ def storage_view(N: int, M: int, C: int) -> View:
 
 
 def draw_storage(table: Sequence[tuple[int, int]], networks: Mapping[str, Sequence[tuple[int, int]]], N: int) -> str:
-    """Draw the numbers that are to be stored for a function of N patches: all its values, or a network's parameters.
+    """Draw what must be stored for a function of N patches: all its values, or a network's parameters.
 
     Args:
         table: points (N, entries of the table), N increasing from 4, until there are more than 10¹² entries.

@@ -34,16 +34,16 @@ MATRIX_LEFT, TOP = WIDTH - MARGIN - MATRIX_SIDE, LINE + len(LETTERS) * STRIP + 1
 
 
 def witness_view(B: int, size: int, M: int, pairs: int) -> View | None:
-    """See the proof of the overlap theorem: the network whose matricization holds an identity, for the common case.
+    """Show the proof of the overlap theorem: a network of the common case whose matricization contains an identity.
 
-    Some of the pairs of patches that it compares over the cut left | right show all their combinations of templates;
-    all other patches show template 0. The entries of the submatrix are computed by the network itself.
+    The network compares pairs of patches across the cut left | right. Some of the pairs show all their combinations of
+    templates; all other patches show template 0. The network itself computes the entries of this submatrix.
 
     Args:
         B: the receptive field of the stride-1 layers.
         size: H, the side of the image, in patches.
         M: representation channels; the layers have 2M.
-        pairs: how many pairs show all combinations, 1 to 4.
+        pairs: the number of pairs that show all combinations, 1 to 4.
 
     Returns:
         The `View`; None if the network compares fewer pairs, or the submatrix's side is above 27.
@@ -93,11 +93,11 @@ def _reading(B: int, M: int, e: int, pairs: int) -> str:
 
 
 def witness_submatrix(witness: Witness, pairs: int) -> tuple[list[tuple[int, int]], np.ndarray]:
-    """Let some of a witness's pairs show all combinations of templates, in different rows of the image where it can.
+    """Let some of a witness's pairs show all combinations of templates, if possible in different rows of the image.
 
     Args:
         witness: the network and its pairs.
-        pairs: how many pairs, 1 to e; the others show template 0.
+        pairs: the number of these pairs, 1 to e; the others show template 0.
 
     Returns:
         These pairs, as patch numbers; and the entries, shape (D^pairs, D^pairs), that the network computes for every
@@ -126,7 +126,7 @@ def draw_pairs(witness: Witness, pairs: int, *, colour: str) -> str:
 
     Args:
         witness: the network and its pairs.
-        pairs: how many pairs are marked, 1 to 4, as `witness_submatrix` picks them.
+        pairs: the number of marked pairs, 1 to 4, as `witness_submatrix` picks them.
         colour: the network's colour, from `colour_of`.
 
     Returns:
@@ -147,7 +147,7 @@ def draw_pairs(witness: Witness, pairs: int, *, colour: str) -> str:
 
 
 def _draw_image(svg: ElementTree.Element, witness: Witness, compared: Sequence[tuple[int, int]], colour: str) -> None:
-    """Draw the patches, the left half shaded, and every pair as a bar; the bars of one row are one above the other."""
+    """Draw the patches, with the left half shaded, and a bar for every pair; bars in one row have different heights."""
     size = witness.circuit.architecture.size
     cell, half = IMAGE_SIDE / size, IMAGE_SIDE / 2
     add_text(svg, MARGIN, TOP - 10 - LINE, f"image {size}×{size}")
@@ -194,7 +194,7 @@ def _draw_labels(svg: ElementTree.Element, pairs: int, D: int, colour: str) -> N
 
 
 def _draw_entries(svg: ElementTree.Element, minor: np.ndarray) -> None:
-    """Draw the matrix: black where an entry is 1, with its lines; 0 and 1 are written where there is room."""
+    """Draw the matrix, black where an entry is 1; if it has at most 4 rows, the entries are also written."""
     cell = MATRIX_SIDE / len(minor)
     ones = "".join(rectangle(MATRIX_LEFT + s * cell, TOP + r * cell, cell, cell) for r, s in np.argwhere(minor == 1))
     add_path(svg, ones, fill=INK)
@@ -213,6 +213,6 @@ def _dot(x: float, y: float, radius: float) -> str:
 
 
 def _power(base: int, exponent: int) -> str:
-    """Write a power in full, 2³ = 8, or beyond nine digits rounded, 3³² ≈ 1.9×10¹⁵."""
+    """Write a power and its value, 2³ = 8, which is rounded if it has more than nine digits, 3³² ≈ 1.9×10¹⁵."""
     power, sign = readable(base**exponent, digits=9), "=" if base**exponent < 10**9 else "≈"
     return power if exponent == 1 else f"{base}{str(exponent).translate(SUPERSCRIPTS)} {sign} {power}"

@@ -1,4 +1,4 @@
-"""The first explorer: its rank is the library's or the atlas's, it says which, and its picture shows what M is."""
+"""The explorer of ranks: its rank is the library's or the atlas's, it says which, and its picture shows what M is."""
 
 import re
 from itertools import product
@@ -11,9 +11,9 @@ from convac_lib.errors import ConvacError
 from convac_lib.theory.ranks import certify_rank
 from convac_lib.visuals.style import MUTED
 from convac_lib.visuals.templates import draw_templates
-from convac_lib.visuals.views import overlap
-from convac_lib.visuals.views.overlap import overlap_view
+from convac_lib.visuals.views import rank
 from convac_lib.visuals.views.placement import placement_view
+from convac_lib.visuals.views.rank import rank_view
 
 
 @pytest.mark.parametrize(
@@ -33,13 +33,13 @@ from convac_lib.visuals.views.placement import placement_view
     ],
 )
 def test_the_reading_says_what_was_chosen_and_how_far_it_is_known(state, reading):
-    assert overlap_view(**state).reading == reading
+    assert rank_view(**state).reading == reading
 
 
 @pytest.mark.parametrize("prime", [2, 3, 101])
 def test_a_small_prime_proves_only_a_lower_bound(prime):
     rank = certify_rank(common_case(2, 2, 4), prime=prime).rank
-    assert overlap_view(2, prime=prime).reading.startswith(f"B = 2, p = {prime}: rank at least {rank},")
+    assert rank_view(2, prime=prime).reading.startswith(f"B = 2, p = {prime}: rank at least {rank},")
 
 
 def test_what_the_atlas_certifies_is_read_and_nothing_else(monkeypatch):
@@ -49,27 +49,27 @@ def test_what_the_atlas_certifies_is_read_and_nothing_else(monkeypatch):
         asked.append((network, options))
         return certify_rank(network, *arguments, **options)
 
-    monkeypatch.setattr(overlap, "certify_rank", certify)
+    monkeypatch.setattr(rank, "certify_rank", certify)
     for B, M in product((1, 2, 3, 4, 5), (2, 3, 4)):
-        assert overlap_view(B, M).source == "results/atlas.csv"
+        assert rank_view(B, M).source == "results/atlas.csv"
     assert asked == []
     others = [{"B": 6}, {"B": 3, "C": 3}, {"B": 3, "seed": 1}, {"B": 3, "prime": 101}, {"B": 3, "cut": "checkerboard"}]
     for state in others:
-        assert overlap_view(**state).source == ""
+        assert rank_view(**state).source == ""
     assert len(asked) == len(others) and all(options["rows"] == 1024 for _, options in asked)
 
 
 def test_what_the_atlas_certifies_is_also_what_is_computed(monkeypatch):
-    recorded = overlap_view(3)
-    monkeypatch.setattr(overlap, "_atlas", dict)
-    computed = overlap_view(3)
+    recorded = rank_view(3)
+    monkeypatch.setattr(rank, "_atlas", dict)
+    computed = rank_view(3)
     assert (computed.reading, computed.picture, computed.source) == (recorded.reading, recorded.picture, "")
 
 
 @pytest.mark.parametrize("state", [{"B": 2, "prime": 4}, {"B": 2, "size": 6}, {"B": 0}, {"B": 2, "seed": -1}])
 def test_bad_numbers_are_the_librarys_own_sentence(state):
     with pytest.raises(ConvacError):
-        overlap_view(**state)
+        rank_view(**state)
 
 
 @pytest.mark.parametrize("M", range(2, 9))

@@ -71,7 +71,9 @@ def run(arguments: Namespace) -> Answer:
             rank = certify_rank(architecture, cut, rows=arguments.rows, seed=seed, prime=prime, progress=progress)
             draws.append((rank, None))
         else:
-            draws.append(issue_certificate(architecture, cut, rows=arguments.rows, seed=seed, prime=prime, progress=progress))
+            draws.append(
+                issue_certificate(architecture, cut, rows=arguments.rows, seed=seed, prime=prime, progress=progress)
+            )
     certified, certificate = max(draws, key=lambda draw: draw[0].rank)
     if certificate:
         certificate.save(arguments.out)

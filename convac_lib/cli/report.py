@@ -12,7 +12,7 @@ from convac_lib.errors import DataError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from convac_lib.experiments.analysis import Row
+    from convac_lib.experiments.analysis import RunSummary
 
 ABOUT = "Print a table of the results of convac sweep, and draw accuracy against channels and parameters (PNG, SVG)."
 EXAMPLES: tuple[str, ...] = ("convac report results/cifar10.jsonl",)
@@ -66,7 +66,7 @@ def _save(figure: "Figure", name: str) -> tuple[list[str], list[str]]:
     return files, refusals
 
 
-def _table(rows: "Iterable[Row]") -> str:
+def _table(rows: "Iterable[RunSummary]") -> str:
     lines = ["  B     C  parameters  seeds  accuracy (lowest to highest)   plain   test  seconds"]
     for row in rows:
         spread = f"{min(row.accuracies):6.1%} to {max(row.accuracies):6.1%}"

@@ -154,7 +154,9 @@ def test_what_is_copied_can_be_run(page):
         copied = page.evaluate("navigator.clipboard.readText()")
         text = block.locator("pre").evaluate("pre => pre.textContent")
         assert [line for line in copied.splitlines() if line] == [line for line in runs(text).splitlines() if line]
-    doctests = page.locator(".doctest, .cell_input .highlight, .highlight-sh, .highlight-python:not(.cell_input *)").count()
+    doctests = page.locator(
+        ".doctest, .cell_input .highlight, .highlight-sh, .highlight-python:not(.cell_input *)"
+    ).count()
     assert len(blocks) == doctests and page.locator(".cell_output button.copybtn").count() == 0
 
 

@@ -127,8 +127,8 @@ def draw_rank_against_size(
         axes.draw_curve(curve, points, heavy=curve == B)
         (x, y), (x_next, y_next) = (axes.at(*point) for point in points[:2])
         beside = ((x + x_next) / 2 + 14, (y + y_next) / 2 + 7), "start"
-        place, anchor = NAMES.get(curve, beside)
-        add_text(axes.svg, *place, f"B={curve}", anchor=anchor, bold=curve == B)
+        (left, middle), anchor = NAMES.get(curve, beside)
+        add_text(axes.svg, left, middle, f"B={curve}", anchor=anchor, bold=curve == B)
     parameters, rank = curves[B][index]
     x, y = axes.at(parameters, rank)
     add_line(axes.svg, x, y, x, BOTTOM, INK, width=1.5, dashes="2 4")

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from convac_lib.architecture import common_case
 from convac_lib.files import results_path
-from convac_lib.theory.atlas import Cell, read_atlas
+from convac_lib.theory.atlas import AtlasEntry, read_atlas
 from convac_lib.theory.bounds import Bound, bounds_of, non_overlapping_upper
 from convac_lib.theory.fields import DEFAULT_PRIME
 from convac_lib.theory.ranks import certify_rank
@@ -129,6 +129,6 @@ def _in_words(rank: _Rank, proved: int, prime: int) -> str:
 
 
 @cache
-def _atlas() -> dict[Place, Cell]:
+def _atlas() -> dict[Place, AtlasEntry]:
     """Return the cells of the atlas by place."""
     return {(*cell.place, cell.prime, cell.seed): cell for cell in read_atlas(results_path("atlas.csv"))}

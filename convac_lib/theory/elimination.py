@@ -32,7 +32,7 @@ def echelon(matrix: Array, prime: int, *, progress: bool = False) -> tuple[int, 
 
     Args:
         matrix: integers, of shape (m, n): a NumPy array, or a torch tensor on any device.
-        prime: p, below 2⁶³. It is fastest below 2²³ and about half as fast up to 2³¹; python-flint does the rest.
+        prime: p, below 2⁶³: fastest below 2²³, about half as fast up to 2³¹, and slow beyond, by python-flint.
         progress: whether to draw a progress bar on stderr.
 
     Returns:
@@ -198,7 +198,7 @@ def _exchange(x: np.ndarray, field: _Field) -> np.ndarray:
 
 
 def _exchange_few(x: np.ndarray, field: _Field) -> np.ndarray:
-    """Do the same for a few rows, one by one, in int64."""
+    """`_exchange` for a few rows, one by one, in int64."""
     prime, free, pivots = field.prime, np.ones(x.shape[1], bool), []
     y = x.astype(np.int64) % prime
     for i in range(len(y)):

@@ -1,7 +1,7 @@
 """Certificates: what is issued is accepted, by a checker that stands alone; what was altered or is false is rejected.
 
-A certificate whose digest was not recomputed is rejected whatever was changed. One whose digest was recomputed is judged
-by its own claim: it is accepted if, and only if, its minor is not 0 modulo p, which another engine decides here.
+A certificate whose digest was not recomputed is rejected whatever was changed. One with a new digest is judged by its
+own claim: it is accepted if, and only if, its minor is not 0 modulo p, which another engine decides here.
 """
 
 import errno
@@ -297,11 +297,11 @@ def test_a_certificate_states_only_what_it_can():
          ("a certificate holds at most 64 representation channels and size 64, and this network has 65 and 2; use a "
           "smaller network, or certify without a certificate")),
         (Architecture(2, 2, [Layer(2, 2, 5000)]),
-         ("a certificate holds receptive fields and channels of at most 4,096, and this network has 5000; use a smaller "
-          "network, or certify without a certificate")),
+         ("a certificate holds receptive fields and channels of at most 4,096, and this network has 5000; use a "
+          "smaller network, or certify without a certificate")),
         (Architecture(64, 64, [Layer(64, 64, 4000)]),
-         ("a certificate holds all 1,048,576,000 weights in at most 16,777,216 bytes; use a smaller network, or certify "
-          "without a certificate")),
+         ("a certificate holds all 1,048,576,000 weights in at most 16,777,216 bytes; use a smaller network, or "
+          "certify without a certificate")),
     ]:  # fmt: skip
         with pytest.raises(ConvacError) as error:
             issue_certificate(other, [0], rows=10)

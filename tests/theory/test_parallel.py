@@ -36,7 +36,7 @@ def test_a_stage_shows_its_name_its_time_and_the_memory_that_is_taken():
 
 
 def test_a_stage_that_fails_does_not_end_full(capsys):
-    with pytest.raises(KeyboardInterrupt), stage("adding", 3, "number", shown=True) as advance:
+    with pytest.raises(KeyboardInterrupt), stage("adding", 3, "number", shown=True) as advance:  # noqa: PT012
         advance(1)
         raise KeyboardInterrupt
     err = capsys.readouterr().err
@@ -119,7 +119,7 @@ def test_an_interrupt_drops_what_no_thread_has_begun(threads):
         while not (len(parts) == 100 and parts[-1].cancelled()) and time.monotonic() < patience:
             time.sleep(0.001)
 
-    with pytest.raises(KeyboardInterrupt), thread_pool(threads) as pool:
+    with pytest.raises(KeyboardInterrupt), thread_pool(threads) as pool:  # noqa: PT012  the body of the pool fails
         parts.extend(pool.submit(part, number) for number in range(100))
         raise KeyboardInterrupt
     assert begun == sorted(begun)

@@ -235,10 +235,11 @@ def _no_number(word: str) -> NoReturn:
     raise refusal(f"{word[:20]} is not an integer")
 
 
-# The former names and places, until `ranks` and `atlas` import them from where they are.
+# The former names and places, until `ranks`, `atlas` and their tests import them from where they are.
 LARGEST_RANK = certificate_rules.LARGEST_RANK
 LARGEST_HELD, LARGEST_WORK = checker_costs.LARGEST_HELD, checker_costs.LARGEST_WORK
 cost_of, require_work = checker_costs.checking_cost, checker_costs.require_checkable
+CALL, THREADS, TILE = checker_costs.CALL, checker_costs.THREADS, checker_costs.TILE
 
 
 def require_checkable(certificate: RankCertificate) -> RankCertificate:

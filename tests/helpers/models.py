@@ -52,8 +52,7 @@ def resnet18(width=2, pool=nn.MaxPool2d):
     """He et al., 2016."""
     features, below = [convolution(3, width, 7, 2, activation=nn.ReLU), pool(3, 2, 1)], width
     for stage, stride in enumerate((1, 2, 2, 2)):
-        for step in (stride, 1):
-            features.append(BasicBlock(below, below := width * 2**stage, step))
+        features += [BasicBlock(below, below := width * 2**stage, step) for step in (stride, 1)]
     return Network(features, [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(below, 10)])
 
 
@@ -86,8 +85,8 @@ def mobilenet_v2(width=1):
     features, below = [convolution(3, 4 * width, 3, 2)], 4 * width
     plan = [(1, 2, 1, 1), (6, 3, 2, 2), (6, 4, 3, 2), (6, 8, 4, 2), (6, 12, 3, 1), (6, 20, 3, 2), (6, 40, 1, 1)]
     for expansion, channels, count, stride in plan:
-        for step in [stride] + [1] * (count - 1):
-            features.append(InvertedResidual(below, below := channels * width, step, expansion))
+        steps = [stride] + [1] * (count - 1)
+        features += [InvertedResidual(below, below := channels * width, step, expansion) for step in steps]
     features.append(convolution(below, 160 * width, 1))
     return Network(features, [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(), nn.Linear(160 * width, 10)])
 

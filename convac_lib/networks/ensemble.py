@@ -1,4 +1,4 @@
-"""Several ConvNets of one shape, trained and run as one module. Taught in the chapter *Experiments on standard ConvNets*."""
+"""Several ConvNets of one shape as one module. Taught in the chapter *Experiments on standard ConvNets*."""
 
 from collections.abc import Sequence
 from typing import cast

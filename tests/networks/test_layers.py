@@ -1,4 +1,4 @@
-"""The layers as torch modules: what they compute, how they are drawn, how they print."""
+"""The layers as torch modules: what they compute, their initial weights, and how they print."""
 
 from copy import deepcopy
 

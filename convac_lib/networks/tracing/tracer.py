@@ -210,7 +210,9 @@ class Tracer(TorchFunctionMode):
             return self._apply(state, effect_of(function, args, kwargs, first, inputs[0], state.spatial))
         name = name_of(function)
         if name not in JOINS:
-            raise UnsupportedOperator(WHY_NOT.get(name, "it combines several things that were made of the image"))
+            raise UnsupportedOperator(
+                WHY_NOT.get(name, "it combines several tensors that were computed from the image")
+            )
         return self._join(JOINS[name], inputs, first)
 
     def _join(self, name: str, inputs: list[Tensor], output: Tensor) -> PathState:

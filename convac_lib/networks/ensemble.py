@@ -1,4 +1,4 @@
-"""Several ConvNets of one shape, trained and run as one module. Taught in the chapter *The CIFAR-10 experiments*."""
+"""Several ConvNets of one shape as one module. Taught in the chapter *Experiments on standard ConvNets*."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -28,7 +28,7 @@ class Ensemble(nn.Module):
     Raises:
         ArchitectureError: if there is no network, or two of them differ in shape.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> from convac_lib import common_case
     >>> both = Ensemble([ConvNet(common_case(B=3, M=1, size=8, channels=4), 10, in_channels=1) for _ in range(2)])

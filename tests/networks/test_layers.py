@@ -1,4 +1,4 @@
-"""The layers as torch modules: what they compute, how they are drawn, how they print."""
+"""The layers as torch modules: what they compute, their initial weights, and how they print."""
 
 from copy import deepcopy
 
@@ -68,7 +68,7 @@ def test_the_layer_is_a_module_like_torchs_own(bias):
     x = torch.randn(4, 2, 5, 6, generator=seeded(1))
     copied = deepcopy(layer)
     nn.init.zeros_(layer.weight)
-    assert copied(x).any() and not layer(x).any() == (not bias)
+    assert copied(x).any() and bool(layer(x).any()) == bias
     layer.load_state_dict(copied.state_dict())
     assert torch.equal(layer(x), copied(x))
     parameters = {name: parameter * 2 for name, parameter in layer.named_parameters()}
@@ -249,10 +249,13 @@ def test_images_with_other_channels_are_one_sentence():
 @pytest.mark.parametrize(
     ("build", "what"),
     [
-        (lambda: GeneralizedConv2d(10**6, 10**6, 3, 1), "a GeneralizedConv2d with 9,000,000,000,000 weights needs about 33,528 GiB"),
-        (lambda: GeneralizedConv2d(2, 2, 10**5000, 1), "a GeneralizedConv2d with more than 2^64 weights needs about 1.49e+9992 GiB"),
+        (lambda: GeneralizedConv2d(10**6, 10**6, 3, 1),
+         "a GeneralizedConv2d with 9,000,000,000,000 weights needs about 33,528 GiB"),
+        (lambda: GeneralizedConv2d(2, 2, 10**5000, 1),
+         "a GeneralizedConv2d with more than 2^64 weights needs about 1.49e+9992 GiB"),
         (lambda: Representation(3, 10**12), "a Representation with 4,000,000,000,000 weights needs about 14,901 GiB"),
-        (lambda: ConvNet(common_case(3, 1, 8, 10**5), 10, 1), "a ConvNet with 180,002,200,010 weights needs about 671 GiB"),
+        (lambda: ConvNet(common_case(3, 1, 8, 10**5), 10, 1),
+         "a ConvNet with 180,002,200,010 weights needs about 671 GiB"),
         (lambda: ConvAC(common_case(3, 10**6, 8)), "a ConvAC with 39,000,001,000,000 weights needs about 145,286 GiB"),
     ],
 )  # fmt: skip

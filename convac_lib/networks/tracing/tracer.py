@@ -36,6 +36,8 @@ class Step:
         layer: the `Layer` that it is, if it is one.
         size: the side of the model's own output there, if it is a layer.
         in_circuit: whether a ConvAC has such a step at this place.
+
+    Chapter: *The overlap theorem*.
     """
 
     where: str
@@ -60,6 +62,8 @@ class PathState:
         field: the total receptive field.
         stride: the total stride.
         lost: whether the path has ended, at an operator that is not mapped.
+
+    Chapter: *The overlap theorem*.
     """
 
     spatial: SpatialAxes
@@ -79,6 +83,8 @@ class Tracer(TorchFunctionMode):
     Attributes:
         steps: every `Step` so far, in order.
         borders: the borders of the generalized convolutions among them.
+
+    Chapter: *The overlap theorem*.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -204,7 +210,9 @@ class Tracer(TorchFunctionMode):
             return self._apply(state, effect_of(function, args, kwargs, first, inputs[0], state.spatial))
         name = name_of(function)
         if name not in JOINS:
-            raise UnsupportedOperator(WHY_NOT.get(name, "it combines several things that were made of the image"))
+            raise UnsupportedOperator(
+                WHY_NOT.get(name, "it combines several tensors that were computed from the image")
+            )
         return self._join(JOINS[name], inputs, first)
 
     def _join(self, name: str, inputs: list[Tensor], output: Tensor) -> PathState:

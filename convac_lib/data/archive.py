@@ -37,8 +37,8 @@ class Archive:
 
     Chapter: *The CIFAR-10 experiments*.
 
-    >>> Archive("https://example.org/data/images.tar.gz", 10, "ab").name
-    'images.tar.gz'
+    >>> Archive("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", 10, "ab").name
+    'cifar-10-binary.tar.gz'
     """
 
     url: str

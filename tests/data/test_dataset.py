@@ -34,7 +34,7 @@ def test_digits_are_all_there_once_and_exact():
         assert [label_of[image.tobytes()] for image in images[:, 0].double().numpy() / 15] == labels.tolist()
 
 
-def test_digits_are_split_alike_in_every_class_and_by_the_seed():
+def test_every_class_is_split_in_the_same_proportion_and_by_the_seed():
     once, again, other = digits(seed=1), digits(seed=1), digits(seed=2)
     in_all = torch.cat([once.train_labels, once.test_labels]).bincount()
     assert (once.test_labels.bincount() - in_all * 360 / 1797).abs().max() < 1

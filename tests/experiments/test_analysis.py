@@ -48,7 +48,7 @@ def test_a_row_brings_the_seeds_together():
 
 def test_records_with_equal_settings_are_grouped():
     parts = by_protocol([*runs(), *runs(augment="colour"), *runs(epochs=3)])
-    assert {protocol: len(alike) for protocol, alike in parts.items()} == {
+    assert {protocol: len(group) for protocol, group in parts.items()} == {
         Protocol("digits", 1437, "spatial", 2): 8,
         Protocol("digits", 1437, "colour", 2): 8,
         Protocol("digits", 1437, "spatial", 3): 8,
@@ -58,7 +58,7 @@ def test_records_with_equal_settings_are_grouped():
 
 def test_a_protocol_states_a_further_setting_only_if_the_records_differ_in_it():
     parts = by_protocol([*runs(), *runs(learning_rate=0.01)])
-    assert {str(protocol): len(alike) for protocol, alike in parts.items()} == {
+    assert {str(protocol): len(group) for protocol, group in parts.items()} == {
         "digits, n = 1,437, spatial augmentation, 2 epochs, learning rate 0.001": 8,
         "digits, n = 1,437, spatial augmentation, 2 epochs, learning rate 0.01": 8,
     }
@@ -86,8 +86,8 @@ def test_a_protocol_states_a_further_setting_only_if_the_records_differ_in_it():
 def test_the_protocols_of_committed_records_mix_no_two_settings(name, protocols):
     parts = by_protocol(read_records(RESULTS / f"{name}.jsonl"))
     assert sorted(map(str, parts)) == sorted(protocols)
-    for alike in parts.values():
-        assert len({(record.learning_rate, record.batch_size, record.precision) for record in alike}) == 1
+    for group in parts.values():
+        assert len({(record.learning_rate, record.batch_size, record.precision) for record in group}) == 1
 
 
 @given(st.lists(st.floats(0.01, 0.99), min_size=2, max_size=6, unique=True), st.floats(0, 1))

@@ -166,7 +166,7 @@ def refuse_each_answer(answers, archive, cache, patience=60):
 
 @contextmanager
 def largest_file(size):
-    """No file may grow beyond so many bytes: what a full disk is to a program that writes one file."""
+    """Limit the size of files, which a program that writes one file cannot tell from a full disk."""
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
@@ -177,7 +177,7 @@ def largest_file(size):
 
 
 def full_disk(archive, cache, sizes, reason="File too large"):
-    """Stop writing after so many bytes, of the download if the archive is not there, else of the arrays."""
+    """Stop writing after each number of bytes, of the download if the archive is missing, else of the arrays."""
     for size in sizes:
         with largest_file(size):
             sentence = refusal(archive, cache)
@@ -226,7 +226,7 @@ def kills(archive, cache, times, within, seed=0):
 
 @contextmanager
 def small_disk(folder, size):
-    """Another file system in this folder, of so many bytes; yields False where mounting one is not allowed."""
+    """Mount another file system of this size in this folder; yield False where that is not allowed."""
     mounted = not subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=False, capture_output=True
     ).returncode

@@ -101,7 +101,7 @@ def ended(child):
 def run_and_kill(out, writers, seconds, chance):
     """Run that many sweeps on one file and kill each at a moment of its own; return what they said, and how many died.
 
-    A whole sweep takes about so many seconds.
+    `seconds` is about the time that a whole sweep takes.
     """
     running = [
         (*start(out), time.monotonic() + seconds * chance.expovariate(1 / chance.choice([0.02, 0.1, 0.4])))

@@ -7,11 +7,13 @@ from dataclasses import asdict
 from importlib import import_module
 from itertools import product
 
-from convac_lib.architecture import Architecture, Layer, common_case
+from convac_lib.architecture import Architecture, Layer
 from convac_lib.errors import ArchitectureError, BudgetError, ConvacError, CutError, shown
+from convac_lib.families import common_case
 from convac_lib.files import require_place
 from convac_lib.theory.atlas import extend_atlas, read_atlas
-from convac_lib.theory.bounds import BOUNDS, Bound, bounds_of
+from convac_lib.theory.bound import Bound
+from convac_lib.theory.bounds import BOUNDS, bounds_of
 from convac_lib.theory.checker import verify as verify_certificate
 from convac_lib.theory.cuts import make_cut
 from convac_lib.theory.ranks import certify_rank, issue_certificate, require_draws

@@ -22,7 +22,7 @@ import psutil
 import torch
 from tqdm.auto import tqdm
 
-from convac_lib.architecture import Architecture, common_case
+from convac_lib.architecture import Architecture
 from convac_lib.budget import require_memory
 from convac_lib.checks import require_integers
 from convac_lib.data.dataset import Dataset, remedy_of
@@ -36,6 +36,7 @@ from convac_lib.experiments.training import (
     piece_of,
     require_settings,
 )
+from convac_lib.families import common_case
 from convac_lib.networks.ensemble import SideBySide
 from convac_lib.networks.models import ConvNet
 

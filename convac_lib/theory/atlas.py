@@ -12,10 +12,12 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from convac_lib.architecture import Architecture, common_case
+from convac_lib.architecture import Architecture
 from convac_lib.errors import BudgetError, ConvacError, DataError
+from convac_lib.families import common_case
 from convac_lib.files import append, appending, drop_torn_line, read, telling
-from convac_lib.theory.bounds import Bound, bounds_of, saturation, talk_formula
+from convac_lib.theory.bound import Bound
+from convac_lib.theory.bounds import bounds_of, saturation, talk_formula
 from convac_lib.theory.certificates import LARGEST_HELD, LARGEST_WORK, cost_of, require_statable, require_work
 from convac_lib.theory.cuts import make_cut
 from convac_lib.theory.fields import DEFAULT_PRIME

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from convac_lib.architecture import common_case
 from convac_lib.errors import DataError
 from convac_lib.experiments.records import Record, append_records, question_of, read_records
+from convac_lib.families import common_case
 from convac_lib.files import results_path
 from convac_lib.networks.models import ConvNet
 

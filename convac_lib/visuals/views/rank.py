@@ -1,7 +1,8 @@
 """The explorer of ranks: the common case on a 4×4 image, and its certified rank against the bounds."""
 
-from convac_lib.architecture import common_case
-from convac_lib.theory.bounds import Bound, bounds_of, non_overlapping_upper, saturation
+from convac_lib.families import common_case
+from convac_lib.theory.bound import Bound
+from convac_lib.theory.bounds import bounds_of, non_overlapping_upper, saturation
 from convac_lib.theory.ranks import certify_rank
 from convac_lib.visuals.network_drawing import draw_network
 from convac_lib.visuals.rank_scale import draw_rank_scale

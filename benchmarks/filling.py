@@ -16,7 +16,8 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 from timing import machine, seconds
 
-from convac_lib.architecture import Architecture, Layer, baseline, common_case
+from convac_lib.architecture import Architecture, Layer
+from convac_lib.families import baseline, common_case
 from convac_lib.theory.assembly import matricization
 from convac_lib.theory.circuits import random_circuit
 from convac_lib.theory.cuts import make_cut

@@ -14,7 +14,8 @@ from typing import Any
 # __init__.pyi says the same to type checkers; a test compares the two.
 _HOMES = {
     "errors": ["ConvacError"],
-    "architecture": ["Architecture", "Layer", "baseline", "common_case"],
+    "architecture": ["Architecture", "Layer"],
+    "families": ["baseline", "common_case"],
     "theory.cuts": ["make_cut"],
     "theory.tensors": ["grid_tensor", "matricize"],
     "theory.circuits": ["Circuit", "random_circuit"],

@@ -1,9 +1,9 @@
 from .architecture import Architecture as Architecture
 from .architecture import Layer as Layer
-from .architecture import baseline as baseline
-from .architecture import common_case as common_case
 from .errors import ConvacError as ConvacError
 from .experiments.training import train as train
+from .families import baseline as baseline
+from .families import common_case as common_case
 from .networks.functional import generalized_conv2d as generalized_conv2d
 from .networks.layers import GeneralizedConv2d as GeneralizedConv2d
 from .networks.models import ConvAC as ConvAC

@@ -1,5 +1,8 @@
 """Geometry: the formulas against pixels counted one by one, and every sentence about layers that make no network."""
 
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers.strategies import architectures
@@ -111,6 +114,15 @@ def test_where_patches_are_skipped_the_extent_the_step_and_the_sizes_hold_still(
         f"receptive field {first.receptive_field} is smaller than stride {first.stride}: "
         f"patches would be skipped; use a receptive field of at least {first.stride}"
     )
+
+
+def test_layers_may_come_from_any_iterable():
+    layers = [Layer(3, 1, 2), Layer(2, 2, 2)]
+    network = Architecture(2, 2, (layer for layer in layers))
+    assert network.layers == tuple(layers)
+    assert network == Architecture(2, 2, layers) == replace(Architecture(2, 2, layers[1:]), layers=layers)
+    assert hash(network) == hash(Architecture(2, 2, tuple(layers)))
+    assert pickle.loads(pickle.dumps(network)) == network  # noqa: S301  (our own)
 
 
 @pytest.mark.parametrize("B", range(1, 8))

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from convac_lib.errors import ConvacError
-from convac_lib.theory.bounds import BOUNDS, Bound
+from convac_lib.theory.bound import Bound
+from convac_lib.theory.bounds import BOUNDS
 
 LARGEST_LOG2 = 1024  # most readers of JSON store numbers as floats, which hold nothing larger
 

@@ -14,7 +14,7 @@ from convac_lib.cli.network_arguments import add_network, architecture_of, cut_o
 from convac_lib.errors import ArchitectureError, ConvacError, CutError
 
 if TYPE_CHECKING:
-    from convac_lib.theory.bounds import Bound
+    from convac_lib.theory.bound import Bound
 
 ABOUT = "Print a network's layers, receptive fields and strides, and every bound on its rank."
 EXAMPLES: tuple[str, ...] = (

@@ -3,7 +3,8 @@
 import re
 from argparse import ArgumentParser, Namespace
 
-from convac_lib.architecture import BORDERS, Architecture, Layer, common_case
+from convac_lib.architecture import BORDERS, Architecture, Layer
+from convac_lib.families import common_case
 from convac_lib.errors import ArchitectureError, ConvacError, CutError, shown
 
 LARGEST_DIGITS = 40  # of a patch's number

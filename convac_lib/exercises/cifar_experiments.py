@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from convac_lib.architecture import common_case
 from convac_lib.exercises.answers import Wrong, entries_of, integer, integer_for_each, numbers, shown, word
+from convac_lib.families import common_case
 
 RECORD = Path(__file__).parents[2] / "results" / "cifar10-jpeg.jsonl"
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from convac_lib.architecture import baseline
 from convac_lib.exercises.answers import Wrong, call, integer, integers
+from convac_lib.families import baseline
 from convac_lib.theory.bounds import non_overlapping_upper
 from convac_lib.theory.circuits import random_circuit
 from convac_lib.theory.decompositions import compose_cp, compose_hierarchical_tucker

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from convac_lib.architecture import Architecture, Layer, baseline, common_case
+from convac_lib.architecture import Architecture, Layer
 from convac_lib.exercises.answers import Wrong, call, integer, integer_for_each, integers
+from convac_lib.families import baseline, common_case
 from convac_lib.theory.bounds import non_overlapping_upper
 from convac_lib.theory.circuits import Circuit
 from convac_lib.theory.decompositions import compose_hierarchical_tucker

@@ -1,7 +1,7 @@
 """The rules of the exercise in *On the expressive efficiency of overlapping architectures*, the first page."""
 
-from convac_lib.architecture import common_case
 from convac_lib.exercises.answers import Wrong, integer, number
+from convac_lib.families import common_case
 from convac_lib.theory.ranks import certify_rank
 
 

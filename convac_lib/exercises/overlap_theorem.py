@@ -4,8 +4,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from convac_lib.architecture import Architecture, Layer, common_case
+from convac_lib.architecture import Architecture, Layer
 from convac_lib.exercises.answers import Wrong, call, integer, integer_for_each, number, word
+from convac_lib.families import common_case
 from convac_lib.theory.bounds import saturation, talk_formula, theorem
 from convac_lib.theory.circuits import Circuit
 from convac_lib.theory.cuts import make_cut

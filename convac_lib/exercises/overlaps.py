@@ -4,8 +4,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from convac_lib.architecture import baseline, common_case
 from convac_lib.exercises.answers import NEAR, Wrong, call, integer, integers, numbers
+from convac_lib.families import baseline, common_case
 from convac_lib.theory.circuits import Circuit, random_circuit
 from convac_lib.theory.weights import weight_shapes
 from convac_lib.theory.witness import replicate

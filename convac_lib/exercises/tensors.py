@@ -4,8 +4,9 @@ from math import prod
 
 import numpy as np
 
-from convac_lib.architecture import Architecture, Layer, baseline
+from convac_lib.architecture import Architecture, Layer
 from convac_lib.exercises.answers import Wrong, integer, integers
+from convac_lib.families import baseline
 from convac_lib.theory.decompositions import compose_cp
 
 F, PRIME = np.array([[2, 1], [1, 1]]), 101  # of "back"

@@ -12,7 +12,8 @@ from math import prod
 from numbers import Real
 from typing import Any, TypedDict
 
-from convac_lib.architecture import Architecture, common_case
+from convac_lib.architecture import Architecture
+from convac_lib.families import common_case
 from convac_lib.checks import require_integers
 from convac_lib.data.augmentation import AUGMENTATIONS
 from convac_lib.data.dataset import Dataset

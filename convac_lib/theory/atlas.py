@@ -12,11 +12,14 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from convac_lib.architecture import Architecture, common_case
+from convac_lib.architecture import Architecture
 from convac_lib.errors import BudgetError, ConvacError, DataError
+from convac_lib.families import common_case
 from convac_lib.files import append, appending, drop_torn_line, read, telling
-from convac_lib.theory.bounds import Bound, bounds_of, saturation, talk_formula
-from convac_lib.theory.certificates import LARGEST_HELD, LARGEST_WORK, cost_of, require_statable, require_work
+from convac_lib.theory.bound import Bound
+from convac_lib.theory.bounds import bounds_of, saturation, talk_formula
+from convac_lib.theory.certificates import require_statable
+from convac_lib.theory.checker_costs import LARGEST_HELD, LARGEST_WORK, checking_cost, require_checkable
 from convac_lib.theory.cuts import make_cut
 from convac_lib.theory.fields import DEFAULT_PRIME
 from convac_lib.theory.ranks import LARGEST_SAMPLE, SAMPLED, issue_certificate, require_draws
@@ -174,7 +177,7 @@ def _require_affordable(architecture: Architecture, place: Place) -> None:
     """Refuse a cell whose certificate cannot be written, or that takes too much memory or time."""
     cut = make_cut(place[-1], architecture.size)
     rows = _ask(architecture, place).rows
-    require_work(architecture, cut.rows, 1, "use smaller windows or a smaller image")
+    require_checkable(architecture, cut.rows, 1, "use smaller windows or a smaller image")
     require_draws(architecture, cut, rows, [0], [DEFAULT_PRIME])
 
 
@@ -265,7 +268,7 @@ def _rows(architecture: Architecture, cut: str, formula: int | None, proved: int
     elif formula and proved < formula <= LARGEST_SAMPLE:
         wanted = formula
     for rows in (max(wanted, SAMPLED), *(SAMPLED >> halvings for halvings in range(10))):
-        work, held = cost_of(architecture, patches, min(rows, side))
+        work, held = checking_cost(architecture, patches, min(rows, side))
         if work <= LARGEST_WORK // 4 and held <= LARGEST_HELD:
             return rows
     return 1

@@ -3,83 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import inf, isqrt, log2
-from typing import Literal
 
-from convac_lib.architecture import Architecture, Layer, common_case, require_size
-from convac_lib.errors import ArchitectureError, BudgetError, HypothesisError, shown
+from convac_lib.architecture import Architecture, Layer, require_size
+from convac_lib.errors import ArchitectureError, HypothesisError, shown
+from convac_lib.families import common_case
+from convac_lib.theory.bound import Bound
 from convac_lib.theory.cuts import CutLike, make_cut
 from convac_lib.theory.receptive_fields import minimal_total_receptive_field, require_all_patches_read
-from convac_lib.theory.trees import WRITTEN_BITS, min_cut, written
-
-LARGEST_BITS = 2**20  # of a power that is written out; computing its roots takes less than a second
-
-
-@dataclass(frozen=True)
-class Bound:
-    """A bound on the rank of the grid tensor's matricization: the rank is at least, or at most, base^exponent.
-
-    Attributes:
-        name: which bound it is, a key of `BOUNDS`.
-        statement: the claim, in a sentence.
-        status: "proved", or "claimed in the talk".
-        base: an integer.
-        exponent: a fraction whose denominator is 1, 2 or 4.
-
-    >>> bound = Bound("common_case", "an example", "claimed in the talk", base=2, exponent=Fraction(25, 4))
-    >>> print(bound.title, bound.relation, bound)
-    common case ≥ ⌈2^(25/4)⌉ = 77
-    """
-
-    name: str
-    statement: str
-    status: str
-    base: int
-    exponent: Fraction
-
-    @property
-    def title(self) -> str:
-        """The bound's name in tables."""
-        return BOUNDS[self.name].title
-
-    @property
-    def relation(self) -> Literal["≥", "≤"]:
-        """How the rank relates to the bound: "≥" for a lower bound, "≤" for an upper one."""
-        return BOUNDS[self.name].relation
-
-    @property
-    def value(self) -> int:
-        """⌈base^exponent⌉ exactly; a rank is an integer, so a lower bound rounds up.
-
-        Raises:
-            BudgetError: if base^(the exponent's numerator) has over 2²⁰ bits; `log2` says how large it is.
-        """
-        exponent, root = self.exponent.numerator, self.exponent.denominator
-        if self.base > 1 and exponent * log2(self.base) > LARGEST_BITS:
-            raise BudgetError(f"{self.power} is too large to write out; its log2 is {self.log2:.3g}")
-        power: int = self.base**exponent if self.base > 1 else 1
-        lower = isqrt(power) if root == 2 else isqrt(isqrt(power)) if root == 4 else power
-        return lower if lower**root == power else lower + 1
-
-    @property
-    def log2(self) -> float:
-        """log₂ of the bound, for huge bounds; infinite if the logarithm exceeds the largest float too."""
-        try:
-            return float(self.exponent) * log2(self.base)
-        except OverflowError:
-            return inf if self.base > 1 else 0.0
-
-    @property
-    def power(self) -> str:
-        """The bound as a power, in a few characters even if it is huge."""
-        if self.exponent.denominator == 1:
-            return f"{shown(self.base)}^{shown(self.exponent.numerator)}"
-        return f"⌈{shown(self.base)}^({shown(self.exponent.numerator)}/{self.exponent.denominator})⌉"
-
-    def __str__(self) -> str:
-        if self.base == 1 or self.exponent == 1:
-            return f"{self.value:,}" if self.base.bit_length() <= WRITTEN_BITS else shown(self.base)
-        return f"{self.power} = {self.value:,}" if self.log2 < 64 else self.power
+from convac_lib.theory.trees import min_cut, written
 
 
 @dataclass(frozen=True)
@@ -302,26 +233,11 @@ def saturation(architecture: Architecture, cut: CutLike = "left-right") -> Bound
     return Bound("saturation", statement, "proved", M, Fraction(patches))
 
 
-@dataclass(frozen=True)
-class Rule:
-    """What all bounds of one name have in common.
-
-    Attributes:
-        title: the name in tables.
-        relation: how the rank relates to the bound.
-        apply: from a network and a cut to the `Bound`; raises `HypothesisError` where it does not apply.
-    """
-
-    title: str
-    relation: Literal["≥", "≤"]
-    apply: Callable[[Architecture, CutLike], Bound]
-
-
-BOUNDS = {
-    "theorem": Rule("theorem", "≥", theorem),
-    "common_case": Rule("common case", "≥", talk_bound),
-    "non_overlapping_upper": Rule("non-overlapping upper", "≤", non_overlapping_upper),
-    "saturation": Rule("saturation", "≤", saturation),
+BOUNDS: dict[str, Callable[[Architecture, CutLike], Bound]] = {
+    "theorem": theorem,
+    "common_case": talk_bound,
+    "non_overlapping_upper": non_overlapping_upper,
+    "saturation": saturation,
 }
 
 
@@ -345,9 +261,9 @@ def bounds_of(architecture: Architecture, cut: CutLike = "left-right") -> dict[s
     """
     cut = make_cut(cut, architecture.size)
     found: dict[str, Bound | HypothesisError] = {}
-    for name, rule in BOUNDS.items():
+    for name, bound in BOUNDS.items():
         try:
-            found[name] = rule.apply(architecture, cut)
+            found[name] = bound(architecture, cut)
         except HypothesisError as error:
             found[name] = error
     return found

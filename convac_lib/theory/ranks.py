@@ -11,7 +11,8 @@ from convac_lib.budget import require_memory, require_time
 from convac_lib.checks import require_integers
 from convac_lib.errors import ConvacError
 from convac_lib.theory.assembly import matricization
-from convac_lib.theory.bounds import Bound, bounds_of
+from convac_lib.theory.bound import Bound
+from convac_lib.theory.bounds import bounds_of
 from convac_lib.theory.certificates import (
     LARGEST_RANK,
     RankCertificate,

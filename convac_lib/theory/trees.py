@@ -13,9 +13,8 @@ from math import log2, prod
 
 from convac_lib.architecture import Architecture, Layer
 from convac_lib.errors import shown
+from convac_lib.theory.bound import WRITTEN_BITS
 from convac_lib.theory.cuts import CUTS, Cut
-
-WRITTEN_BITS = 2**10  # of a number that is printed, or that is the base of a bound, in full
 
 Powers = tuple[tuple[int, int], ...]
 Node = tuple[Powers, Powers, Powers]  # (a, b, s): see `min_cut`

@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from convac_lib.__main__ import main
-from convac_lib.architecture import common_case
 from convac_lib.errors import ConvacError
 from convac_lib.experiments.analysis import (
     Protocol,
@@ -31,6 +30,7 @@ from convac_lib.experiments.analysis import (
 )
 from convac_lib.experiments.dask_workers import workers
 from convac_lib.experiments.records import append_records, read_records
+from convac_lib.families import common_case
 
 RESULTS, SVG = Path(__file__).resolve().parents[2] / "results", "{http://www.w3.org/2000/svg}"
 

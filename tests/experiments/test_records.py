@@ -11,7 +11,6 @@ from helpers.records import record
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from convac_lib.architecture import common_case
 from convac_lib.errors import DataError
 from convac_lib.experiments.records import append_records, read_records, run_key
 from convac_lib.files import results_path

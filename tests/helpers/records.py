@@ -1,6 +1,6 @@
 """Records of made-up runs."""
 
-from convac_lib.architecture import common_case
+from convac_lib.families import common_case
 from convac_lib.experiments.records import Record
 
 PLANS = {(B, C): common_case(B, M=1, size=8, channels=C) for B in (1, 2) for C in (4, 8)}

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convac_lib.architecture import Architecture, Layer, common_case
+from convac_lib.architecture import Architecture, Layer
 from convac_lib.errors import ArchitectureError
 from convac_lib.networks.ensemble import Ensemble
 from convac_lib.networks.models import ConvNet

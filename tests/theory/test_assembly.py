@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convac_lib.architecture import BORDERS, Architecture, Layer, baseline, common_case
+from convac_lib.architecture import BORDERS, Architecture, Layer
+from convac_lib.families import baseline, common_case
 from convac_lib.theory import assembly as filling
 from convac_lib.theory.assembly import Arithmetic, matricization
 from convac_lib.theory.circuits import Circuit, random_circuit

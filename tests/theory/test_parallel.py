@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from convac_lib.architecture import common_case
+from convac_lib.families import common_case
 from convac_lib.theory.parallel import available_threads, stage, thread_pool, watched
 from convac_lib.theory.ranks import certify_rank
 

@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 from helpers.pictures import assert_legible, boxes_of_texts, numbers_in, paths, touch
 
-from convac_lib.architecture import common_case
+from convac_lib.families import common_case
 from convac_lib.theory.ranks import certify_rank
 from convac_lib.visuals.style import INK
 from convac_lib.visuals.views.efficiency import efficiency_view

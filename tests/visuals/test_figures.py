@@ -8,8 +8,8 @@ from matplotlib import pyplot
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
-from convac_lib.architecture import common_case
 from convac_lib.errors import ConvacError
+from convac_lib.families import common_case
 from convac_lib.visuals import figures, style
 
 

@@ -9,8 +9,9 @@ from helpers.pictures import SVG, assert_legible, seen_from, squares
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convac_lib.architecture import Architecture, Layer, baseline, common_case
+from convac_lib.architecture import Architecture, Layer
 from convac_lib.errors import ArchitectureError, CutError
+from convac_lib.families import baseline, common_case
 from convac_lib.theory.cuts import CUTS, make_cut
 from convac_lib.visuals.network_drawing import draw_network
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 from helpers.pictures import SVG, assert_legible
 
-from convac_lib.architecture import place_overlap
+from convac_lib.families import place_overlap
 from convac_lib.theory.bounds import saturation
 from convac_lib.theory.ranks import certify_rank
 from convac_lib.visuals.style import colour_of

@@ -6,8 +6,8 @@ from itertools import product
 import pytest
 from helpers.pictures import SVG, assert_legible
 
-from convac_lib.architecture import common_case, place_overlap
 from convac_lib.errors import ConvacError
+from convac_lib.families import common_case, place_overlap
 from convac_lib.theory.ranks import certify_rank
 from convac_lib.visuals.style import MUTED
 from convac_lib.visuals.templates import draw_templates

@@ -10,7 +10,7 @@ import pytest
 from helpers.pictures import SVG, assert_legible, paths, seen_from, squares
 from PIL import Image
 
-from convac_lib.architecture import common_case
+from convac_lib.families import common_case
 from convac_lib.visuals.style import INK, colour_of
 from convac_lib.visuals.views.receptive_fields import field_view
 

@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree
 
-from convac_lib.architecture import common_case
+from convac_lib.families import common_case
 from convac_lib.visuals.network_drawing import draw_network
 from convac_lib.visuals.rank_scale import draw_rank_scale
 from convac_lib.visuals.style import colour_of

@@ -8,7 +8,7 @@ import pytest
 import torch
 from helpers.pictures import SVG, assert_legible, numbers_in, paths
 
-from convac_lib.architecture import common_case
+from convac_lib.families import common_case
 from convac_lib.networks.models import ConvAC
 from convac_lib.theory.circuits import Circuit
 from convac_lib.theory.witness import theorem_witness

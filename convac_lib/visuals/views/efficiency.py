@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from convac_lib.architecture import common_case
+from convac_lib.families import common_case
 from convac_lib.theory.ranks import certify_rank
 from convac_lib.visuals.axes import BOTTOM, Axes, draw_marker, logarithmic
 from convac_lib.visuals.style import BOUND_COLOUR, INK, SATURATION_COLOUR

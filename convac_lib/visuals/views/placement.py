@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from itertools import product
 
-from convac_lib.architecture import place_overlap
+from convac_lib.families import place_overlap
 from convac_lib.theory.fields import DEFAULT_PRIME
 from convac_lib.theory.ranks import certify_rank
 from convac_lib.visuals.axes import Axes, draw_marker, logarithmic

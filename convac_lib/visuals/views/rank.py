@@ -3,10 +3,11 @@
 from functools import cache
 from typing import NamedTuple
 
-from convac_lib.architecture import common_case
+from convac_lib.families import common_case
 from convac_lib.files import results_path
 from convac_lib.theory.atlas import AtlasEntry, read_atlas
-from convac_lib.theory.bounds import Bound, bounds_of, non_overlapping_upper
+from convac_lib.theory.bound import Bound
+from convac_lib.theory.bounds import bounds_of, non_overlapping_upper
 from convac_lib.theory.fields import DEFAULT_PRIME
 from convac_lib.theory.ranks import certify_rank
 from convac_lib.visuals.network_drawing import draw_network

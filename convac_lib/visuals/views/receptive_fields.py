@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 import numpy as np
 from PIL import Image
 
-from convac_lib.architecture import Architecture, common_case
+from convac_lib.architecture import Architecture
+from convac_lib.families import common_case
 from convac_lib.visuals.style import INK, MUTED, colour_of
 from convac_lib.visuals.svg import (
     LINE,

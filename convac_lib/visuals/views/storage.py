@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from convac_lib.architecture import Architecture, Layer, baseline
+from convac_lib.architecture import Architecture, Layer
+from convac_lib.families import baseline
 from convac_lib.visuals.axes import BOTTOM, TOP, Axes, apart, draw_marker, logarithmic
 from convac_lib.visuals.style import INK, SATURATION_COLOUR, colour_of
 from convac_lib.visuals.svg import LINE, WIDTH, add_line, add_path, add_text, polyline, readable, serialize

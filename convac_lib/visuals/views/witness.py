@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from convac_lib.architecture import common_case
+from convac_lib.families import common_case
 from convac_lib.theory.bounds import theorem
 from convac_lib.theory.witness import Witness, theorem_witness
 from convac_lib.visuals.style import INK, MUTED, RULE, colour_of

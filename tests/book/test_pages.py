@@ -15,7 +15,7 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 from helpers.chapters import CHAPTERS, ROOT, explorers_in
-from visuals.test_explorer import shown
+from helpers.explorers import shown
 
 OF_SPHINX = ["genindex", "py-modindex", "prf-prf", "search"]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))

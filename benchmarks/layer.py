@@ -147,7 +147,10 @@ def speed(threads, batch, repeat):
     print(f"{'largest':28} " + " ".join(f"{max(ratios[name]):10.2f}" for name in names))
     overhead = [scaled / eager for scaled, eager in zip(ratios["scaled"], ratios["eager"])]
     print(f"scaled over eager: median {median(overhead):.2f}, largest {max(overhead):.2f}")
+    compare_peers(repeat, clock)
 
+
+def compare_peers(repeat, clock):
     found = contenders(PEER_CASE, PEER_BATCH, ("conv2d nhwc", "eager", "one-liner"))
     for name, peer in PEERS.items():
         if find_spec(name):

@@ -4,8 +4,8 @@
 
 A seed draws the weights and the order of the images; the split into training and test images is always the same.
 n is the number of seeds: the other starts take at most 3. With --validate a fifth of the training images replace the
-test images; the settings were chosen on such parts. Seconds are the mean CPU time of a run on one thread, the measure that
-other work on the machine disturbs least.
+test images; the settings were chosen on such parts. Seconds are the mean CPU time of a run on one thread, which other
+work on the machine disturbs least.
 """
 
 import argparse

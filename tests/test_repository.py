@@ -236,6 +236,26 @@ def test_links_lead_to_files(page):
             assert (page.parent / target.split("#")[0]).exists(), f"{page.name} links to {target}"
 
 
+def test_the_map_in_the_readme_names_every_room_in_order():
+    lines = (ROOT / "README.md").read_text("utf-8").split("## Map\n")[1].split("```")[1].splitlines()[1:]
+    rooms = [re.match(r"  ((?:\w+(?:\.py|/) +)+)", line) for line in lines if line.startswith("  ")]
+    named = [re.sub(r"\.py$|/$", "", name) for found in rooms if found for name in found[1].split()]
+    assert None not in rooms and [*named, "__main__"] == FLOORS
+    folders = [line.split("/")[0] for line in lines if re.match(r"\w+/", line)]
+    tracked = {path.relative_to(ROOT).parts[0] for path in tracked_files() if path.parent != ROOT}
+    assert sorted(folders) == sorted(name for name in tracked if not name.startswith("."))
+    assert all((ROOT / name).exists() for name in lines[-1].split())
+
+
+def test_contributing_names_real_files_and_commands():
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    paths = re.findall(r"\b(?:convac_lib|tests|tools|book|benchmarks)/[\w./-]*\w", text)
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    targets = re.findall(r"^([a-z]+):.* ##", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    commands = re.findall(r"(?:`|^)make ([a-z]+)", text, re.MULTILINE)
+    assert "lint" in commands and set(commands) <= set(targets)
+
+
 def test_no_file_names_a_place_of_one_machine():
     places = re.compile(rb"(?<![\w./~])/(?:work|root|tmp|home|Users)/\w")
     for path in tracked_files():

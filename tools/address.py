@@ -106,15 +106,19 @@ def normalise(address: str) -> str:
     except ValueError:
         url, host, port = urlsplit(""), "", None
     path = url.path.strip("/").removesuffix(".git")
-    parts = path.split("/")
     clean = url.scheme in ("https", "ssh") and not re.search(r"[\s?#]", text)
-    known = re.fullmatch(r"[\w-]+(\.[\w-]+)+", host, re.ASCII)
-    named = len(parts) == 2 or (len(parts) > 2 and host != "github.com")
-    if not (clean and known and named and all(re.fullmatch(r"\w[\w.-]*", part, re.ASCII) for part in parts)):
+    if not (clean and _is_repository(host, path.split("/"))):
         raise AddressError(
             f"{address!r} is no address of a repository; give one like https://github.com/owner/name, or none"
         )
     return f"https://{host}{f':{port}' if port and url.scheme == 'https' else ''}/{path}"
+
+
+def _is_repository(host: str, parts: list[str]) -> bool:
+    """Return whether a host and the parts of a path can name a repository: owner and name, elsewhere groups too."""
+    known = re.fullmatch(r"[\w-]+(\.[\w-]+)+", host, re.ASCII) is not None
+    named = len(parts) == 2 or (len(parts) > 2 and host != "github.com")
+    return known and named and all(re.fullmatch(r"\w[\w.-]*", part, re.ASCII) for part in parts)
 
 
 def pattern(published: str) -> re.Pattern:

@@ -31,7 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="package.module:factory",
-        help="describe a torch model instead, along its path with the largest receptive field; "
+        help="describe a torch model instead, along the path with the largest receptive field; "
         "factory is a function without arguments that returns it",
     )
     parser.add_argument(

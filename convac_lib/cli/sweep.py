@@ -18,7 +18,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("--data", required=True, help="training images: digits, cifar10, or the path of a folder of images")
     add("--B", type=int, nargs="+", required=True, help="sides of the convolution windows; 1 is without overlap")
-    add("--channels", type=int, nargs="+", required=True, metavar="C", help="numbers of channels, one for all layers")
+    add("--channels", type=int, nargs="+", required=True, metavar="C", help="channels of every layer")
     add("--seeds", type=int, nargs="+", default=[0], metavar="N", help="seeds for the initial weights (default: 0)")
     add(
         "--out",

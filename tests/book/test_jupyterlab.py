@@ -1,10 +1,10 @@
 """The explorers in a real JupyterLab: what they show of states that no table holds is what the library computes."""
 
 import pytest
+from helpers.explorers import see_half, shown
 from helpers.lab import ROOT, jupyter_lab, open_chapter, restart_kernel, run_all
 from nbformat import write
 from nbformat.v4 import new_code_cell, new_notebook
-from visuals.test_explorer import see_half, shown
 
 from convac_lib.visuals.views.placement import placement_view
 from convac_lib.visuals.views.rank import rank_view
@@ -14,7 +14,7 @@ pytest.importorskip("jupyterlab")
 POINTED = """
 import sys
 sys.path.insert(0, {tests!r})
-from visuals.test_explorer import HALF, see_half
+from helpers.explorers import HALF, see_half
 from convac_lib import Explorer
 Explorer("half", HALF, see_half, title="Half", free={{"R": range(1, 6)}})
 """

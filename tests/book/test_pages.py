@@ -15,7 +15,7 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 from helpers.chapters import CHAPTERS, ROOT, explorers_in
-from visuals.test_explorer import shown
+from helpers.explorers import shown
 
 from convac_lib.visuals.card import WITHOUT_SCRIPTS
 

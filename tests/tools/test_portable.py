@@ -67,5 +67,5 @@ def test_it_tells_what_failed_and_counts_what_passed(tmp_path):
 
 def test_the_tests_in_floating_point_are_found_by_what_they_name():
     names = {path.name for path in PORTABLE["targets"](quick=False)}
-    assert {"cifar-experiments.ipynb", "convac_lib", "test_training.py", "test_report.py"} <= names
+    assert {"cifar-experiments.ipynb", "convac_lib", "test_training.py", "test_analysis.py"} <= names
     assert {path.suffix for path in PORTABLE["targets"](quick=True)} == {".ipynb"}

@@ -4,7 +4,6 @@ import gzip
 import json
 import re
 from base64 import b64decode
-from dataclasses import replace
 from functools import partial
 from html.parser import HTMLParser
 from itertools import product
@@ -12,22 +11,15 @@ from xml.etree import ElementTree
 
 import pytest
 from helpers.chapters import CHAPTERS, explorers_in
+from helpers.explorers import HALF, see, see_half, shown
 
 from convac_lib.errors import ConvacError, DataError
 from convac_lib.visuals import records
 from convac_lib.visuals.explorer import Explorer, View
-from convac_lib.visuals.rank_scale import draw_rank_scale
 from convac_lib.visuals.records import plain, read_record, write_record
-from convac_lib.visuals.style import colour_of
 
 CUTS = ["left-right", 'inter<leaved> & "quoted"']
 AXES = {"B, receptive field": [1, 2, 3], "M": [2, 1024], "cut": CUTS}
-
-
-def see(B, M, cut):
-    picture = draw_rank_scale(M**B, colour=colour_of(B))
-    reading = f"B = {B}: rank {M**B} </script><b>& {cut}"
-    return View(picture, f'"{B}" <{M}>', reading, {"rank": M**B, "share": B / 7, "<note>": "a<b"})
 
 
 def explorer(**changes):
@@ -209,15 +201,6 @@ def test_bad_input_is_one_sentence(changes, sentence):
     assert str(error.value) == sentence
 
 
-def see_half(S, R, u):
-    """Windows of side R that step by S over four patches: there is none where patches are skipped, or past the end."""
-    spots = [((100 * at, 40, 50, 30), {"u": at}) for at in range(4 // S)]
-    return replace(see(R, 2, f"S{S} u{u}"), spots=spots) if S <= R and u * S < 4 else None
-
-
-HALF = {"S": [1, 2], "R": [1, 2, 3], "u": [0, 1, 2, 3]}
-
-
 def test_a_state_that_does_not_exist_is_left_out():
     half = explorer(axes=HALF, view=see_half)
     assert list(half.states) == [(1, R, u) for R in (1, 2, 3) for u in range(4)] + [
@@ -374,16 +357,6 @@ def opened(browser, tmp_path):
     yield open_page
     for context in contexts:
         context.close()
-
-
-def shown(card):
-    """What a card shows now: its picture, alternative text, reading and marked row."""
-    return (
-        card.locator("img").evaluate("image => decodeURIComponent(image.src.split(',')[1])"),
-        card.locator("img").get_attribute("alt"),
-        card.locator("[aria-live=polite]").inner_text().replace("\u00a0", " "),
-        card.locator("tr[aria-current]").evaluate_all("rows => rows.map(row => row.textContent)"),
-    )
 
 
 def test_every_control_has_a_label_and_keeps_its_keys(opened):

@@ -129,10 +129,14 @@ def draw_rank_against_size(
         beside = ((x + x_next) / 2 + 14, (y + y_next) / 2 + 7), "start"
         place, anchor = NAMES.get(curve, beside)
         add_text(axes.svg, *place, f"B={curve}", anchor=anchor, bold=curve == B)
-    parameters, rank = curves[B][index]
-    x, y = axes.at(parameters, rank)
+    _mark(axes, B, curves[B][index], goal)
+    return serialize(axes.svg)
+
+
+def _mark(axes: Axes, B: int, point: tuple[int, int], goal: int) -> None:
+    """Draw the marker of the chosen network, with lines down to its parameters and up to the target."""
+    x, y = axes.at(*point)
     add_line(axes.svg, x, y, x, BOTTOM, INK, width=1.5, dashes="2 4")
-    if rank < goal:
+    if point[1] < goal:
         add_line(axes.svg, x, y, x, axes.y_at(goal), INK, width=1.5, dashes="2 4")
     draw_marker(axes.svg, B, (x, y), size=10, chosen=True)
-    return serialize(axes.svg)

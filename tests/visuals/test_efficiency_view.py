@@ -1,4 +1,4 @@
-"""The explorer of expressive efficiency: its rank is the library's, also of what a reader types, and it stays legible."""
+"""The explorer of efficiency: its rank is the library's, of all that a reader may type, and it is legible."""
 
 from itertools import product
 

@@ -17,7 +17,7 @@ from convac_lib.visuals.views.receptive_fields import field_view
 PICTURE = np.arange(32 * 32 * 3, dtype=np.uint8).reshape(32, 32, 3)
 
 
-@pytest.mark.parametrize("B", range(1, 6))
+@pytest.mark.parametrize("B", range(1, 13))
 @pytest.mark.parametrize("layer", range(1, 9))
 def test_the_fields_drawn_are_what_two_neighbours_see(B, layer):
     """By asking every unit on the way for its window, in the picture and in one so large that nothing is cut off."""

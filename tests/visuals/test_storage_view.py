@@ -10,7 +10,7 @@ from helpers.pictures import SVG, assert_legible
 from convac_lib.visuals.views.storage import storage_view
 
 
-@pytest.mark.parametrize("N, M, C", list(product((4, 64, 1024), (2, 16), (2, 32))))
+@pytest.mark.parametrize("N, M, C", list(product((4, 64, 1024), (2, 16, 32), (2, 32, 64))))
 def test_storage_is_legible_and_its_heights_are_logarithms(N, M, C):
     view = storage_view(N, M, C)
     assert_legible(view.picture)

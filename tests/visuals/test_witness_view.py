@@ -76,3 +76,13 @@ def test_the_identity_drawn_is_what_the_network_computes(B, size, M):
         assert view.values["pairs, e"] == e and f"{side:,}" in view.reading
         assert {2**32: "2³² ≈ 4.3×10⁹", 3**32: "3³² ≈ 1.9×10¹⁵"}.get(M**e, f"{M**e:,}") in view.reading
         assert colour_of(B) in view.picture and len(view.picture) < 60_000
+
+
+@pytest.mark.parametrize(
+    ("B", "size", "M", "pairs"), [(1, 4, 5, 1), (4, 8, 2, 4), (6, 8, 3, 3), (7, 4, 4, 2), (8, 8, 5, 2)]
+)
+def test_what_a_reader_may_type_is_legible(B, size, M, pairs):
+    view = witness_view(B, size, M, pairs)
+    assert_legible(view.picture)
+    assert view.values["identity shown"] == f"{M**pairs}×{M**pairs}"
+    assert f"{M**pairs} ones, on the diagonal" in view.alt

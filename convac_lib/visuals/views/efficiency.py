@@ -7,15 +7,18 @@ from convac_lib.families import common_case
 from convac_lib.theory.ranks import certify_rank
 from convac_lib.visuals.axes import BOTTOM, Axes, draw_marker, logarithmic
 from convac_lib.visuals.style import BOUND_COLOUR, INK, SATURATION_COLOUR
-from convac_lib.visuals.svg import WIDTH, add_line, add_text, serialize
+from convac_lib.visuals.svg import WIDTH, Place, add_line, add_text, serialize
 from convac_lib.visuals.view import View
 
 EFFICIENCY_CHANNELS = (1, 2, 3, 4, 6, 8)
 SATURATION = 2**8  # of M = 2 on a 4×4 image
 ABOVE_MARKERS = 33  # the height of words over the level of saturation, where all large networks are
-# The place of each curve's name where no curve crosses it, and the end of the name that is there; other names are right
-# of the middle of their curve's first piece.
-NAMES = {1: ((240, 252), "start"), 2: ((173.41, 30), "start"), 3: ((163.02, 30), "end")}
+# The place of a curve's name where no curve crosses it, and the end of the name that is there.
+NAMES: Mapping[int, tuple[Place, str]] = {
+    1: ((240, 252), "start"),
+    2: ((173.41, 30), "start"),
+    3: ((163.02, 30), "end"),
+}
 
 
 def efficiency_view(B: int, C: int, target: str) -> View:
@@ -126,13 +129,18 @@ def draw_rank_against_size(
     for curve, points in curves.items():
         axes.draw_curve(curve, points, heavy=curve == B)
         (x, y), (x_next, y_next) = (axes.at(*point) for point in points[:2])
-        beside = ((x + x_next) / 2 + 14, (y + y_next) / 2 + 7), "start"
-        (left, middle), anchor = NAMES.get(curve, beside)
-        add_text(axes.svg, left, middle, f"B={curve}", anchor=anchor, bold=curve == B)
-    parameters, rank = curves[B][index]
-    x, y = axes.at(parameters, rank)
+        # other names are right of the middle of their curve's first piece
+        beside: tuple[Place, str] = ((x + x_next) / 2 + 14, (y + y_next) / 2 + 7), "start"
+        place, anchor = NAMES.get(curve, beside)
+        add_text(axes.svg, *place, f"B={curve}", anchor=anchor, bold=curve == B)
+    _mark(axes, B, curves[B][index], goal)
+    return serialize(axes.svg)
+
+
+def _mark(axes: Axes, B: int, point: tuple[int, int], goal: int) -> None:
+    """Draw the marker of the chosen network, with lines down to its parameters and up to the target."""
+    x, y = axes.at(*point)
     add_line(axes.svg, x, y, x, BOTTOM, INK, width=1.5, dashes="2 4")
-    if rank < goal:
+    if point[1] < goal:
         add_line(axes.svg, x, y, x, axes.y_at(goal), INK, width=1.5, dashes="2 4")
     draw_marker(axes.svg, B, (x, y), size=10, chosen=True)
-    return serialize(axes.svg)

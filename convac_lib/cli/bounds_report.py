@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 
 from convac_lib.errors import ConvacError
-from convac_lib.theory.bound import Bound
-from convac_lib.theory.bounds import BOUNDS
+from convac_lib.theory.bound import KINDS, Bound
 
 LARGEST_LOG2 = 1024  # most readers of JSON store numbers as floats, which hold nothing larger
 
@@ -33,7 +32,7 @@ def bounds_table(bounds: Mapping[str, Bound | ConvacError]) -> str:
             claim = f"rank {bound.relation} {bound}  [{bound.status}]"
         else:
             claim = f"does not apply: {bound}"
-        lines.append(f"{BOUNDS[name].title:<22} {claim}")
+        lines.append(f"{KINDS[name].title:<22} {claim}")
     return "\n".join(lines)
 
 

@@ -4,8 +4,8 @@ import re
 from argparse import ArgumentParser, Namespace
 
 from convac_lib.architecture import BORDERS, Architecture, Layer
-from convac_lib.families import common_case
 from convac_lib.errors import ArchitectureError, ConvacError, CutError, shown
+from convac_lib.families import common_case
 
 LARGEST_DIGITS = 40  # of a patch's number
 CUTS = ("left-right", "top-bottom", "interleaved", "checkerboard")  # theory.cuts would load NumPy; a test compares

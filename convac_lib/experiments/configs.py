@@ -13,11 +13,11 @@ from numbers import Real
 from typing import Any, TypedDict
 
 from convac_lib.architecture import Architecture
-from convac_lib.families import common_case
 from convac_lib.checks import require_integers
 from convac_lib.data.augmentation import AUGMENTATIONS
 from convac_lib.data.dataset import Dataset
 from convac_lib.errors import BudgetError, ConvacError, shown
+from convac_lib.families import common_case
 
 PRECISIONS = ("float32", "bfloat16")
 LARGEST = 2**64 - 1  # the largest seed that torch accepts, and more than any size of a network

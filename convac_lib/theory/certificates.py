@@ -14,7 +14,6 @@ import numpy as np
 from convac_lib.architecture import Architecture, Layer
 from convac_lib.errors import CertificateError, ConvacError, DataError, shown
 from convac_lib.files import read, replace, telling
-from convac_lib.theory import certificate_rules, checker_costs
 from convac_lib.theory.certificate_rules import (
     FORMAT,
     FORMAT_RULE,
@@ -233,16 +232,3 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(word: str) -> NoReturn:
     raise refusal(f"{word[:20]} is not an integer")
-
-
-# The former names and places, until `ranks`, `atlas` and their tests import them from where they are.
-LARGEST_RANK = certificate_rules.LARGEST_RANK
-LARGEST_HELD, LARGEST_WORK = checker_costs.LARGEST_HELD, checker_costs.LARGEST_WORK
-cost_of, require_work = checker_costs.checking_cost, checker_costs.require_checkable
-CALL, THREADS, TILE = checker_costs.CALL, checker_costs.THREADS, checker_costs.TILE
-
-
-def require_checkable(certificate: RankCertificate) -> RankCertificate:
-    """Return a certificate; raise `DataError` if checking it would take too long or too much memory."""
-    require_work(certificate.architecture, certificate.cut, certificate.rank, "certify fewer rows")
-    return certificate

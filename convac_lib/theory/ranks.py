@@ -13,14 +13,9 @@ from convac_lib.errors import ConvacError
 from convac_lib.theory.assembly import matricization
 from convac_lib.theory.bound import Bound
 from convac_lib.theory.bounds import bounds_of
-from convac_lib.theory.certificates import (
-    LARGEST_RANK,
-    RankCertificate,
-    packed,
-    require_checkable,
-    require_statable,
-    require_work,
-)
+from convac_lib.theory.certificate_rules import LARGEST_RANK
+from convac_lib.theory.certificates import RankCertificate, packed, require_statable
+from convac_lib.theory.checker_costs import require_checkable
 from convac_lib.theory.circuits import Circuit, random_circuit
 from convac_lib.theory.costs import ELIMINATED, FLINT, require_affordable
 from convac_lib.theory.cuts import Cut, CutLike, make_cut
@@ -181,7 +176,7 @@ def issue_certificate(
     plan = network if isinstance(network, Architecture) else network.architecture
     cut = make_cut(cut, plan.require_patches_read().require_single_output().size)
     require_statable(network, prime)
-    require_work(plan, cut.rows, 1, "use smaller windows or a smaller image")
+    require_checkable(plan, cut.rows, 1, "use smaller windows or a smaller image")
     found = _find(network, cut, rows, seed, prime, progress)
     certified, circuit, M = found.certified, found.circuit, plan.representation_channels
     if certified.rank > LARGEST_RANK:
@@ -202,7 +197,8 @@ def issue_certificate(
         columns=tuple(packed(column, M) for column in found.columns),
         sampled=(certified.rows, certified.columns),
     )
-    return certified, require_checkable(certificate)
+    require_checkable(plan, cut.rows, certified.rank, "certify fewer rows")
+    return certified, certificate
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from convac_lib.errors import DataError
 from convac_lib.experiments.records import append_records, read_records, run_key
+from convac_lib.families import common_case
 from convac_lib.files import results_path
 from convac_lib.networks.models import ConvNet
 

@@ -1,7 +1,7 @@
 """Records of made-up runs."""
 
-from convac_lib.families import common_case
 from convac_lib.experiments.records import Record
+from convac_lib.families import common_case
 
 PLANS = {(B, C): common_case(B, M=1, size=8, channels=C) for B in (1, 2) for C in (4, 8)}
 

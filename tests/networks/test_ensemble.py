@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from convac_lib.architecture import Architecture, Layer
 from convac_lib.errors import ArchitectureError
+from convac_lib.families import common_case
 from convac_lib.networks.ensemble import Ensemble
 from convac_lib.networks.models import ConvNet
 

@@ -9,6 +9,8 @@ from math import log10
 class ConvacError(ValueError):
     """Bad input to this library; catch it to catch all the kinds below.
 
+    Chapter: all.
+
     >>> from convac_lib import common_case
     >>> common_case(B=2, M=2, size=6)
     Traceback (most recent call last):
@@ -18,31 +20,52 @@ strides of 2 must end in exactly 1×1; use 4 or 8
 
 
 class ArchitectureError(ConvacError):
-    """Layers that make no network: sizes, strides, channels or borders that do not fit."""
+    """Layers that make no network: sizes, strides, channels or borders that do not fit.
+
+    Chapter: all.
+    """
 
 
 class CutError(ConvacError):
-    """A partition of the patches that does not fit the image."""
+    """A partition of the patches that does not fit the image.
+
+    Chapter: all.
+    """
 
 
 class WeightError(ConvacError):
-    """Weights of the wrong shape, or that hold NaN or infinity."""
+    """Weights of the wrong shape, or that hold NaN or infinity.
+
+    Chapter: all.
+    """
 
 
 class HypothesisError(ConvacError):
-    """A statement of the theory asked of a network outside its hypotheses."""
+    """A statement of the theory asked of a network outside its hypotheses.
+
+    Chapter: all.
+    """
 
 
 class CertificateError(ConvacError):
-    """A rank certificate that was altered, or whose claim is not borne out."""
+    """A rank certificate that was altered, or whose claim is not borne out.
+
+    Chapter: all.
+    """
 
 
 class DataError(ConvacError):
-    """Data that is missing, malformed or damaged."""
+    """Data that is missing, malformed or damaged.
+
+    Chapter: all.
+    """
 
 
 class BudgetError(ConvacError):
-    """A question that needs more memory or time than there is."""
+    """A question that needs more memory or time than there is.
+
+    Chapter: all.
+    """
 
 
 def shown(value: object) -> str:

@@ -1,7 +1,7 @@
 """CIFAR-10 as its authors publish it: fetched once, verified before it is used, and kept as one array file.
 
 Nothing is unpickled and nothing is extracted, so that no data can run code or leave the cache's folder.
-Taught in the chapter *The CIFAR-10 experiments*.
+Taught in the chapter *Experiments on standard ConvNets*.
 """
 
 import gzip
@@ -51,7 +51,7 @@ class Archive:
         size: in bytes.
         md5: the published hash, in hexadecimal.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> OFFICIAL.name, OFFICIAL.size
     ('cifar-10-binary.tar.gz', 170052171)
@@ -89,8 +89,8 @@ def cifar10(*, progress: bool = True) -> Dataset:
     Raises:
         DataError: if the archive cannot be fetched or kept, or if a file of the cache is damaged.
 
-    Source: A. Krizhevsky, Learning multiple layers of features from tiny images (2009). Chapter: *The CIFAR-10
-    experiments*.
+    Source: A. Krizhevsky, Learning multiple layers of features from tiny images (2009).
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> cifar10()                                                    # doctest: +SKIP
     Dataset(source='cifar10', 50000 train and 10000 test images of shape (3, 32, 32), 10 classes)
@@ -104,7 +104,7 @@ def data_folder() -> Path:
     Raises:
         DataError: if its path begins in a home folder, or in a current folder, and there is none.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
     """
     named = os.environ.get("CONVAC_DATA")
     try:
@@ -136,7 +136,7 @@ def read(archive: Archive, cache: Path, *, progress: bool = False) -> Dataset:
     Raises:
         DataError: if the archive cannot be fetched or kept, or if a file of the cache is damaged.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
     """
     arrays = _arrays_in(cache)
     if not os.path.exists(arrays):
@@ -165,7 +165,7 @@ def check(archive: Archive, cache: Path) -> dict[str, dict[str, str]]:
     Raises:
         DataError: if the cache is there and is no folder that can be read.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> check(OFFICIAL, Path("no/such/folder"))["archive"]
     {'path': 'no/such/folder/cifar-10-binary.tar.gz', 'state': 'absent'}

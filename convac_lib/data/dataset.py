@@ -1,6 +1,6 @@
 """Image data sets: what one is, the digits embedded in scikit-learn, and folders of images.
 
-Taught in the chapter *The CIFAR-10 experiments*.
+Taught in the chapter *Experiments on standard ConvNets*.
 """
 
 import errno
@@ -45,7 +45,7 @@ class Dataset:
     Raises:
         DataError: if a split is empty, or its images or labels have another type, shape or range.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> digits()
     Dataset(source='digits', 1437 train and 360 test images of shape (1, 8, 8), 10 classes)
@@ -117,7 +117,7 @@ def digits(seed: int = 0) -> Dataset:
         The `Dataset`, source "digits".
 
     Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits (1998), UCI repository; the 8×8 test
-    part, as in scikit-learn. Chapter: *The CIFAR-10 experiments*.
+    part, as in scikit-learn. Chapter: *Experiments on standard ConvNets*.
 
     >>> digits().train_labels.bincount()                          # 1437 images, the ten digits about equally often
     tensor([142, 146, 142, 146, 145, 145, 145, 143, 139, 144])
@@ -150,7 +150,7 @@ def folder(path: Path | str, *, progress: bool = True) -> Dataset:
         DataError: if the folder, a split or an image is missing, damaged or unlike the others, or if the folder bears
             the name of a published data set, which these images need not be.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> folder("no/such/folder")
     Traceback (most recent call last):

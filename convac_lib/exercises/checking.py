@@ -31,6 +31,8 @@ class Verdict:
         name: the exercise.
         right: True or False; None as long as there is no answer.
         sentence: why.
+
+    Chapter: all.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """What a sweep's records say together: a row for each network, and channels that reach the same accuracy.
 
-Taught in the chapter *The CIFAR-10 experiments*.
+Taught in the chapter *Experiments on standard ConvNets*.
 """
 
 import os
@@ -19,7 +19,7 @@ from convac_lib.experiments.records import Record
 class Protocol:
     """What the networks of one figure have in common.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> str(Protocol("digits", 1437, "spatial", 12))
     'digits, n = 1,437, spatial augmentation, 12 epochs'
@@ -49,7 +49,7 @@ class Row:
         test_accuracy: the mean over seeds of the accuracy on the test images.
         seconds: the mean over seeds of the time that it took.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
     """
 
     B: int
@@ -68,7 +68,10 @@ class Row:
 
 
 def by_protocol(records: Iterable[Record]) -> dict[Protocol, list[Record]]:
-    """Part records into those that may stand in one figure."""
+    """Part records into those that may stand in one figure.
+
+    Chapter: *Experiments on standard ConvNets*.
+    """
     parts = {}
     for record in records:
         parts.setdefault(Protocol(record.source, record.n, record.augment, record.epochs), []).append(record)
@@ -82,7 +85,7 @@ def figure_names(protocols: Iterable[Protocol], stem: str) -> dict[Protocol, str
         protocols: those of one file of records.
         stem: the file's path without its ending; where it names the only source, the figure does not say it again.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> list(figure_names([Protocol("digits", 1437, "spatial", 12)], "results/digits").values())
     ['results/digits-spatial-12']
@@ -108,6 +111,8 @@ def rows_of(records: Iterable[Record]) -> list[Row]:
 
     Raises:
         ConvacError: if a record has no architecture to read B from.
+
+    Chapter: *Experiments on standard ConvNets*.
     """
     seeds = {}
     for record in records:
@@ -138,7 +143,7 @@ def channels_to_reach(accuracy: float, curve: Iterable[tuple[int, float]]) -> fl
     Returns:
         The channels; None where the whole curve lies above or below the accuracy, which then says nothing.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> channels_to_reach(0.5, [(4, 0.4), (16, 0.6)])
     8.0
@@ -169,7 +174,7 @@ def factors_to_match(
     Returns:
         A factor for each seed in turn, from networks of that seed alone; None as for `channels_to_reach`.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
     """
     curves = {}
     for record in records:

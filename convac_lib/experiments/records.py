@@ -1,6 +1,6 @@
 """The record of a training run; and records in a file: a line each, with its checksum, on the disk before it counts.
 
-Taught in the chapter *The CIFAR-10 experiments*.
+Taught in the chapter *Experiments on standard ConvNets*.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ class Record:
         versions: of the software that it ran with.
         seconds: the wall-clock time of its epochs and its evaluation, over the networks side by side.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
     """
 
     model: str
@@ -112,7 +112,7 @@ def read_records(path: str | Path) -> list[Record]:
     Raises:
         DataError: if the file cannot be read, or a line was altered.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> read_records("none/yet.jsonl")
     []
@@ -139,7 +139,7 @@ def append_records(path: str | Path, records: Iterable[Record]) -> list[Record]:
     Raises:
         DataError: if the file cannot be read or written, or a line of it was altered.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
     """
     written = []
     with telling("write", path), appending(path, wait=True) as file:

@@ -1,6 +1,6 @@
 """The sweep: every B, number of channels and seed, trained once and recorded once, whatever stops it.
 
-Taught in the chapter *The CIFAR-10 experiments*.
+Taught in the chapter *Experiments on standard ConvNets*.
 """
 
 import errno
@@ -66,7 +66,7 @@ class Point:
     Raises:
         ConvacError: if a number or a word is out of range.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> Point(B=3, channels=64).architecture(size=32).parameters
     230016
@@ -114,6 +114,8 @@ def points_of(B: Iterable[int], channels: Iterable[int], seeds: Iterable[int], *
 
     Raises:
         ConvacError: if there is none, there are too many, or a number or a word is out of range.
+
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> len(points_of(B=[1, 2], channels=[8, 16, 32], seeds=[0, 1], epochs=12))
     12
@@ -163,7 +165,7 @@ def sweep(
         BudgetError: if training needs more memory than is free.
         DataError: if the file of records is damaged, or cannot be written.
 
-    Source: talk, slides "Experiments on Standard ConvNets". Chapter: *The CIFAR-10 experiments*.
+    Source: talk, slides "Experiments on Standard ConvNets". Chapter: *Experiments on standard ConvNets*.
     """
     points = list(points)
     jobs = jobs_of(points, dataset, out)

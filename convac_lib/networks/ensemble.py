@@ -1,4 +1,4 @@
-"""Several ConvNets of one shape at work side by side. Taught in the chapter *The CIFAR-10 experiments*."""
+"""Several ConvNets of one shape at work side by side. Taught in the chapter *Experiments on standard ConvNets*."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ class SideBySide(nn.Module):
     Raises:
         ArchitectureError: if there is no network, or two of them differ in shape.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> from convac_lib import common_case
     >>> both = SideBySide([ConvNet(common_case(B=3, M=1, size=8, channels=4), 10, in_channels=1) for _ in range(2)])

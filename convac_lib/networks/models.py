@@ -1,6 +1,6 @@
 """Whole networks, built from an `Architecture`: the ConvAC of the theory and the ConvNet of the experiments.
 
-Taught in the chapters *Convolutional arithmetic circuits* and *The CIFAR-10 experiments*.
+Taught in the chapters *Convolutional arithmetic circuits* and *Experiments on standard ConvNets*.
 """
 
 import numpy as np
@@ -223,7 +223,7 @@ class ConvNet(nn.Module):
         BudgetError: if the weights need more memory than is free.
         DataError: if the images have another shape.
 
-    Source: talk, slides "Experiments on Standard ConvNets". Chapter: *The CIFAR-10 experiments*.
+    Source: talk, slides "Experiments on Standard ConvNets". Chapter: *Experiments on standard ConvNets*.
 
     >>> from convac_lib import common_case
     >>> ConvNet(common_case(B=3, M=1, size=2, channels=8), classes=10, in_channels=3)

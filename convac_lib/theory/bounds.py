@@ -27,6 +27,8 @@ class Bound:
         exponent: a fraction whose denominator is 1, 2 or 4.
         layer: the theorem's K; None for the other bounds.
 
+    Chapter: *The overlap theorem*.
+
     >>> print(Bound("an example", "proved", base=2, exponent=Fraction(25, 4)))
     ⌈2^(25/4)⌉ = 77
     """
@@ -196,6 +198,8 @@ def talk_formula(B: int, M: int) -> Bound:
     """The talk's formula for the common case, whether it holds at a size or not: see `talk_bound`.
 
         M^((2B−1)²/4)
+
+    Chapter: *The overlap theorem*.
 
     >>> print(talk_formula(B=3, M=4))
     ⌈4^(25/4)⌉ = 5,793

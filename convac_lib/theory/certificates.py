@@ -151,6 +151,8 @@ def load(path: str | Path) -> RankCertificate:
         CertificateError: if the digest is not that of the rest.
         ArchitectureError: if the layers make no network that ends in 1×1.
         CutError: if the patches make no cut.
+
+    Chapter: *The overlap theorem*.
     """
     document = _read(path)
     _require(isinstance(document, dict) and set(document) == set(KEYS), f"its keys must be {', '.join(KEYS)}")

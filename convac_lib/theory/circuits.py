@@ -298,6 +298,8 @@ grid_tensor.register(Circuit, Circuit.grid_tensor)
 def weight_shapes(architecture: Architecture) -> list[tuple[int, ...]]:
     """The shape (C_l, C_{l−1}, R_l, R_l) of every layer's weight, after (H_l, H_l) where it is unshared.
 
+    Chapter: *Convolutional arithmetic circuits*.
+
     >>> from convac_lib import common_case
     >>> weight_shapes(common_case(B=3, M=2, size=2))
     [(2, 2, 3, 3), (2, 2, 2, 2)]

@@ -32,7 +32,10 @@ LARGEST_SAMPLE = 8192  # and at most, where a bound asks for so many
 
 
 class HasCircuit(Protocol):
-    """What has the arithmetic of a network in it, such as a `ConvAC`."""
+    """What has the arithmetic of a network in it, such as a `ConvAC`.
+
+    Chapter: *The overlap theorem*.
+    """
 
     def to_circuit(self) -> Circuit:
         """Return it."""
@@ -82,6 +85,8 @@ class CertifiedRank:
         saturated: whether the rank is the largest that these rows and columns allow.
         full: whether they are the whole matricization.
         prime, seed, cut, border: of the computation.
+
+    Chapter: *The overlap theorem*.
     """
 
     rank: int

@@ -40,6 +40,8 @@ class Cut:
         size: H, the side of the image in patches.
         listed: the patches of P, increasing; None for a rule.
 
+    Chapter: *Tensors and function spaces*.
+
     >>> make_cut("checkerboard", 2**20).sides
     (549755813888, 549755813888)
     """
@@ -328,6 +330,8 @@ def tree_order(depth: int) -> np.ndarray:
 
     Returns:
         Row-major patch numbers, of shape (4ᴸ,).
+
+    Chapter: *Convolutional arithmetic circuits*.
 
     >>> tree_order(2).reshape(4, 4)
     array([[ 0,  1,  4,  5],

@@ -28,6 +28,8 @@ class Witness:
         cut: left | right.
         left, right: the e paired patches, row-major numbers.
         D: how many templates the circuit tells apart.
+
+    Chapter: *The overlap theorem*.
     """
 
     circuit: Circuit

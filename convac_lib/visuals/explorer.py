@@ -23,7 +23,10 @@ LONGEST_SLIDER = 100
 
 
 class ExplorerError(ConvacError):
-    """An explorer whose name, axes, start or view do not fit together, or a state out of its bounds."""
+    """An explorer whose name, axes, start or view do not fit together, or a state out of its bounds.
+
+    Chapter: *The overlap theorem*.
+    """
 
 
 class Explorer:

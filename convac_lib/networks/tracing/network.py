@@ -28,6 +28,8 @@ class TracedNetwork:
     Attributes:
         architecture: the layers of windows on the widest path, up to the first operation that is not mapped.
         account: every `Step`, in the order in which the model took them.
+
+    Chapter: *The overlap theorem*.
     """
 
     architecture: Architecture

@@ -40,6 +40,8 @@ class Step:
         layer: the `Layer` that it is, if it is one.
         size: the side of what the model itself made there, if it is a layer.
         in_circuit: whether a ConvAC has such a step at this place.
+
+    Chapter: *The overlap theorem*.
     """
 
     where: str

@@ -1,7 +1,7 @@
 """A Sphinx extension: the library's docstrings, plain text in Google's sections, as reStructuredText.
 
-Their line "Chapter: *Overlaps*." becomes a link to the chapter, and says how the entry is imported. "Chapter: all." leads to
-the first page of the book, which lists them.
+Their line "Chapter: *Overlaps*." becomes a link to the chapter, and says how the entry is imported.
+"Chapter: all." leads to the first page of the book, which lists the chapters.
 """
 
 import json
@@ -39,10 +39,10 @@ def _title(notebook: Path) -> str:
 
 
 def to_restructured(lines: list[str]) -> list[str]:
-    """Keep the lines of formulas as they are, set `names` in code, and let |P|, x_ and the like be plain text.
+    r"""Keep the lines of formulas as they are, set `names` in code, and let |P|, x_ and the like be plain text.
 
     >>> to_restructured(["The size |P| of `P`."])
-    ['The size \\\\|P\\\\| of ``P``.']
+    ['The size \\|P\\| of ``P``.']
     >>> to_restructured(["A sum:", "", "    a|b", "    c_", "", "and so on."])
     ['A sum:', '', '::', '', '    a|b', '    c_', '', 'and so on.']
     """
@@ -104,14 +104,18 @@ def process(app: Sphinx, what: str, name: str, obj: object, options: object, lin
     lines[:] = GoogleDocstring(restructured, NAPOLEON, app, "function", name).lines()
 
 
-def without_arguments(app: Sphinx, what: str, name: str, obj: object, *rest: object) -> tuple[str, None] | None:
-    """Give a protocol, which nobody calls, no signature."""
-    return ("", None) if getattr(obj, "_is_protocol", False) else None
+def mend_signature(
+    app: Sphinx, what: str, name: str, obj: object, options: object, arguments: str | None, result: str | None
+) -> tuple[str | None, str | None]:
+    """Give a protocol, which nobody calls, no arguments, and write a default made by a factory as one that Python reads."""
+    if getattr(obj, "_is_protocol", False):
+        return "", None
+    return arguments and arguments.replace("<factory>", "..."), result
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.setup_extension("sphinx.ext.autodoc")
     app.setup_extension("sphinx.ext.viewcode")
     app.connect("autodoc-process-docstring", process)
-    app.connect("autodoc-process-signature", without_arguments)
+    app.connect("autodoc-process-signature", mend_signature)
     return {"parallel_read_safe": True}

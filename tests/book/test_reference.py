@@ -9,9 +9,10 @@ import sys
 from importlib import import_module
 from types import ModuleType
 
-import convac_lib
 import pytest
 from helpers.chapters import CHAPTERS, ROOT
+
+import convac_lib
 
 sys.path.insert(0, str(ROOT / "tools"))
 from docstrings import CHAPTERS as NAMED

@@ -9,6 +9,8 @@ from math import log10
 class ConvacError(ValueError):
     """Bad input to this library: the base class of all its errors.
 
+    Chapter: all.
+
     >>> from convac_lib import common_case
     >>> common_case(B=2, M=2, size=6)
     Traceback (most recent call last):
@@ -18,31 +20,52 @@ strides of 2 must end in exactly 1×1; use 4 or 8
 
 
 class ArchitectureError(ConvacError):
-    """Layers do not form a network: sizes, strides, channels or borders do not fit together."""
+    """Layers do not form a network: sizes, strides, channels or borders do not fit together.
+
+    Chapter: all.
+    """
 
 
 class CutError(ConvacError):
-    """A cut does not divide the patches of the image into two sides."""
+    """A cut does not divide the patches of the image into two sides.
+
+    Chapter: all.
+    """
 
 
 class WeightError(ConvacError):
-    """Weights have the wrong shape, or contain NaN or infinity."""
+    """Weights have the wrong shape, or contain NaN or infinity.
+
+    Chapter: all.
+    """
 
 
 class HypothesisError(ConvacError):
-    """A theorem was applied to a network that does not satisfy its hypotheses."""
+    """A theorem was applied to a network that does not satisfy its hypotheses.
+
+    Chapter: *The overlap theorem*.
+    """
 
 
 class CertificateError(ConvacError):
-    """A rank certificate was altered, or its claim is false."""
+    """A rank certificate was altered, or its claim is false.
+
+    Chapter: all.
+    """
 
 
 class DataError(ConvacError):
-    """Data is missing, malformed or damaged, or a file cannot be read or written."""
+    """Data is missing, malformed or damaged, or a file cannot be read or written.
+
+    Chapter: all.
+    """
 
 
 class BudgetError(ConvacError):
-    """A question needs more memory or time than is available."""
+    """A question needs more memory or time than is available.
+
+    Chapter: all.
+    """
 
 
 def shown(value: object) -> str:

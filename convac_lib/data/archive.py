@@ -1,6 +1,6 @@
 """An archive that others publish: downloaded once, and verified before it is used.
 
-Taught in the chapter *The CIFAR-10 experiments*.
+Taught in the chapter *Experiments on standard ConvNets*.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Archive:
         size: in bytes.
         md5: the published hash, in hexadecimal.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> Archive("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", 10, "ab").name
     'cifar-10-binary.tar.gz'
@@ -69,7 +69,7 @@ def fetch(archive: Archive, cache: Path, *, progress: bool) -> Path:
         DataError: if it cannot be fetched, or the file that is there is another.
         OSError: if it cannot be written.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
     """
     path = cache / archive.name
     if path.exists():

@@ -1,6 +1,6 @@
 """The two augmentations of the talk, computed from bytes on the device of the images.
 
-Taught in the chapter *The CIFAR-10 experiments*.
+Taught in the chapter *Experiments on standard ConvNets*.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def spatial(images: Tensor, generator: Generator) -> Tensor:
     Returns:
         uint8, of the same shape, channels last in memory.
 
-    Source: talk, slides "Experiments on Standard ConvNets". Chapter: *The CIFAR-10 experiments*.
+    Source: talk, slides "Experiments on Standard ConvNets". Chapter: *Experiments on standard ConvNets*.
 
     >>> spatial(torch.arange(1, 19, dtype=torch.uint8).reshape(1, 1, 3, 6), torch.Generator().manual_seed(13))[0, 0]
     tensor([[ 0,  1,  2,  3,  4,  5],
@@ -55,7 +55,7 @@ def colour(images: Tensor, generator: Generator) -> Tensor:
     Returns:
         uint8, of the same shape.
 
-    Source: talk, slides "Experiments on Standard ConvNets". Chapter: *The CIFAR-10 experiments*.
+    Source: talk, slides "Experiments on Standard ConvNets". Chapter: *Experiments on standard ConvNets*.
     """
     draws = torch.rand((5, len(images), 1, 1), generator=generator, device=images.device)
     hue_shift, saturation_shift, luminance_shift = (2 * draws[:3] - 1) * SHIFT  # each (n, 1, 1)

@@ -1,7 +1,7 @@
 """CIFAR-10 as its authors publish it: fetched once, verified before it is used, and kept as one array file.
 
 Nothing is unpickled or extracted, so that no data can run code or leave the folder of the cache.
-Taught in the chapter *The CIFAR-10 experiments*.
+Taught in the chapter *Experiments on standard ConvNets*.
 """
 
 import os
@@ -44,8 +44,8 @@ def cifar10(*, progress: bool = True) -> Dataset:
     Raises:
         DataError: if the archive cannot be fetched or kept, or if a file of the cache is damaged.
 
-    Source: A. Krizhevsky, Learning multiple layers of features from tiny images (2009). Chapter: *The CIFAR-10
-    experiments*.
+    Source: A. Krizhevsky, Learning multiple layers of features from tiny images (2009). Chapter:
+    *Experiments on standard ConvNets*.
 
     >>> cifar10()                                                    # doctest: +SKIP
     Dataset(source='cifar10', 50000 train and 10000 test images of shape (3, 32, 32), 10 classes)
@@ -59,7 +59,7 @@ def data_folder() -> Path:
     Raises:
         DataError: if the path is relative to a home folder or a current folder that does not exist.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
     """
     named = os.environ.get("CONVAC_DATA")
     try:
@@ -91,7 +91,7 @@ def read(archive: Archive, cache: Path, *, progress: bool = False) -> Dataset:
     Raises:
         DataError: if the archive cannot be fetched or kept, or if a file of the cache is damaged.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
     """
     arrays = _arrays_in(cache)
     if not os.path.exists(arrays):
@@ -120,7 +120,7 @@ def check(archive: Archive, cache: Path) -> dict[str, Any]:
     Raises:
         DataError: if the cache exists and is not a folder that can be read.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> check(OFFICIAL, Path("no/such/folder"))["archive"]
     {'path': 'no/such/folder/cifar-10-binary.tar.gz', 'state': 'absent'}

@@ -1,6 +1,6 @@
 """The binary format in which CIFAR-10 is published, read without unpickling or extracting anything.
 
-Taught in the chapter *The CIFAR-10 experiments*.
+Taught in the chapter *Experiments on standard ConvNets*.
 """
 
 import gzip
@@ -34,7 +34,7 @@ def read_archive(path: Path) -> Dataset:
     Raises:
         DataError: if the archive is damaged, or holds anything but six batches with equally many images of each class.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
     """
     batches = _read_batches(path)
     train_images, train_labels = _parsed(batches, "train", path)

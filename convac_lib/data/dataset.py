@@ -1,6 +1,6 @@
 """What a data set is: labelled images, in one split for training and one for testing.
 
-Taught in the chapter *The CIFAR-10 experiments*.
+Taught in the chapter *Experiments on standard ConvNets*.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Dataset:
     Raises:
         DataError: if a split is empty, or its images or labels have another type, shape or range.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> from convac_lib.data.digits import digits
     >>> digits()

@@ -1,6 +1,6 @@
 """The handwritten digits that come with scikit-learn.
 
-Taught in the chapter *The CIFAR-10 experiments*.
+Taught in the chapter *Experiments on standard ConvNets*.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ def digits(seed: int = 0) -> Dataset:
         The `Dataset`, source "digits".
 
     Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits (1998), UCI repository; the 8×8 test
-    part, as in scikit-learn. Chapter: *The CIFAR-10 experiments*.
+    part, as in scikit-learn. Chapter: *Experiments on standard ConvNets*.
 
     >>> digits().train_labels.bincount()                          # 1437 images, the ten digits about equally often
     tensor([142, 146, 142, 146, 145, 145, 145, 143, 139, 144])

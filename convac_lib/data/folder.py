@@ -1,6 +1,6 @@
 """Folders of images, with one folder per split and one per class.
 
-Taught in the chapter *The CIFAR-10 experiments*.
+Taught in the chapter *Experiments on standard ConvNets*.
 """
 
 import os
@@ -45,7 +45,7 @@ def folder(path: Path | str, *, progress: bool = True) -> Dataset:
             folder has the name of a published data set, which these images need not be.
         BudgetError: if the images need more memory than is free.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> folder("no/such/folder")
     Traceback (most recent call last):

@@ -1,6 +1,6 @@
 """Data sets by the name that the command line takes.
 
-Taught in the chapter *The CIFAR-10 experiments*.
+Taught in the chapter *Experiments on standard ConvNets*.
 """
 
 import os
@@ -25,7 +25,7 @@ def load(source: str, *, progress: bool = True) -> Dataset:
     Raises:
         DataError: if there is no such data set, or it is damaged.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> load("digits")
     Dataset(source='digits', 1437 train and 360 test images of shape (1, 8, 8), 10 classes)

@@ -31,6 +31,8 @@ class Verdict:
         name: the exercise.
         right: True or False; None if there is no answer yet.
         sentence: the reason.
+
+    Chapter: all.
     """
 
     name: str

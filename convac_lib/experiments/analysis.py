@@ -1,6 +1,6 @@
 """What the records of a sweep say together: a summary of each network, and channels that reach equal accuracy.
 
-Taught in the chapter *The CIFAR-10 experiments*.
+Taught in the chapter *Experiments on standard ConvNets*.
 """
 
 import os
@@ -29,7 +29,7 @@ class Protocol:
         epochs: how often each was seen.
         batch_size, learning_rate, precision: each None unless the records of one file differ in it.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> str(Protocol("digits", 1437, "spatial", 12))
     'digits, n = 1,437, spatial augmentation, 12 epochs'
@@ -69,7 +69,7 @@ class RunSummary:
         test_accuracy: the mean over seeds of the accuracy on the test images.
         seconds: the mean over seeds of the time that the run took.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
     """
 
     B: int
@@ -94,7 +94,7 @@ def by_protocol(records: Iterable[Record]) -> dict[Protocol, list[Record]]:
         records: the records of one file. A protocol states the batch size, the learning rate and the precision only if
             these records differ in it.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
     """
     records = list(records)
     differing = [name for name in _STATED_IF_DIFFERENT if len({getattr(record, name) for record in records}) > 1]
@@ -114,7 +114,7 @@ def figure_names(protocols: Iterable[Protocol], stem: str) -> dict[Protocol, str
         stem: the path of the file without its ending; if its name begins with the only source, the figure does not
             repeat it.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> list(figure_names([Protocol("digits", 1437, "spatial", 12)], "results/digits").values())
     ['results/digits-spatial-12']
@@ -146,6 +146,8 @@ def rows_of(records: Iterable[Record]) -> list[RunSummary]:
 
     Raises:
         ConvacError: if a record has no architecture to read B from.
+
+    Chapter: *Experiments on standard ConvNets*.
     """
     groups: dict[tuple[int, int, int], list[Record]] = {}
     for record in records:
@@ -176,7 +178,7 @@ def channels_to_reach(accuracy: float, curve: Iterable[tuple[int, float]]) -> fl
     Returns:
         The channels; None if the whole curve lies above or below the accuracy.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> channels_to_reach(0.5, [(4, 0.4), (16, 0.6)])
     8.0
@@ -211,7 +213,7 @@ def factors_to_match(
     Raises:
         ConvacError: if a record has no architecture to read B from.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
     """
     curves: dict[tuple[int | None, int], dict[int, tuple[int, float]]] = {}
     for record in records:

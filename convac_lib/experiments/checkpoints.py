@@ -1,6 +1,6 @@
 """Checkpoints: the weights, the state of Adam and the curves of a training, in one file.
 
-Taught in the chapter *The CIFAR-10 experiments*.
+Taught in the chapter *Experiments on standard ConvNets*.
 """
 
 from pathlib import Path

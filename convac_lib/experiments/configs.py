@@ -1,6 +1,6 @@
 """The settings of training runs, and the checks of these settings.
 
-Taught in the chapter *The CIFAR-10 experiments*.
+Taught in the chapter *Experiments on standard ConvNets*.
 """
 
 import sys
@@ -54,7 +54,7 @@ class RunConfig:
     Raises:
         ConvacError: if a number or a word is out of range.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> RunConfig(B=3, channels=64).architecture(size=32).parameters
     230016
@@ -112,7 +112,7 @@ def run_configs(B: Iterable[int], channels: Iterable[int], seeds: Iterable[int],
     Raises:
         ConvacError: if there is no combination, there are too many, or a number or a word is out of range.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> len(run_configs(B=[1, 2], channels=[8, 16, 32], seeds=[0, 1], epochs=12))
     12

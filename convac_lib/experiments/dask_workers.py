@@ -1,6 +1,6 @@
 """Workers for a sweep: those of a Dask scheduler, or processes on this machine.
 
-Taught in the chapter *The CIFAR-10 experiments*.
+Taught in the chapter *Experiments on standard ConvNets*.
 """
 
 import logging
@@ -32,7 +32,7 @@ def workers(scheduler: str | None = None, count: int | None = None) -> Iterator[
     Raises:
         ConvacError: if both are given, one of them is malformed, no scheduler answers, or it has no workers.
 
-    Source: Dask's `distributed`. Chapter: *The CIFAR-10 experiments*.
+    Source: Dask's `distributed`. Chapter: *Experiments on standard ConvNets*.
     """
     require_workers(scheduler, count)
     if scheduler is not None:

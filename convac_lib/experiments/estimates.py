@@ -1,6 +1,6 @@
 """How much memory and time a sweep takes, before it begins.
 
-Taught in the chapter *The CIFAR-10 experiments*.
+Taught in the chapter *Experiments on standard ConvNets*.
 """
 
 from collections import Counter
@@ -41,7 +41,7 @@ def require_room(jobs: list[list[RunConfig]], shapes: Shapes, workers: int = 1, 
     Raises:
         BudgetError: if the largest of them need more.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
     """
     if not jobs:
         return
@@ -91,7 +91,7 @@ def memory_of(config: RunConfig, together: int, shapes: Shapes) -> int:
         together: the number of such networks that are trained side by side.
         shapes: the shapes of the training and the test images.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
     """
     (n, in_channels, size, _), (m, *_) = shapes
     blocks = size.bit_length() - 1  # with one convolution each
@@ -110,7 +110,7 @@ def seconds_of(jobs: list[list[RunConfig]], dataset: Dataset, workers: int = 1) 
         dataset: the `Dataset`.
         workers: the number of jobs that are trained at once.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
     """
     if not jobs:
         return 0.0

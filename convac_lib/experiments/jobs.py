@@ -1,6 +1,6 @@
 """Jobs: runs that differ by seed alone, trained side by side in one pass from one checkpoint.
 
-Taught in the chapter *The CIFAR-10 experiments*.
+Taught in the chapter *Experiments on standard ConvNets*.
 """
 
 import errno
@@ -42,7 +42,7 @@ def jobs_of(configs: list[RunConfig], dataset: Dataset, out: str | Path) -> list
         ArchitectureError: if the images are not square, or their side is not a power of two.
         DataError: if the file of records is damaged, or cannot be written.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
     """
     if not configs:
         raise ConvacError("a sweep needs at least one run, and none was given")
@@ -119,7 +119,7 @@ def describe(job: list[RunConfig]) -> str:
 def build(config: RunConfig, dataset: Dataset) -> ConvNet:
     """Build the network of a run, with initial weights drawn from its seed.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> from convac_lib.data.digits import digits
     >>> build(RunConfig(B=2, channels=4), digits()).in_channels
@@ -158,7 +158,7 @@ def train_job(
         BudgetError: if there is not enough memory.
         DataError: if the checkpoint is damaged, or cannot be read or written.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
     """
     torch.set_num_threads(1)  # such small networks gain nothing from more, and one thread repeats bit for bit
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,6 +1,6 @@
 """The machine that trains: its processor, its cache and its memory.
 
-Taught in the chapter *The CIFAR-10 experiments*.
+Taught in the chapter *Experiments on standard ConvNets*.
 """
 
 import ctypes

@@ -1,6 +1,6 @@
 """The record of a training run, and files of records: one line per record, with its checksum.
 
-Taught in the chapter *The CIFAR-10 experiments*.
+Taught in the chapter *Experiments on standard ConvNets*.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ class Record:
         versions: the versions of the software.
         seconds: the wall-clock time of the epochs and the evaluation, divided by the number of networks in the pass.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
     """
 
     model: str
@@ -112,7 +112,7 @@ def read_records(path: str | Path) -> list[Record]:
     Raises:
         DataError: if the file cannot be read, or a line was altered.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> read_records("none/yet.jsonl")
     []
@@ -134,7 +134,7 @@ def append_records(path: str | Path, records: Iterable[Record]) -> list[Record]:
     Raises:
         DataError: if the file cannot be read or written, or a line of it was altered.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
     """
     written = []
     with Journal(path, LARGEST_FILE).appending(wait=True) as append_line:

@@ -1,6 +1,6 @@
 """The sweep: every combination of B, channels and seed is trained once and recorded once, even after kills.
 
-Taught in the chapter *The CIFAR-10 experiments*.
+Taught in the chapter *Experiments on standard ConvNets*.
 """
 
 from collections import defaultdict
@@ -57,7 +57,7 @@ def sweep(
         BudgetError: if training needs more memory than is free.
         DataError: if the file of records is damaged, or cannot be written.
 
-    Source: talk, slides "Experiments on Standard ConvNets". Chapter: *The CIFAR-10 experiments*.
+    Source: talk, slides "Experiments on Standard ConvNets". Chapter: *Experiments on standard ConvNets*.
     """
     configs, folder = list(configs), f"{out}.checkpoints"
     jobs = jobs_of(configs, dataset, out)

@@ -1,6 +1,6 @@
 """Train networks on a data set, one epoch after the other.
 
-Taught in the chapter *The CIFAR-10 experiments*.
+Taught in the chapter *Experiments on standard ConvNets*.
 """
 
 import math
@@ -67,7 +67,7 @@ def train(
         DataError: if the model reads images of another shape.
 
     Source: talk, slides "Experiments on Standard ConvNets"; D. Kingma and J. Ba, Adam (2015).
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> from convac_lib import ConvNet, common_case
     >>> from convac_lib.data.digits import digits
@@ -113,7 +113,7 @@ class Training:
     Raises:
         ConvacError, DataError: as for `train`.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
     """
 
     def __init__(

@@ -43,6 +43,8 @@ class Bound:
         base: an integer.
         exponent: a fraction whose denominator is 1, 2 or 4.
 
+    Chapter: *The overlap theorem*.
+
     >>> bound = Bound("common_case", "an example", "claimed in the talk", base=2, exponent=Fraction(25, 4))
     >>> print(bound.title, bound.relation, bound)
     common case ≥ ⌈2^(25/4)⌉ = 77

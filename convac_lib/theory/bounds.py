@@ -80,6 +80,8 @@ def talk_formula(B: int, M: int) -> Bound:
 
         M^((2B−1)²/4)
 
+    Chapter: *The overlap theorem*.
+
     >>> print(talk_formula(B=3, M=4))
     ⌈4^(25/4)⌉ = 5,793
     """

@@ -154,6 +154,8 @@ def load(path: str | Path) -> RankCertificate:
         CertificateError: if the digest does not match the content.
         ArchitectureError: if the layers make no network that ends in 1×1.
         CutError: if the patches make no cut.
+
+    Chapter: *The overlap theorem*.
     """
     document = _read(path)
     require(document, PLAN_RULES)

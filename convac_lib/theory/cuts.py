@@ -32,6 +32,8 @@ class Cut:
         size: H, the side of the image in patches.
         listed: the patches of P, increasing; None for a rule.
 
+    Chapter: *The overlap theorem*.
+
     >>> make_cut("checkerboard", 2**20).sides
     (549755813888, 549755813888)
     """

@@ -105,6 +105,8 @@ def tree_order(depth: int) -> np.ndarray:
     Returns:
         Row-major patch numbers, of shape (4ᴸ,).
 
+    Chapter: *Tensors and function spaces*.
+
     >>> tree_order(2).reshape(4, 4)
     array([[ 0,  1,  4,  5],
            [ 2,  3,  6,  7],

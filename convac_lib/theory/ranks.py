@@ -30,7 +30,10 @@ LARGEST_SAMPLE = 8192  # and at most, where a bound needs them
 
 
 class HasCircuit(Protocol):
-    """A network that contains a `Circuit`, such as a `ConvAC`."""
+    """A network that contains a `Circuit`, such as a `ConvAC`.
+
+    Chapter: *The overlap theorem*.
+    """
 
     def to_circuit(self) -> Circuit:
         """Return the circuit."""
@@ -83,6 +86,8 @@ class CertifiedRank:
         saturated: whether the rank is the largest that these rows and columns allow.
         full: whether they are the whole matricization.
         prime, seed, cut, border: of the computation.
+
+    Chapter: *The overlap theorem*.
     """
 
     rank: int

@@ -13,6 +13,8 @@ from convac_lib.budget import free_memory, largest, require_memory
 def weight_shapes(architecture: Architecture) -> list[tuple[int, ...]]:
     """Return the shape of every layer's weight: (C_l, C_{l−1}, R_l, R_l), after (H_l, H_l) if it is unshared.
 
+    Chapter: *Convolutional arithmetic circuits*.
+
     >>> from convac_lib import common_case
     >>> weight_shapes(common_case(B=3, M=2, size=2))
     [(2, 2, 3, 3), (2, 2, 2, 2)]

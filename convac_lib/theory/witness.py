@@ -29,6 +29,8 @@ class Witness:
         cut: left | right.
         left, right: the row-major numbers of the e paired patches.
         D: the number of templates that the circuit tells apart.
+
+    Chapter: *The overlap theorem*.
     """
 
     circuit: Circuit

@@ -24,7 +24,10 @@ Bundle = dict[str, object]  # by MIME type
 
 
 class ExplorerError(ConvacError):
-    """An explorer whose name, axes, start or view do not fit together, or a state out of its bounds."""
+    """An explorer whose name, axes, start or view do not fit together, or a state out of its bounds.
+
+    Chapter: *The overlap theorem*.
+    """
 
 
 class Explorer:

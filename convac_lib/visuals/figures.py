@@ -88,7 +88,7 @@ def accuracy_against(axes: Axes, records: Iterable[Record], *, x: str = "channel
     Raises:
         ConvacError: if the size is unknown, there is no record, or one has no architecture.
 
-    Source: talk, slide "Experiments on Standard ConvNets". Chapter: *The CIFAR-10 experiments*.
+    Source: talk, slide "Experiments on Standard ConvNets". Chapter: *Experiments on standard ConvNets*.
     """
     from matplotlib.ticker import EngFormatter
 
@@ -183,7 +183,7 @@ def sweep_figure(records: Iterable[Record]) -> Figure:
     Returns:
         The figure, of two panels.
 
-    Source: talk, slide "Experiments on Standard ConvNets". Chapter: *The CIFAR-10 experiments*.
+    Source: talk, slide "Experiments on Standard ConvNets". Chapter: *Experiments on standard ConvNets*.
     """
     from matplotlib.figure import Figure
 
@@ -196,7 +196,7 @@ def sweep_figure(records: Iterable[Record]) -> Figure:
 def encoded(figure: Figure, ending: str) -> bytes:
     """Encode a figure as "png" or "svg", without date or version: the same figure is the same bytes.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> from matplotlib.figure import Figure
     >>> encoded(Figure(), "png")[1:4], b"<dc:date>" in encoded(Figure(), "svg")

@@ -38,7 +38,7 @@ def marker_of(B: int) -> str:
     Returns:
         The marker.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> marker_of(1), marker_of(3)
     ('o', '^')
@@ -48,6 +48,8 @@ def marker_of(B: int) -> str:
 
 def use() -> None:
     """Give every later matplotlib figure of this session the house style (`convac.mplstyle`).
+
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> use()
     >>> import matplotlib

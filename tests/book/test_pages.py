@@ -23,7 +23,10 @@ OF_SPHINX = ["genindex", "py-modindex", "prf-prf", "search"]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
 PUBLISHED = CONFIG.get("repository", {}).get("url", "")
 OURS = re.compile(f"{re.escape(PUBLISHED)}|https://colab.research.google.com/" if PUBLISHED else "(?!)")
-PAGES = [*CHAPTERS, *(f"book/{path.stem}" for path in sorted(ROOT.glob("book/*.md"))), *OF_SPHINX]
+REFERENCE = [f"book/{path.stem}" for path in sorted(ROOT.glob("book/api*.md"))]
+SOURCE = "_modules/convac_lib/architecture"  # one of the pages that show the library's source
+BUILT = [*CHAPTERS, *(f"book/{path.stem}" for path in sorted(ROOT.glob("book/*.md"))), *OF_SPHINX]
+PAGES = [*BUILT, SOURCE]
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +95,9 @@ def soups(html):
 
 
 def test_every_page_is_built(soups):
-    assert sorted(soups) == sorted(["index.html", *(f"{page}.html" for page in PAGES)])
+    pages = [page for page in soups if not page.startswith("_modules/")]
+    assert sorted(pages) == sorted(["index.html", *(f"{page}.html" for page in BUILT)])
+    assert f"{SOURCE}.html" in soups
 
 
 def test_every_link_within_the_book_leads_somewhere(html, soups):
@@ -130,11 +135,27 @@ def test_no_page_leads_to_an_address_that_is_not_ours(soups):
 
 def test_no_page_is_heavy_and_none_holds_the_state_of_a_widget(html, soups):
     for page, soup in soups.items():
-        assert (html / page).stat().st_size < 1_000_000, page
+        largest = 160_000 if page.removesuffix(".html") in REFERENCE else 1_000_000
+        assert (html / page).stat().st_size < largest, page
         packed = [each.get_text() for each in soup.find_all("script", type="application/gzip")]
         assert len(packed) == len(soup.select("figure.convac-explorer")), page
         assert all(len(letters) < 60_000 for letters in packed), page
         assert soup.find_all("script", type=re.compile("jupyter.widget")) == [], page
+
+
+def test_every_entry_of_the_reference_shows_types_its_source_and_its_chapter(soups):
+    pages, titles = [soups[f"{page}.html"] for page in REFERENCE], {page.split("/")[1] for page in CHAPTERS}
+    entries = [entry for soup in pages for entry in soup.select("section > dl.py:is(.class, .function, .exception)")]
+    assert len(entries) > 80
+    for entry in entries:
+        name = entry.dt["id"]
+        assert entry.select_one("dt > a[href] .viewcode-link"), f"{name} does not lead to its source"
+        chapters = {link["href"].partition(".html")[0].split("/")[-1] for link in entry.select("dd a[href]")}
+        assert chapters & titles, f"{name} does not lead to its chapter"
+        bare = [each.get_text() for each in entry.dt.select("em.sig-param") if ":" not in each.get_text()]
+        assert [text for text in bare if text not in ("*", "/") and not text.startswith("**")] == [], (
+            f"{name} lacks types"
+        )
 
 
 # Of the pages

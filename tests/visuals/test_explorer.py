@@ -303,7 +303,11 @@ def test_a_record_that_says_the_same_is_not_written_again(tmp_path, monkeypatch)
     assert read_record("half", ("S", "u", "R"), see_half) == read_record("other", tuple(HALF), see_half) == {}
 
 
-@pytest.mark.parametrize("damage", [b"", b"no gzip", gzip.compress(b"{"), gzip.compress(b"[]"), gzip.compress(b"{}")])
+@pytest.mark.parametrize(
+    "damage",
+    [b"", b"no gzip", gzip.compress(b"{"), gzip.compress(b"[]"), gzip.compress(b"{}")],
+    ids=["empty", "no gzip", "no JSON", "a list", "no states"],
+)
 def test_a_damaged_record_is_named(tmp_path, monkeypatch, damage):
     monkeypatch.setattr(records, "RECORDS", tmp_path)
     (tmp_path / "half.json.gz").write_bytes(damage)

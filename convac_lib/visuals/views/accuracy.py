@@ -29,7 +29,7 @@ def accuracy_view(rows: Sequence[RunSummary], protocol: Protocol, B: int, C: int
     Returns:
         The `View`: a curve for each B, with the network of B and C marked.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
     """
     row = next(row for row in rows if (row.B, row.channels) == (B, C))
     curves = _curves(rows, C, against)
@@ -76,7 +76,7 @@ def draw_curves(curves: Mapping[int, Points], marked: tuple[int, int], *, x_labe
     Returns:
         An SVG document, 560 wide and always equally high.
 
-    Chapter: *The CIFAR-10 experiments*.
+    Chapter: *Experiments on standard ConvNets*.
 
     >>> picture = draw_curves({1: [(2, 0.5), (4, 0.7)]}, (1, 0), x_label="channels C", y_label="accuracy")
     >>> "B=1" in picture, "100 %" in picture

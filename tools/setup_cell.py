@@ -16,7 +16,7 @@ def obstacle():
         for name in [name for name in sys.modules if name.split(".")[0] == "convac_lib"]:
             del sys.modules[name]  # half a library would hide a whole one
         return error
-    later = """array_api_compat distributed filelock flint ipywidgets matplotlib numpy PIL
+    later = """array_api_compat anywidget distributed filelock flint ipywidgets matplotlib numpy PIL
         pooch psutil requests safetensors sklearn threadpoolctl torch tqdm""".split()
     return next((f"No module named {name!r}" for name in later if not find_spec(name)), None)
 

@@ -48,8 +48,8 @@ def run():
     except ImportError as error:
         print(error)
 
-needed = "array_api_compat distributed filelock flint ipywidgets matplotlib numpy PIL pooch psutil requests".split()
-needed += "safetensors sklearn threadpoolctl torch tqdm".split()
+needed = "array_api_compat anywidget distributed filelock flint ipywidgets matplotlib numpy PIL".split()
+needed += "pooch psutil requests safetensors sklearn threadpoolctl torch tqdm".split()
 site, calls, brought, status = Path("site").resolve(), [], [], 0
 site.mkdir(exist_ok=True)
 sys.path.append(str(site))

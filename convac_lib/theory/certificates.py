@@ -213,14 +213,14 @@ def _read(path: str | Path) -> dict[str, Any]:
     except DataError:
         raise
     except (ValueError, RecursionError):  # a number of over 4,300 digits raises a ValueError too
-        raise refusal("it is not JSON, or its lists are too deep, or it holds a number too long") from None
+        raise refusal("it is not JSON, or is nested too deeply, or holds a number that is too long") from None
     if not isinstance(document, dict) or set(document) != set(KEYS):
         raise refusal(f"its keys must be {', '.join(KEYS)}")
     require(document, [FORMAT_RULE])
     try:
         digest = digest_of(document)
     except RecursionError:
-        raise refusal("its lists are too deep") from None
+        raise refusal("its lists are nested too deeply") from None
     if document["digest"] != digest:
         raise CertificateError("the certificate was altered: its digest does not match its content")
     return document

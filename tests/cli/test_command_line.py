@@ -172,7 +172,8 @@ def test_verify_says_no_with_status_1_and_refuses_what_is_no_certificate_with_2(
     )  # fmt: skip
     path.write_text("{")
     assert run(capsys, f"verify {path}") == (
-        2, "", "convac: this is not a certificate: it is not JSON, or too deep, or holds a number too long\n",
+        2, "", ("convac: this is not a certificate: it is not JSON, or is nested too deeply, "
+                "or holds a number that is too long\n"),
     )  # fmt: skip
     path.unlink()
     assert run(capsys, f"verify {path}") == (

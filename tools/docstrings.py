@@ -107,7 +107,7 @@ def process(app: Sphinx, what: str, name: str, obj: object, options: object, lin
 def mend_signature(
     app: Sphinx, what: str, name: str, obj: object, options: object, arguments: str | None, result: str | None
 ) -> tuple[str | None, str | None]:
-    """Give a protocol, which nobody calls, no arguments; write a default made by a factory as one that Python reads."""
+    """Give a protocol, which nobody calls, no arguments, and write a factory's default as Python reads it."""
     if getattr(obj, "_is_protocol", False):
         return "", None
     return arguments and arguments.replace("<factory>", "..."), result

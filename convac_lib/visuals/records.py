@@ -6,14 +6,14 @@ import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
+from convac_lib.files import results_path
 from convac_lib.errors import DataError
 from convac_lib.files import replace
 from convac_lib.visuals.view import State, View
 
-RECORDS = Path(__file__).parents[2] / "results" / "explorers"
+RECORDS = results_path("explorers")
 States = dict[State, View | None]
 
 

@@ -13,7 +13,7 @@ from convac_lib.budget import require_memory
 from convac_lib.errors import ConvacError, DataError, WeightError, shown
 from convac_lib.theory.convolution import generalized_convolution
 from convac_lib.theory.cuts import Cut
-from convac_lib.theory.fields import dyadic_elements, elements, reduce, require_prime, require_seed
+from convac_lib.theory.fields import float_to_field, reduce_modulo, require_prime, require_seed, to_field
 from convac_lib.theory.tensors import IMAGES_AT_ONCE, grid_tensor, require_composable
 from convac_lib.theory.weights import pooling_weight, require_room, weight_shapes
 
@@ -91,12 +91,12 @@ class Circuit:
         vars(self).update(
             architecture=architecture,
             weights=tuple(
-                elements(np.asarray(weight), prime, f"layer {number}'s weight")
+                to_field(np.asarray(weight), prime, f"layer {number}'s weight")
                 for number, weight in enumerate(weights, start=1)
             ),
-            dense=elements(np.asarray(dense), prime, "the dense weight"),
+            dense=to_field(np.asarray(dense), prime, "the dense weight"),
             prime=prime,
-            templates=elements(np.asarray(templates), prime, "the template matrix"),
+            templates=to_field(np.asarray(templates), prime, "the template matrix"),
         )
         self._require_shapes()
 
@@ -140,7 +140,7 @@ class Circuit:
         top = x[:, 0, 0]  # (C_L, …)
         total = np.zeros((len(self.dense), *top.shape[1:]), top.dtype)
         for c in range(len(top)):
-            total = reduce(total + np.multiply.outer(self.dense[:, c], top[c]), self.prime)
+            total = reduce_modulo(total + np.multiply.outer(self.dense[:, c], top[c]), self.prime)
         return total
 
     def at_templates(self, digits: np.ndarray) -> np.ndarray:
@@ -197,7 +197,7 @@ class Circuit:
         if self.prime is not None:
             raise ConvacError(f"the circuit is over GF({self.prime}) already; take one over the real numbers")
         *weights, dense, templates = (
-            dyadic_elements(array, require_prime(prime)) for array in (*self.weights, self.dense, self.templates)
+            float_to_field(array, require_prime(prime)) for array in (*self.weights, self.dense, self.templates)
         )
         return Circuit(self.architecture, weights, dense, prime, templates)
 

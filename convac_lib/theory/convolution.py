@@ -6,7 +6,7 @@ import numpy as np
 
 from convac_lib.architecture import Architecture, Layer
 from convac_lib.errors import DataError, WeightError
-from convac_lib.theory.fields import elements, reduce
+from convac_lib.theory.fields import reduce_modulo, to_field
 
 _OUTSIDE = {"ones": 1, "zero": 0}
 
@@ -52,7 +52,7 @@ def generalized_convolution(
         bias = np.zeros(weight.shape[-4:-3] + weight.shape[-2:], weight.dtype)
     outputs = _output_size(x, weight, bias, stride, border)
     if prime is not None:
-        x, weight, bias = (elements(array, prime) for array in (x, weight, bias))
+        x, weight, bias = (to_field(array, prime) for array in (x, weight, bias))
     receptive_field = weight.shape[-1]
     if border in _OUTSIDE:
         reached = [(n - 1) * stride + receptive_field for n in outputs]
@@ -65,9 +65,9 @@ def generalized_convolution(
         height, width = patches.shape[1:3]
         factor = bias[:, i, j].reshape(-1, *[1] * (y.ndim - 1))
         for d in range(len(x)):
-            factor = reduce(factor + _weight_of(weight[..., d, i, j], height, width, y.ndim) * patches[d], prime)
+            factor = reduce_modulo(factor + _weight_of(weight[..., d, i, j], height, width, y.ndim) * patches[d], prime)
         inside = y[:, :height, :width]  # past the border: the empty product, 1
-        inside[...] = reduce(inside * factor, prime)
+        inside[...] = reduce_modulo(inside * factor, prime)
     return y
 
 

@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 
 from convac_lib.errors import ConvacError
-from convac_lib.theory.fields import elements, reduce
+from convac_lib.theory.fields import reduce_modulo, to_field
 from convac_lib.theory.tensors import require_composable
 
 
@@ -42,7 +42,7 @@ def compose_cp(coefficients: np.ndarray, vectors: np.ndarray, prime: int | None 
         raise ConvacError(f"{terms} terms need coefficients of shape {(terms,)}, not {coefficients.shape}")
     require_composable(base, order)
     if prime is not None:
-        coefficients, vectors = elements(coefficients, prime), elements(vectors, prime)
+        coefficients, vectors = to_field(coefficients, prime), to_field(vectors, prime)
     return _sum((a * _outer(rank_one, prime) for a, rank_one in zip(coefficients, vectors)), prime)
 
 
@@ -74,7 +74,7 @@ def compose_hierarchical_tucker(
     array([[1, 0],
            [0, 5]])
     """
-    leaves, *inner = levels if prime is None else (elements(weights, prime) for weights in levels)
+    leaves, *inner = levels if prime is None else (to_field(weights, prime) for weights in levels)
     require_composable(leaves.shape[2], leaves.shape[0])
     nodes: list[np.ndarray] = list(leaves)  # per node: (γ, d, …)
     for number, weights in enumerate(inner, start=1):
@@ -126,7 +126,7 @@ def _outer(vectors: Iterable[np.ndarray], prime: int | None) -> np.ndarray:
     """Compute v ⊗ w ⊗ …, reduced after every product."""
 
     def times(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        return reduce(np.multiply.outer(left, right), prime)
+        return reduce_modulo(np.multiply.outer(left, right), prime)
 
     return fold(times, vectors)
 
@@ -139,4 +139,4 @@ def _combine(weight: np.ndarray, values: np.ndarray, prime: int | None) -> np.nd
 def _sum(terms: Iterable[np.ndarray], prime: int | None) -> np.ndarray:
     """Add terms, and reduce after each."""
     nothing = np.zeros((), np.int8)  # a sum with it keeps the dtype of the terms
-    return fold(lambda total, term: reduce(total + term, prime), terms, nothing)
+    return fold(lambda total, term: reduce_modulo(total + term, prime), terms, nothing)

@@ -128,7 +128,3 @@ def _reduced(matrix: np.ndarray, prime: int) -> tuple[nmod_mat, np.ndarray]:
     reduced, rank = nmod_mat(rows, columns, residues, prime).rref()
     pivots = [next(j for j in range(columns) if reduced[i, j]) for i in range(rank)]
     return reduced, np.array(pivots, np.intp)
-
-
-# The former names, until `circuits` and `tensors` use those above.
-elements, dyadic_elements, reduce = to_field, float_to_field, reduce_modulo

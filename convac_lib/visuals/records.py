@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from convac_lib.files import results_path
 from convac_lib.errors import DataError
-from convac_lib.files import replace
+from convac_lib.files import replace, results_path
 from convac_lib.visuals.view import State, View
 
 RECORDS = results_path("explorers")

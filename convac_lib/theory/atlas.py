@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from convac_lib.architecture import Architecture
 from convac_lib.errors import BudgetError, ConvacError, DataError
 from convac_lib.families import common_case
-from convac_lib.files import append, appending, drop_torn_line, read, telling
+from convac_lib.files import Journal
 from convac_lib.theory.bound import Bound
 from convac_lib.theory.bounds import bounds_of, saturation, talk_formula
 from convac_lib.theory.certificates import require_statable
@@ -100,9 +100,7 @@ def read_atlas(path: str | Path) -> list[AtlasEntry]:
 
     Chapter: *The overlap theorem*.
     """
-    with telling("read", path, missing="write it with convac atlas"):
-        data = read(path, LARGEST_FILE)
-    lines = [line.rstrip(b"\r") for line in data.split(b"\n")[:-1]]
+    lines = Journal(path, LARGEST_FILE).lines(missing="write it with convac atlas")
     if lines and lines[0] != _line(HEADER).encode():
         raise DataError(f"{path} is no atlas: its first line must be {_line(HEADER)}")
     return [_entry(line, f"line {number} of {path}") for number, line in enumerate(lines[1:], start=2)]
@@ -144,14 +142,15 @@ def extend_atlas(
     for place, plan in plans.items():
         if place not in done:
             _require_affordable(plan, place)
-    with telling("write", path), appending(path, wait=False) as file:
+    journal = Journal(path, LARGEST_FILE)
+    with journal.appending(wait=False) as append_line:
         done = {entry.place for entry in read_atlas(path)}
         missing = [place for place in plans if place not in done]
-        if not drop_torn_line(file):
-            append(file, _line(HEADER), LARGEST_FILE)
+        if not journal.lines():
+            append_line(_line(HEADER))
         for place in tqdm(missing, desc="atlas", disable=not progress):
             entry = _certify(plans[place], place, path, progress)
-            append(file, _line(astuple(entry)), LARGEST_FILE)
+            append_line(_line(astuple(entry)))
 
 
 def _plans(sizes: list[int], M: list[int], B: list[int]) -> dict[Place, Architecture]:

@@ -84,7 +84,7 @@ def _finished(arguments: "Namespace") -> "Answer":
 
 def _account_of(error: Exception, smaller: str) -> tuple[int, str]:
     """Choose the exit status and the sentence for an error that no command foresaw."""
-    from convac_lib.files import REMEDIES
+    from convac_lib.files import REMEDIES, remedy_for
 
     message = str(error)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "allocate memory" in message:
@@ -96,7 +96,7 @@ def _account_of(error: Exception, smaller: str) -> tuple[int, str]:
         )
     if isinstance(error, OSError) and error.errno in REMEDIES:
         place = f"cannot use {error.filename}: " if error.filename else ""
-        return BAD_INPUT, f"{place}{error.strerror}; {REMEDIES[error.errno]}"
+        return BAD_INPUT, f"{place}{error.strerror}; {remedy_for(error, '')}"
     what = f"{type(error).__name__}: {message}"[:300] if message else type(error).__name__
     return OUR_FAULT, (
         f"an unexpected error stopped this command, which is our fault ({what}); "

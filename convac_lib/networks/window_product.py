@@ -1,6 +1,6 @@
 """The generalized convolution's product over windows, as it is defined. Taught in the chapter *Overlaps*.
 
-What the layer runs is `convac_lib.networks.window_kernel.blocked_window_product`, which computes the same in blocks.
+The layer runs `blocked_window_product` of the module `window_kernel`, which computes the same in blocks.
 """
 
 from itertools import product

@@ -22,7 +22,7 @@ from convac_lib.__main__ import main
 from convac_lib.cli import certify, describe, network_arguments, statuses
 from convac_lib.cli.parser import COMMANDS, DATA_COMMANDS, EXPERIMENTS, parser
 from convac_lib.experiments.records import append_records
-from convac_lib.theory import bounds, fields, ranks, tensors
+from convac_lib.theory import bounds, cuts, fields, ranks
 
 NO_LAYER = (
     "; write receptive field/stride/channels, as in 3/1/2, or receptive field/stride/pool for product pooling "
@@ -448,7 +448,7 @@ def test_every_command_takes_debug_before_and_after_its_name(capsys):
     assert run(capsys, "--debug verify nowhere.json")[0] == 2
 
 
-@pytest.mark.parametrize("module", ["argparse", "numpy", "convac_lib.theory.bounds"])
+@pytest.mark.parametrize("module", ["argparse", "psutil", "convac_lib.theory.bounds"])
 def test_an_interrupt_amid_an_import_is_one_sentence(module):
     program = f"""
 import signal, sys
@@ -569,5 +569,5 @@ except SystemExit:
 
 
 def test_what_help_says_without_the_engine_is_what_the_engine_takes():
-    assert network_arguments.CUTS == tuple(tensors.CUTS)
+    assert network_arguments.CUTS == tuple(cuts.CUTS)
     assert certify.PRIME == fields.DEFAULT_PRIME

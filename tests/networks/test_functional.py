@@ -263,6 +263,7 @@ def test_functional_transforms_are_those_of_single_images(form):
 @pytest.mark.skipif(
     os.environ.get("ATEN_CPU_CAPABILITY") == "default", reason="torch's own compiler needs vector instructions"
 )
+@pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0:RuntimeWarning")  # torch's own
 def test_it_compiles_as_one_graph_with_sizes_unknown(form):
     weight, bias = normal(2, 2, 2, 2).requires_grad_(), normal(2, 2, 2, seed=1).requires_grad_()
     torch.compiler.reset()

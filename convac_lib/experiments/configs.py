@@ -25,7 +25,10 @@ MOST = 10**6  # runs in a sweep
 
 
 class Settings(TypedDict):
-    """How a network is trained, as `Training` takes it."""
+    """How a network is trained, as `Training` takes it.
+
+    Chapter: *Experiments on standard ConvNets*.
+    """
 
     epochs: int
     batch_size: int

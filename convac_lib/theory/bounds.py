@@ -19,6 +19,8 @@ class TheoremBound(Bound):
 
     Attributes:
         layer: K, the layer whose windows compare patches across the cut, 1..L.
+
+    Chapter: *The overlap theorem*.
     """
 
     layer: int

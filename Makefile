@@ -3,7 +3,7 @@ PORT ?= 8000
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 INSTALLED := .venv/installed
 
-# One thread: fastest for networks this small, also beside other work, and the same last digits everywhere.
+# One thread: fastest for networks this small, also beside other work, and the same last digits at each run here.
 export OMP_NUM_THREADS ?= 1
 
 help: ## list these commands

@@ -1,4 +1,4 @@
-"""Run chapters and tests on one thread: fastest for networks this small, and the same last digits everywhere."""
+"""Run chapters and tests on one thread: fastest for networks this small, and the same last digits at each run here."""
 
 import os
 from pathlib import Path

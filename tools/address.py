@@ -150,7 +150,9 @@ def written(url: str | None, tag: str) -> dict[Path, str]:
 def with_setup(chapter: str, cell: str) -> str:
     """Return a chapter's text with this set-up cell, named after its source as tools/execute_notebooks.py does."""
     notebook = json.loads(chapter)
-    first = next(each for each in notebook["cells"] if each["cell_type"] == "code")
+    first = next((each for each in notebook["cells"] if each["cell_type"] == "code"), None)
+    if first is None:  # a page of words alone needs no library
+        return chapter
     first["source"] = cell.splitlines(keepends=True)
     first["id"] = hashlib.sha256(cell.encode()).hexdigest()[:8]
     return json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"

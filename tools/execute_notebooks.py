@@ -20,7 +20,7 @@ from tqdm import tqdm
 BOOK = Path(__file__).resolve().parents[1] / "book"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 STORED = {"text/plain", "text/html", "text/markdown", "text/latex", "image/png"}
-CELL_METADATA = {"tags", "mystnb"}
+CELL_METADATA = {"tags", "mystnb", "jupyter", "cellView"}  # the last two hide code in JupyterLab and in Colab
 
 
 def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:

@@ -1,4 +1,5 @@
-# Make convac_lib importable: it is installed, or in the checkout around this page, or Colab installs what is PUBLISHED.
+# @title Set up
+# convac_lib is installed, or in the checkout around this page, or Colab installs what is PUBLISHED.
 import subprocess
 import sys
 from importlib import invalidate_caches

@@ -1,8 +1,12 @@
-"""The explorers in a real JupyterLab: what they show of states that no table holds is what the library computes."""
+"""A real JupyterLab: chapters read as they are meant, and explorers show of any state what the library computes."""
+
+import json
+import re
 
 import pytest
 from helpers.explorers import see_half, shown
 from helpers.lab import ROOT, jupyter_lab, open_chapter, restart_kernel, run_all
+from helpers.notebook_words import shown as shown_words
 from nbformat import write
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -11,6 +15,20 @@ from convac_lib.visuals.views.rank import rank_view
 
 pytest.importorskip("jupyterlab")
 
+READ = "overlap-theorem", "convacs", "glossary"  # chapters with statements, folds and formulas of every kind
+SOURCE = re.compile(r"\$|\{[a-z:]+\}`|:::|^\([\w-]+\)=|```|\\[a-z]{3,}", re.MULTILINE)
+CELLS = """() => [...document.querySelectorAll(".jp-MarkdownOutput")].map(cell => {
+    const words = cell.cloneNode(true);
+    words.querySelectorAll("mjx-container, code, pre").forEach(each => each.remove());
+    return {
+        words: words.textContent,
+        formulas: cell.querySelectorAll("mjx-container").length,
+        errors: cell.querySelectorAll("mjx-merror").length,
+        quoted: [...cell.querySelectorAll("blockquote mjx-assistive-mml")].map(each => each.textContent),
+        folds: cell.querySelectorAll("details").length,
+        open: cell.querySelectorAll("details[open]").length,
+    };
+})"""
 POINTED = """
 import sys
 sys.path.insert(0, {tests!r})
@@ -26,7 +44,7 @@ def address(tmp_path_factory, browser):
     cell = new_code_cell(POINTED.format(tests=str(ROOT / "tests")))
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     write(new_notebook(cells=[cell], metadata=kernel), folder / "pointed.ipynb")
-    with jupyter_lab(folder, "intro", "conjecture") as address:
+    with jupyter_lab(folder, "intro", "conjecture", *READ) as address:
         yield address
 
 
@@ -70,6 +88,34 @@ def said(card):
 
 def assert_shows(card, view):
     assert shown(card)[:3] == (view.picture, view.alt, view.reading)
+
+
+@pytest.mark.parametrize("chapter", READ)
+def test_a_chapter_is_typeset_and_folded(tab, address, chapter):
+    open_chapter(tab, address, chapter)
+    notebook = json.loads((ROOT / "book" / f"{chapter}.ipynb").read_text("utf-8"))
+    texts = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
+    tab.wait_for_function(f"document.querySelectorAll('.jp-MarkdownOutput mjx-container').length >= {formulas_in(texts)}")
+    cells = tab.evaluate(CELLS)
+    assert len(cells) == len(texts)
+    for cell, text in zip(cells, texts):
+        assert SOURCE.findall(cell["words"]) == [] and cell["errors"] == 0, text
+        assert [each for each in cell["quoted"] if each.startswith(">")] == [], text
+        assert (cell["folds"], cell["open"]) == (text.count("<details>"), 0), text
+    hidden = [cell for cell in notebook["cells"] if cell["metadata"].get("jupyter", {}).get("source_hidden")]
+    assert tab.locator(".jp-InputPlaceholder").count() == len(hidden)
+
+
+def formulas_in(texts):
+    """How many formulas JupyterLab must set, by markdown-it's reading of the same words."""
+    return sum(len(re.findall("«", shown_words(text))) for text in texts)
+
+
+def test_a_link_leads_to_its_statement(tab, address):
+    open_chapter(tab, address, "overlap-theorem")
+    tab.locator(".jp-MarkdownOutput a[href$='#thm-overlap']").first.click()
+    tab.locator("[data-jupyter-id=thm-overlap]").wait_for(state="attached")
+    assert tab.locator("blockquote:has([data-jupyter-id=thm-overlap])").is_visible()
 
 
 def test_the_intro_computes_what_its_table_lacks(tab, address):

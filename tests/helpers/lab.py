@@ -68,7 +68,7 @@ def open_chapter(tab, address, chapter):
     """Open a chapter with a fresh kernel and nothing else beside it."""
     tab.set_default_timeout(1000 * PATIENCE)
     tab.goto(f"{address}/lab/tree/{chapter}.ipynb?reset")
-    tab.locator(".jp-NotebookPanel-notebook .jp-CodeCell").first.wait_for()
+    tab.locator(".jp-NotebookPanel-notebook .jp-Cell").first.wait_for()
     tab.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
 
 

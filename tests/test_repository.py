@@ -25,8 +25,9 @@ FLOORS = [
     "errors", "checks", "files", "budget", "architecture", "families", "theory", "networks", "data", "experiments",
     "exercises", "visuals", "cli", "__main__",
 ]  # fmt: skip
-CHAPTERS = sorted(BOOK.glob("*.ipynb"))
-PAGES = sorted(BOOK.glob("*.md"))
+NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
+CHAPTERS = [path for path in NOTEBOOKS if '"cell_type": "code"' in path.read_text("utf-8")]
+PAGES = [*sorted(BOOK.glob("*.md")), *(path for path in NOTEBOOKS if path not in CHAPTERS)]
 
 each_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 
@@ -120,6 +121,7 @@ HOSTS = {
     "pytorch.org": "how to install PyTorch",
     "distributed.dask.org": "how to share a sweep",
     "cs.toronto.edu": "CIFAR-10",
+    "doi.org": "where works are",
     "w3.org": "the name of SVG",
     "matplotlib.org": "what draws the figures names itself, and these formats, in them",
     "purl.org": "the same",

@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 ROOT = Path(__file__).resolve().parents[1]
-HIDDEN = {"tags": ["hide-input"]}
+HIDDEN = {"tags": ["hide-input"], "jupyter": {"source_hidden": True}, "cellView": "form"}
 
 
 def skeleton(title: str, setup: str) -> NotebookNode:
@@ -34,9 +34,10 @@ def skeleton(title: str, setup: str) -> NotebookNode:
     return new_notebook(
         cells=[
             text(f"# {title}\n\nOne sentence: the question that this chapter answers, and why it matters."),
-            code(setup.rstrip("\n"), metadata={"tags": ["remove-input"]}),
+            code(setup.rstrip("\n"), metadata=HIDDEN | {"tags": ["remove-input"]}),
             code(
-                "import matplotlib.pyplot as plt\n\nfrom convac_lib import certify_rank, common_case\n"
+                "# @title Draw: the rank for B = 1, 2 and 3\nimport matplotlib.pyplot as plt\n\n"
+                "from convac_lib import certify_rank, common_case\n"
                 "from convac_lib.visuals import style\n\nstyle.use()\n"
                 "ranks = [certify_rank(common_case(B, M=2, size=4)).rank for B in (1, 2, 3)]\n"
                 'plt.semilogy([1, 2, 3], ranks, "o-", base=2)\nplt.show()',
@@ -45,12 +46,12 @@ def skeleton(title: str, setup: str) -> NotebookNode:
             text("*The finding, in one sentence; then the source of the data, n, seeds and hardware.*"),
             text("**After this chapter you can**\n\n- …"),
             text(
-                "**Predict first.** A question that the reader can answer by thinking.\n\n<details>\n"
-                "<summary>Answer</summary>\n\nThe answer, and why.\n\n</details>"
+                "> **Predict first.** A question that the reader can answer by thinking.\n>\n> <details>\n"
+                "> <summary>Answer</summary>\n>\n> The answer, and why.\n>\n> </details>"
             ),
             text("## The smallest case\n\nBy hand, then by code."),
             code("certify_rank(common_case(B=2, M=2, size=2)).rank"),
-            text("## The claim\n\n> **Claim 1 (Its name).** …\n>\n> *Status: conjecture.*"),
+            text("## The claim\n\n> **Conjecture (Its name).** …\n>\n> *Status: conjecture.*"),
             code("assert ranks == sorted(ranks)"),
             text("## Explore\n\nSay what to move, and what to look for."),
             text("## What could go wrong\n\nA mistake that a reader makes, with the real error message."),

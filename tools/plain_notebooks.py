@@ -28,7 +28,11 @@ CLASSES = {kind: ["proof", kind.lower()] for kind in STATEMENTS}  # of the box, 
 CLASSES |= {"Exercise": ["exercise"], "Predict first": ["tip"], "Note": ["note"]}
 HEAD = re.compile(rf"(?P<name>(?P<kind>{'|'.join(CLASSES)})(?: \d+)?)(?P<title> \(.+\))?\.", re.DOTALL)
 STATEMENT = re.compile(rf"({'|'.join(STATEMENTS)}) \d+")
-SITES = {"eprint": "https://arxiv.org/abs/", "doi": "https://doi.org/", "url": ""}  # a work's address, by the field of its entry
+SITES = {
+    "eprint": "https://arxiv.org/abs/",
+    "doi": "https://doi.org/",
+    "url": "",
+}  # a work's address, by the field of its entry
 GLOSSARY = "book/glossary"
 
 
@@ -76,9 +80,10 @@ class Plain(SphinxTransform):
             first.remove(child)
         if first.children and isinstance(first[0], nodes.Text):
             first[0] = nodes.Text(first[0].lstrip())
-        title = nodes.title("", "", nodes.inline("", head["name"], classes=["caption-number"]), nodes.Text(head["title"] or ""))
-        box = nodes.admonition("", title, *targets, *quote.children, classes=CLASSES[head["kind"]])
-        quote.replace_self(box)
+        name = nodes.inline("", head["name"], classes=["caption-number"])
+        title = nodes.title("", "", name, nodes.Text(head["title"] or ""))
+        box = nodes.admonition("", title, *quote.children, classes=CLASSES[head["kind"]])
+        quote.replace_self([*targets, box])  # docutils gives the targets' ids to the box that follows them
         if targets and STATEMENT.fullmatch(head["name"]):
             if head["name"] in self.notes.statements:
                 LOG.warning("two statements of this page are called %s", head["name"], location=box)
@@ -104,7 +109,9 @@ class Links(SphinxPostTransform):
             elif STATEMENT.fullmatch(words) and places.get(words) != place:
                 LOG.warning("a link says %s and leads to %s, which has another name", words, place, location=link)
             elif address in works:
-                link.replace_self(make_refnode(self.app.builder, self.env.docname, *works[address], list(link.children)))
+                link.replace_self(
+                    make_refnode(self.app.builder, self.env.docname, *works[address], list(link.children))
+                )
             elif address.startswith((SITES["eprint"], SITES["doi"])) and not self.env.docname.endswith("bibliography"):
                 LOG.warning("references.bib has no work at %s", address, location=link)
 

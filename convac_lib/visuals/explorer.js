@@ -15,6 +15,9 @@ const unpacked = async (letters) => {
 
 const MOST_TICKS = 10;
 
+// Below a tenth of a second a number of seconds says nothing.
+const duration = (seconds) => (seconds < 0.1 ? "less than 0.1 s" : `${seconds.toFixed(1)} s`);
+
 // The controls are made here: without scripts there is nothing to move, and no sanitizer can leave them half alive.
 const makeControls = (axes, live) => {
   const form = element("form", { autocomplete: "off" });
@@ -236,7 +239,7 @@ const wake = async (root, kernel) => {
     if (message.is === "begun") say(`Computing ${inWords(values)} …`);
     if (message.is === "progress") bar.value = message.done;
     if (message.is === "state") {
-      const source = message.source ? `Read from ${message.source}.` : `Computed now, in ${message.seconds.toFixed(1)} s.`;
+      const source = message.source ? `Read from ${message.source}.` : `Computed now, in ${duration(message.seconds)}.`;
       known.set(keyOf(values), { values, ...message.state, row: addRow(message.cells), source });
       rest();
       show(known.get(keyOf(values)));

@@ -95,7 +95,9 @@ def test_a_chapter_is_typeset_and_folded(tab, address, chapter):
     open_chapter(tab, address, chapter)
     notebook = json.loads((ROOT / "book" / f"{chapter}.ipynb").read_text("utf-8"))
     texts = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
-    tab.wait_for_function(f"document.querySelectorAll('.jp-MarkdownOutput mjx-container').length >= {formulas_in(texts)}")
+    tab.wait_for_function(
+        f"document.querySelectorAll('.jp-MarkdownOutput mjx-container').length >= {formulas_in(texts)}"
+    )
     cells = tab.evaluate(CELLS)
     assert len(cells) == len(texts)
     for cell, text in zip(cells, texts):

@@ -19,7 +19,7 @@ from helpers.explorers import shown
 
 from convac_lib.visuals.card import WITHOUT_SCRIPTS
 
-OF_SPHINX = ["genindex", "py-modindex", "prf-prf", "search"]
+OF_SPHINX = ["genindex", "py-modindex", "search"]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
 PUBLISHED = CONFIG.get("repository", {}).get("url", "")
 OURS = re.compile(f"{re.escape(PUBLISHED)}|https://colab.research.google.com/" if PUBLISHED else "(?!)")

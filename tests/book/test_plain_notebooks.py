@@ -1,4 +1,4 @@
-"""The chapters are notebooks that JupyterLab, Colab, VS Code and GitHub show as they are meant, with nothing installed."""
+"""JupyterLab, Colab, VS Code and GitHub show the chapters as they are meant, with nothing installed."""
 
 import json
 import re
@@ -83,7 +83,9 @@ check("$", {"a": 1})
 def test_hidden_code_is_hidden_everywhere_and_says_what_it_does(name):
     for source, metadata in cells_of(NOTEBOOKS[name], "code"):
         hidden = bool(HIDDEN & set(metadata.get("tags", [])))
-        assert hidden == (metadata.get("jupyter") == {"source_hidden": True}) == (metadata.get("cellView") == "form"), source
+        assert hidden == (metadata.get("jupyter") == {"source_hidden": True}) == (metadata.get("cellView") == "form"), (
+            source
+        )
         assert hidden == source.startswith("# @title "), source  # JupyterLab shows the first line, Colab the title
 
 
@@ -100,7 +102,10 @@ def test_an_anchor_has_one_place_and_a_solution_is_folded_and_tagged(name):
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_notebook_carries_nothing_of_the_program_that_wrote_it(name):
     notebook = NOTEBOOKS[name]
-    assert set(notebook["metadata"]) == {"kernelspec", "language_info"}  # of widgets' state GitHub makes "Invalid Notebook"
+    assert set(notebook["metadata"]) == {
+        "kernelspec",
+        "language_info",
+    }  # of widgets' state GitHub makes "Invalid Notebook"
     assert all(set(cell["metadata"]) <= CELL for cell in notebook["cells"])
 
 

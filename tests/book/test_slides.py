@@ -70,16 +70,12 @@ def test_the_map_has_every_slide_once_and_in_order():
 
 def test_every_slide_has_a_link_and_no_link_is_dead():
     pages = {page.stem: text_of(page) for page in (*BOOK.glob("*.md"), *BOOK.glob("*.ipynb"))}
-    whole = "\n".join(pages.values())
-    labels = re.findall(r"^\(([\w-]+)\)=\n#", whole, re.MULTILINE)
-    statements = re.findall(r"^```{prf:\w+}.*\n:label: ([\w-]+)$", whole, re.MULTILINE)
-    known = {"doc": set(pages), "ref": set(labels), "prf:ref": set(statements)}
-    assert len(labels) == len(set(labels)), "a label stands before two headings"
+    anchors = {name: re.findall(r'<a id="([^"]+)"></a>', text) for name, text in pages.items()}
     for slide, place in rows():
-        links = re.findall(r"{([\w:]+)}`([\w-]+)`", place)
+        links = re.findall(r"\]\(([\w-]+)\.(?:ipynb|md)(?:#([\w-]+))?\)", place)
         assert links, f"{slide} has no link"
-        for role, target in links:
-            assert target in known[role], f"{slide} leads to {target}, which is no {role}"
+        for page, anchor in links:
+            assert page in pages and (not anchor or anchor in anchors[page]), f"{slide} leads to {page}#{anchor}"
 
 
 @pytest.mark.skipif(not TALK.exists(), reason="the talk's text is not here")

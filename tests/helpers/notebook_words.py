@@ -1,4 +1,4 @@
-"""What a Markdown cell shows in JupyterLab, Colab, VS Code and GitHub, and what at least one of them does not understand."""
+"""What a Markdown cell shows in JupyterLab, Colab, VS Code and GitHub, and what one of them does not understand."""
 
 import re
 
@@ -35,7 +35,9 @@ RULES = {  # what one of them breaks on, in the text without its code
     "a task list, a list of definitions or ~~": re.compile(r"^\s*- \[[ x]\] |^: \S|~~", re.MULTILINE),
     "an HTML image, whose file the site does not copy": re.compile(r"<img\b"),
     "a link to a heading; link to an anchor": re.compile(r"\]\((?:[\w.-]+\.ipynb)?#[^)]*[A-Z]"),
-    "a bar within a formula of a table": re.compile(r"^\|(?:[^$\n]*\$[^$\n]*\$)*[^$\n]*\$[^$\n|]*\|[^$\n]*\$", re.MULTILINE),
+    "a bar within a formula of a table": re.compile(
+        r"^\|(?:[^$\n]*\$[^$\n]*\$)*[^$\n]*\$[^$\n|]*\|[^$\n]*\$", re.MULTILINE
+    ),
 }
 FENCED_DIRECTIVE = re.compile(r"^\s*(?:>\s*)*`{3,}\s*\{", re.MULTILINE)  # shown as code, with its name and its options
 CODE = re.compile(r"^((?:>[ ]?)*)(```+).*?^\1\2[ \t]*$", re.MULTILINE | re.DOTALL)
@@ -43,7 +45,7 @@ WORDS_AS_CODE = re.compile(r"(?<![`}])`[^`\n]+`")
 
 
 def shown(text):
-    """The words of a cell as JupyterLab shows them: formulas are taken out before the Markdown is read, and put back."""
+    """The words of a cell as JupyterLab shows them: it takes formulas out before it reads the Markdown."""
     formulas = []
 
     def take(match):

@@ -27,7 +27,7 @@ def a_book(folder, *solutions):
     book = folder / "book"
     (book / "images").mkdir(parents=True)
     (book / "images/layer.png").write_bytes(b"a picture")
-    (book / "glossary.md").write_text("# Glossary", "utf-8")
+    (book / "slides.md").write_text("# A map", "utf-8")
     nbformat.write(chapter(*solutions), book / "fair.ipynb")
     return book
 
@@ -43,7 +43,7 @@ def test_an_edition_is_the_book_without_the_solutions(tmp_path):
     nbformat.validate(edition)
     assert [cell.source for cell in edition.cells] == ["> **Exercise 1 (Fair).** How many?", "first = ...", "## Recap"]
     assert (written.parent / "images/layer.png").read_bytes() == b"a picture"
-    assert (written.parent / "glossary.md").exists()
+    assert (written.parent / "slides.md").exists()
     assert (book / "fair.ipynb").read_bytes() == before
 
 

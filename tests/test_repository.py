@@ -220,12 +220,6 @@ def test_a_chapter_is_stored_as_it_ran(chapter):
     assert all("image/png" in data for data in figures), "a figure is shown as its name; end its cell with plt.show()"
 
 
-@each_chapter
-def test_the_title_of_a_box_keeps_its_fence(chapter):
-    lines = [line for cell in cells_of(chapter, "markdown") for line in "".join(cell["source"]).splitlines()]
-    assert [line for line in lines if line.startswith("```{") and "`" in line[3:]] == [], "a backtick ends the fence"
-
-
 @pytest.mark.parametrize("page", [*CHAPTERS, *PAGES, ROOT / "README.md"], ids=lambda path: path.stem)
 def test_links_lead_to_files(page):
     for target in re.findall(r"\]\(<?([^)\s>]+)>?\)", text_of(page)):

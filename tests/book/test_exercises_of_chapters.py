@@ -2,11 +2,14 @@
 
 import inspect
 import json
+import os
 import re
 from importlib import import_module
 
+import nbformat
 import pytest
 from helpers.chapters import CHAPTERS, explorers_in
+from nbclient import NotebookClient
 
 from convac_lib.exercises import check
 from convac_lib.exercises.checking import EXERCISES
@@ -29,7 +32,7 @@ def test_every_rule_is_asked_in_order_and_waits_for_an_answer(chapter):
     asked = asked_in(PAGES[chapter])
     names = []
     for number, (question, answer, checked, solution, (cell, verdict)) in enumerate(asked, start=1):
-        name, arguments = re.fullmatch(r'check\("([\w-]+)", (.+)\)', checked).groups()
+        name, arguments = re.search(r'^check\("([\w-]+)", (.+)\)$', checked, re.MULTILINE).groups()
         names.append(name)
         title = re.match(rf'> <a id="ex-{name}"></a>\*\*Exercise {number} \([^)]+\)\.\*\* (★+) ', question)
         assert title and title[1] in KINDS, question
@@ -50,3 +53,22 @@ def test_six_exercises_ask_the_reader_to_move_an_explorer_that_is_there(tmp_path
                 called.append(title)
                 assert title in titles
     assert len(called) >= 6
+
+
+@pytest.mark.parametrize("chapter", EXERCISES)
+def test_the_solutions_that_are_printed_are_right(chapter):
+    notebook = nbformat.read(PAGES[chapter], as_version=4)
+    places = [place for place, cell in enumerate(notebook.cells) if cell.source.startswith('> <a id="ex-')]
+    solved = []
+    for place in places:
+        code = re.findall(r"^```python\n(.*?)^```$", notebook.cells[place + 3].source, re.MULTILINE | re.DOTALL)
+        if code:
+            answer, checked = notebook.cells[place + 1 : place + 3]
+            imports = [line for line in answer.source.splitlines() if line.startswith("from convac_lib")]
+            answer.source = "\n".join([*imports, *code])
+            solved.append(checked)
+    if solved:
+        client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(PAGES[chapter].parent)}})
+        client.execute(env=os.environ | {"CONVAC_EXPLORERS": "page"})
+    for checked in solved:
+        assert checked.outputs[0].data["text/plain"].startswith("✓ "), checked

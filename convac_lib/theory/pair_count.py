@@ -1,4 +1,4 @@
-"""The theorem's exponent in the common case, by arithmetic alone: layer K, the pairs that it compares, the talk's square.
+"""The theorem's exponent in the common case by arithmetic alone: layer K, the pairs it compares, the talk's square.
 
     e = ⌈H/(2·T_S⁽ᴷ⁾)⌉ · ⌈H/T_S⁽ᴷ⁾⌉,   and   e = 2·(H/(2·T_S⁽ᴷ⁾))²   if B ≥ 2 and H is a power of two
 

@@ -1,4 +1,4 @@
-"""The count of pairs by arithmetic alone, against the theorem of the network, and against windows counted one by one."""
+"""The count of pairs by arithmetic alone, against the theorem of the network and the pairs of its witness."""
 
 from fractions import Fraction
 

@@ -6,6 +6,11 @@ Let h = H/2, s = T_S⁽ᴷ⁾, and B ≥ 2. Growing the window of the stride-1 l
 B−1 ≥ 1 patches. So T takes every value from s, where no stride-1 window is larger than 1, up to T_R⁽ᴷ⁾. Layer K−1 sees
 at least s patches, and at most h. So T = h+1, and ⌊(H−T)/s⌋ + 1 = ⌊(h−1)/s⌋ + 1 = ⌈h/s⌉. If H is a power of two, s
 divides h. If B = 1, T = s lies above h and is at most H, so one window fits across, and ⌈h/s⌉ = 1 as well.
+
+    e ≥ (2B−1)²/2 / (1 + (2B−2)/H)²   and   e ≤ 2·(2B−1)²
+
+Layer K−1 sees at most h patches. So h ≥ B·s − (B−1) if layer K has stride 1, and h ≥ (B−½)·s − (B−1) if it has stride
+2. Both give h/s ≥ (B−½)/(1 + (B−1)/h), and e ≥ 2·(h/s)². Layer K sees more than h, so h/s < 2B−1.
 """
 
 from dataclasses import dataclass

@@ -76,6 +76,9 @@ def test_half_the_image_in_strides_is_below_the_degree_of_overlap(B, half):
     below = B - 1 if pairs.layer % 2 else Fraction(1, 2)  # what layer K adds to the degree of overlap
     assert pairs.degree - below <= ratio < pairs.degree
     assert 2 * ratio**2 <= pairs.exponent <= 2 * (2 * B - 1) ** 2
+    assert pairs.exponent * (1 + Fraction(2 * B - 2, pairs.size)) ** 2 >= 2 * pairs.square
+    if pairs.layer > 1:
+        assert pairs.degree < 3 * ratio
     if pairs.total_stride >= 4:
         assert 4 * ratio >= 3 * B - 1 and pairs.exponent >= pairs.square
 

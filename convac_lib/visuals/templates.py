@@ -43,13 +43,8 @@ def draw_templates(M: int, size: int) -> str:
     svg = svg_document(WIDTH, 2 * LINE + ROW + 12)
     top = LINE + 6
     add_text(svg, MARGIN, FONT, f"M = {M} templates")
-    for number, motif in enumerate(MOTIFS[:M]):
-        left = MARGIN + number * (PATCH + GAP)
-        dots = [divmod(at, 3) for at in range(9) if motif >> (8 - at) & 1]
-        side = PATCH / 3
-        path = "".join(rectangle(left + column * side, top + row * side, side, side) for row, column in dots)
-        add_path(svg, path, fill=MUTED)
-        add_path(svg, rectangle(left, top, PATCH, PATCH), fill="none", stroke=INK)
+    for number in range(M):
+        add_template(svg, number, MARGIN + number * (PATCH + GAP), top, PATCH)
 
     right = WIDTH - MARGIN
     patches = str(size * size).translate(SUPERSCRIPTS)
@@ -63,6 +58,15 @@ def draw_templates(M: int, size: int) -> str:
     words = f"1, 2 and 3 patches: {', '.join(few)} and {last} values"
     add_text(svg, WIDTH - MARGIN, top + ROW + LINE - 4, words, anchor="end", fill=MUTED)
     return serialize(svg)
+
+
+def add_template(svg: ElementTree.Element, number: int, left: float, top: float, side: float) -> None:
+    """Add a template, counted from 0, as a patch of 3×3 pixels that is `side` wide."""
+    dots = [divmod(at, 3) for at in range(9) if MOTIFS[number] >> (8 - at) & 1]
+    pixel = side / 3
+    path = "".join(rectangle(left + column * pixel, top + row * pixel, pixel, pixel) for row, column in dots)
+    add_path(svg, path, fill=MUTED)
+    add_path(svg, rectangle(left, top, side, side), fill="none", stroke=INK)
 
 
 def _draw_table(svg: ElementTree.Element, left: float, top: float, rows: int, columns: int) -> None:

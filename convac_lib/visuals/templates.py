@@ -14,6 +14,7 @@ from convac_lib.visuals.svg import (
     readable,
     rectangle,
     serialize,
+    short,
     svg_document,
 )
 
@@ -52,7 +53,7 @@ def draw_templates(M: int, size: int) -> str:
     for N in reversed(NUMBERS):
         rows, columns = M, M ** (N - 1)
         right -= columns * CELL
-        _draw_table(svg, right, top, rows, columns)
+        add_table(svg, right, top, rows, columns, CELL)
         right -= 2 * GAP
     *few, last = (readable(M**N) for N in NUMBERS)
     words = f"1, 2 and 3 patches: {', '.join(few)} and {last} values"
@@ -69,9 +70,11 @@ def add_template(svg: ElementTree.Element, number: int, left: float, top: float,
     add_path(svg, rectangle(left, top, side, side), fill="none", stroke=INK)
 
 
-def _draw_table(svg: ElementTree.Element, left: float, top: float, rows: int, columns: int) -> None:
-    width, height = columns * CELL, rows * CELL
+def add_table(svg: ElementTree.Element, left: float, top: float, rows: int, columns: int, cell: float) -> None:
+    """Add a table of rows×columns cells."""
+    width, height = columns * cell, rows * cell
     add_path(svg, rectangle(left, top, width, height), fill=MUTED)
-    lines = [f"M{left} {top + CELL * at}h{width}" for at in range(1, rows)]
-    lines += [f"M{left + CELL * at} {top}v{height}" for at in range(1, columns)]
-    add_path(svg, "".join(lines), stroke="#fff", stroke_width=".8")
+    lines = [f"M{short(left)} {short(top + cell * at)}h{short(width)}" for at in range(1, rows)]
+    lines += [f"M{short(left + cell * at)} {short(top)}v{short(height)}" for at in range(1, columns)]
+    if lines:
+        add_path(svg, "".join(lines), stroke="#fff", stroke_width=".8")

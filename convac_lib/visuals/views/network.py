@@ -9,7 +9,7 @@ from convac_lib.visuals.windows import fields_below, last_wide_unit
 
 MEANINGS = {
     "B": "B = {B}: a unit of a stride-1 layer sees {B}×{B} units of the layer below.",
-    "S": "S = 1 or 2: two neighbouring windows begin S units of the layer below apart.",
+    "S": "S = 1 or 2: each window begins S units of the layer below after its neighbour.",
     "M": "M = {M}: each patch becomes {M} numbers, one for each template.",
     "C": "C = {C}: each layer computes {C} numbers at each of its places.",
     "H": "H = {H}: the photograph is divided into {H}×{H} patches.",

@@ -212,5 +212,5 @@ def _write(svg: ElementTree.Element, x: float, y: float, words: str, *, lit: boo
     if lit:
         width = len(words) * BOLD_LETTER
         left = x - (width / 2 if anchor == "middle" else 0)
-        add_path(svg, rectangle(left - 4, y - FONT + 1, width + 4, LINE), fill=LIT)
+        add_path(svg, rectangle(left - 4, y - FONT + 1, width + 8, LINE), fill=LIT)
     add_text(svg, x, y, words, anchor=anchor, bold=lit)

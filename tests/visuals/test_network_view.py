@@ -16,12 +16,13 @@ def test_the_parameters_are_those_that_torch_trains(B, M, size, C):
     view = network_view(B, M, size, C, "B")
     counted = sum(weights.numel() for weights in ConvAC(common_case(B, M, size, C)).parameters())
     assert view.values["parameters"] == counted
-    assert view.reading.endswith(f"The network has {counted:,} parameters.")
+    assert view.reading.endswith(f"; {counted:,} parameters.")
 
 
 @pytest.mark.parametrize("B, size", list(product((1, 2, 3, 5), (2, 4, 8))))
 def test_what_a_unit_sees_and_how_far_it_steps_is_measured_far_from_the_border(B, size):
     view = network_view(B, 2, size, 2, "S")
+    assert f"Layer by layer, T_R = {view.values['T_R']} and T_S = {view.values['T_S']};" in view.reading
     large = common_case(B, 2, 128)  # the same layers on an image where no window leaves
     for number, (T_R, T_S) in enumerate(zip(numbers_in(view.values["T_R"]), numbers_in(view.values["T_S"])), start=1):
         first, second = (seen_from(large, number, 0, column) for column in (0, 1))

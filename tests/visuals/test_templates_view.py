@@ -5,7 +5,7 @@ from itertools import product
 from xml.etree import ElementTree
 
 import pytest
-from helpers.pictures import SVG, assert_legible, paths
+from helpers.pictures import assert_legible, paths
 
 from convac_lib.errors import ConvacError
 from convac_lib.visuals.style import INK, LIT, MUTED
@@ -22,8 +22,8 @@ def boxes(path):
 
 def patches_of(svg):
     """Every drawn patch, in order: its place, and its black pixels relative to its side."""
-    frames = [path for path in paths(svg, stroke=INK, fill="none")]
-    motifs = [path for path in paths(svg, fill=MUTED)][: len(frames)]
+    frames = paths(svg, stroke=INK, fill="none")
+    motifs = paths(svg, fill=MUTED)[: len(frames)]
     found = []
     for motif, frame in zip(motifs, frames, strict=True):
         ((left, top, side, _),) = boxes(frame)

@@ -10,7 +10,7 @@ from convac_lib.visuals.windows import fields_below, last_wide_unit
 MEANINGS = {
     "B": "B = {B}: a unit of a stride-1 layer sees {B}×{B} units of the layer below.",
     "S": "S = 1 or 2: each window begins S units of the layer below after its neighbour.",
-    "M": "M = {M}: each patch becomes {M} numbers, one for each template.",
+    "M": "M = {M}: each patch becomes {M} numbers.",
     "C": "C = {C}: each layer computes {C} numbers at each of its places.",
     "H": "H = {H}: the photograph is divided into {H}×{H} patches.",
 }
@@ -38,7 +38,7 @@ def network_view(B: int, M: int, size: int, C: int, letter: str) -> View:
 
     >>> view = network_view(B=3, M=2, size=4, C=2, letter="M")
     >>> view.reading
-    'M = 2: each patch becomes 2 numbers, one for each template. The network has 106 parameters.'
+    'M = 2: each patch becomes 2 numbers. Layer by layer, T_R = 3, 4, 8, 10 and T_S = 1, 2, 2, 4; 106 parameters.'
     >>> view.values
     {'T_R': '3, 4, 8, 10', 'T_S': '1, 2, 2, 4', 'parameters': 106}
     """
@@ -54,7 +54,7 @@ def network_view(B: int, M: int, size: int, C: int, letter: str) -> View:
         f"dense layer and one output. {_seen(network)} The letter {letter} is lit."
     )
     values: dict[str, Value] = {"T_R": T_R, "T_S": T_S, "parameters": network.parameters}
-    reading = f"{meaning} The network has {network.parameters:,} parameters."
+    reading = f"{meaning} Layer by layer, T_R = {T_R} and T_S = {T_S}; {network.parameters:,} parameters."
     return View(picture, alternative, reading, values)
 
 

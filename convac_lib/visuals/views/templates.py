@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from convac_lib.checks import require_integers
-from convac_lib.visuals.style import INK, LIT, MUTED
+from convac_lib.visuals.style import INK, LIT
 from convac_lib.visuals.svg import (
     FONT,
     LINE,
@@ -55,24 +55,26 @@ def templates_view(M: int, N: int) -> View:
     require_integers(most=LARGEST_N, N=N)
     shows = [n * (n + 1) // 2 % M for n in range(1, N + 1)]
     factors = "·".join([str(M)] * N) if N <= 4 else f"{M}{_raised(N)}"
-    every = "the one patch" if N == 1 else f"each of {N} patches"
-    equal = f" = {M**N:,}" if N > 1 else ""
-    reading = f"M = {M}, N = {N}: {every} shows one of {M} templates, so there are {factors}{equal} images, each with a value."
-    chosen = ", ".join(str(template + 1) for template in shows)
-    alternative = (
-        f"{M} templates. An image of {N} patches, which show the templates {chosen}. "
-        if N > 1
-        else f"{M} templates. An image of one patch, which shows template {chosen}. "
+    every, equal = (f"each of {N} patches", f" = {M**N:,}") if N > 1 else ("the one patch", "")
+    reading = (
+        f"M = {M}, N = {N}: {every} shows one of {M} templates, so there are {factors}{equal} images, "
+        "each with a value."
     )
-    fitting = _fitting(M, N)
+    return View(_draw(M, shows), _alternative(M, shows), reading, {"M^N": M**N})
+
+
+def _alternative(M: int, shows: Sequence[int]) -> str:
+    N, fitting = len(shows), _fitting(M, len(shows))
+    chosen = ", ".join(str(template + 1) for template in shows)
+    image = f"{N} patches, which show the templates" if N > 1 else "one patch, which shows template"
     if fitting == N:
-        alternative += f"A table of {M**N:,} cells, one per image; the cell of this image is marked."
+        table = f"A table of {M**N:,} cells, one per image; the cell of this image is marked."
     else:
-        alternative += (
+        table = (
             f"A table of {M**fitting:,} cells for patches 1 to {fitting}; the whole table of {M**N:,} cells, one per "
             f"image, takes {M ** (N - fitting):,} such tables."
         )
-    return View(_draw(M, shows), alternative, reading, {"M^N": M**N})
+    return f"{M} templates. An image of {image} {chosen}. {table}"
 
 
 def _draw(M: int, shows: Sequence[int]) -> str:

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-from convac_lib.architecture import Architecture, Layer
-from convac_lib.errors import ArchitectureError
+from convac_lib.architecture import Architecture
 from convac_lib.theory.cuts import Cut, make_cut
-from convac_lib.visuals.style import INK, MUTED, colour_of
+from convac_lib.visuals.style import INK, MUTED
 from convac_lib.visuals.svg import (
     FONT,
     LETTER,
@@ -27,6 +26,7 @@ from convac_lib.visuals.svg import (
     short,
     svg_document,
 )
+from convac_lib.visuals.windows import fields_below, last_wide_unit, neighbours, overlap_colour, window_below
 
 TITLE_HEIGHT, IMAGE_SIDE, SMALLEST_GAP = 32, 136, 10
 ROWS = ("receptive field R", "stride S", "channels C")
@@ -64,9 +64,9 @@ def draw_network(
     >>> "image 4×4" in picture, "receptive field R" in picture
     (True, True)
     """
-    fields = _fields(architecture, position or _last_unit(architecture))
+    fields = fields_below(architecture, position or last_wide_unit(architecture))
     part = () if cut is None else make_cut(cut, architecture.size).rows
-    colour = _colour(architecture)
+    colour = overlap_colour(architecture)
     grids = _grids(architecture)
     svg = svg_document(grids[-1].right + MARGIN, TITLE_HEIGHT + IMAGE_SIDE + len(ROWS) * LINE + 14)
     for below, above, seen, seeing in zip(grids, grids[1:], fields, fields[1:]):
@@ -127,45 +127,6 @@ def _grids(architecture: Architecture) -> list[_Grid]:
     return grids
 
 
-def _colour(architecture: Architecture) -> str:
-    """Return the colour of the largest receptive field that overlaps."""
-    return colour_of(max((layer.receptive_field for layer in architecture.layers if layer.is_overlapping), default=1))
-
-
-def _last_unit(architecture: Architecture) -> tuple[int, int, int]:
-    """Find the top-left unit of the last layer above 1×1."""
-    wide = [layer for layer, size in enumerate(architecture.sizes, start=1) if size > 1]
-    return max(wide, default=1), 0, 0
-
-
-def _fields(architecture: Architecture, position: tuple[int, int, int]) -> list[Field]:
-    """List the rows and columns that a unit depends on, from the image up to the unit itself."""
-    layer, row, column = position
-    sizes = (architecture.size, *architecture.sizes)
-    if not 1 <= layer < len(sizes) or not all(0 <= index < sizes[layer] for index in (row, column)):
-        raise ArchitectureError(
-            f"there is no unit {row, column} in layer {layer}; layers 1 to {len(sizes) - 1} "
-            f"have {', '.join(f'{size}×{size}' for size in sizes[1:])} units"
-        )
-    fields = [_unit(row, column)]
-    for below, size in zip(reversed(architecture.layers[:layer]), reversed(sizes[:layer])):
-        fields.append(_seen(below, fields[-1], size))
-    return fields[::-1]
-
-
-def _unit(row: int, column: int) -> Field:
-    return range(row, row + 1), range(column, column + 1)
-
-
-def _seen(layer: Layer, units: Field, size: int) -> Field:
-    """Find the rows and columns of an input of a given size that a field of a layer's units sees."""
-
-    def window(span: range) -> range:
-        return range(span.start * layer.stride, min((span.stop - 1) * layer.stride + layer.receptive_field, size))
-
-    return window(units[0]), window(units[1])
-
-
 def _draw_funnel(svg: ElementTree.Element, below: _Grid, above: _Grid, seen: Field, seeing: Field, colour: str) -> None:
     """Join what is seen in one grid, at its right edge, to what sees it in the next, at its left edge."""
     right, left = below.left + seen[1].stop * below.cell, above.left + seeing[1].start * above.cell
@@ -205,14 +166,11 @@ def _border(part: set[int], count: int) -> str:
 
 def _draw_neighbours(groups: Sequence[ElementTree.Element], architecture: Architecture, colour: str) -> None:
     """Outline two neighbouring units of the first layer and their windows, and darken the patches that they share."""
-    layer, count = architecture.layers[0], architecture.sizes[0]
-    if count < 2:
+    layer = architecture.layers[0]
+    if architecture.sizes[0] < 2:
         return
-    fitting = (architecture.size - layer.receptive_field) // layer.stride  # the last unit whose window is all inside
-    row = max(0, min(count - 1, fitting))
-    column = max(0, min(count // 2 - 1, fitting - 1))
-    units = [_unit(row, column), _unit(row, column + 1)]
-    windows = [_seen(layer, unit, architecture.size) for unit in units]
+    units = neighbours(architecture, 1)
+    windows = [window_below(layer, unit, architecture.size) for unit in units]
     (rows, first_columns), (_, second_columns) = windows
     shared = range(second_columns.start, first_columns.stop)
     if shared:

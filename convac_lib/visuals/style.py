@@ -10,6 +10,7 @@ SATURATION_COLOUR = "#000000"
 INK = "#2B2B2B"
 MUTED = "#5F5F5B"
 RULE = "#C9C9C4"
+LIT = "#F0E442"  # behind the one letter, and on the objects, that a drawing speaks of
 
 
 def colour_of(B: int) -> str:

@@ -14,6 +14,7 @@ from convac_lib.visuals.svg import (
     readable,
     rectangle,
     serialize,
+    short,
     svg_document,
 )
 
@@ -43,13 +44,8 @@ def draw_templates(M: int, size: int) -> str:
     svg = svg_document(WIDTH, 2 * LINE + ROW + 12)
     top = LINE + 6
     add_text(svg, MARGIN, FONT, f"M = {M} templates")
-    for number, motif in enumerate(MOTIFS[:M]):
-        left = MARGIN + number * (PATCH + GAP)
-        dots = [divmod(at, 3) for at in range(9) if motif >> (8 - at) & 1]
-        side = PATCH / 3
-        path = "".join(rectangle(left + column * side, top + row * side, side, side) for row, column in dots)
-        add_path(svg, path, fill=MUTED)
-        add_path(svg, rectangle(left, top, PATCH, PATCH), fill="none", stroke=INK)
+    for number in range(M):
+        add_template(svg, number, MARGIN + number * (PATCH + GAP), top, PATCH)
 
     right = WIDTH - MARGIN
     patches = str(size * size).translate(SUPERSCRIPTS)
@@ -57,7 +53,7 @@ def draw_templates(M: int, size: int) -> str:
     for N in reversed(NUMBERS):
         rows, columns = M, M ** (N - 1)
         right -= columns * CELL
-        _draw_table(svg, right, top, rows, columns)
+        add_table(svg, right, top, rows, columns, CELL)
         right -= 2 * GAP
     *few, last = (readable(M**N) for N in NUMBERS)
     words = f"1, 2 and 3 patches: {', '.join(few)} and {last} values"
@@ -65,9 +61,20 @@ def draw_templates(M: int, size: int) -> str:
     return serialize(svg)
 
 
-def _draw_table(svg: ElementTree.Element, left: float, top: float, rows: int, columns: int) -> None:
-    width, height = columns * CELL, rows * CELL
+def add_template(svg: ElementTree.Element, number: int, left: float, top: float, side: float) -> None:
+    """Add a template, counted from 0, as a patch of 3×3 pixels that is `side` wide."""
+    dots = [divmod(at, 3) for at in range(9) if MOTIFS[number] >> (8 - at) & 1]
+    pixel = side / 3
+    path = "".join(rectangle(left + column * pixel, top + row * pixel, pixel, pixel) for row, column in dots)
+    add_path(svg, path, fill=MUTED)
+    add_path(svg, rectangle(left, top, side, side), fill="none", stroke=INK)
+
+
+def add_table(svg: ElementTree.Element, left: float, top: float, rows: int, columns: int, cell: float) -> None:
+    """Add a table of rows×columns cells."""
+    width, height = columns * cell, rows * cell
     add_path(svg, rectangle(left, top, width, height), fill=MUTED)
-    lines = [f"M{left} {top + CELL * at}h{width}" for at in range(1, rows)]
-    lines += [f"M{left + CELL * at} {top}v{height}" for at in range(1, columns)]
-    add_path(svg, "".join(lines), stroke="#fff", stroke_width=".8")
+    lines = [f"M{short(left)} {short(top + cell * at)}h{short(width)}" for at in range(1, rows)]
+    lines += [f"M{short(left + cell * at)} {short(top)}v{short(height)}" for at in range(1, columns)]
+    if lines:
+        add_path(svg, "".join(lines), stroke="#fff", stroke_width=".8")

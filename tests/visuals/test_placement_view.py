@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import pytest
 from helpers.pictures import SVG, assert_legible, paths, seen_from, squares
 
+from convac_lib.architecture import Architecture
 from convac_lib.families import place_overlap
 from convac_lib.theory.bounds import saturation
 from convac_lib.theory.ranks import certify_rank
@@ -87,10 +88,8 @@ def test_the_windows_drawn_are_what_the_two_units_read(B1, B2):
     first, later = paths(svg, stroke=INK, stroke_width="2")
     assert (first.get("fill"), later.get("fill")) == (colour_of(B1), colour_of(B2))
     assert squares(first) == seen_from(network, 1, 1, 1)
-    below = {
-        (row // 2, column // 2) for row, column in seen_from(network, 3, 0, 0)
-    }  # layer 2's units, by their corners
-    assert squares(later) & {(0, 0), (0, 1), (1, 0), (1, 1)} == below if B1 == 1 else squares(later) <= below
+    above = Architecture(2, 2, network.layers[2:])  # layers 3 and 4, over the 2×2 units of layer 2
+    assert squares(later) == seen_from(above, 1, 0, 0)
     outside = len(paths(svg, stroke=MUTED, stroke_dasharray="4 4"))
     assert outside == (1 + B1 > 4) + (B2 > 2)
     words = [text.text for text in svg.iter(f"{SVG}text")]

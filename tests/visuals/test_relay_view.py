@@ -124,10 +124,7 @@ def test_the_numbers_written_are_the_channels_of_the_outlined_units(B, M, size, 
         )
         held = [values[layer][part, *unit] for unit, part in zip(units, parts)]
         held = np.concatenate(held)[: 2 * M if layer < K else M if layer == K else 1].astype(int)
-        for picture, side in [
-            (svg, layer > 0),
-            *((pictures[layer + 1 :][:1] and [(pictures[layer + 1], False)]) or []),
-        ]:
+        for picture, side in [(svg, layer > 0), *((above, False) for above in pictures[layer + 1 : layer + 2])]:
             assert written(picture, right=side) == held.tolist()
 
 

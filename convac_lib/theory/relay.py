@@ -25,6 +25,8 @@ class Relay:
         left, far: the unit of the image and of every layer, up to the output, that holds the one-hot of the marked
             pair's left patch, and of its far patch; from layer K on, they are the same unit.
         equal: whether the patches of the marked pair show the same template.
+
+    Chapter: *The overlap theorem*.
     """
 
     witness: Witness

@@ -45,6 +45,8 @@ class Replica:
         digits: the templates of the patches, of shape (6, 6).
         weights: one channel's weights in both layers, of shapes (M, S, S) and (M, R, R).
         outputs: that channel's outputs, of equal shape.
+
+    Chapter: *Overlaps*.
     """
 
     S: int

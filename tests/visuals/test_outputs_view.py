@@ -1,4 +1,4 @@
-"""The explorer of several outputs: ranks by whole grid tensors and by the structure of the network, weights as they are drawn."""
+"""The explorer of several outputs: ranks by whole grid tensors, and by counting channels; weights as drawn."""
 
 from functools import cache
 from itertools import product

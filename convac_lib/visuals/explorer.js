@@ -102,7 +102,7 @@ const wake = async (root, kernel) => {
       const at = placeOf(values, axis);
       if (slider) {
         slider.value = at;
-        slider.setAttribute("aria-valuetext", `${axes[axis].letter} = ${axes[axis].words[at]}`);
+        slider.setAttribute("aria-valuetext", `${axes[axis].short} = ${axes[axis].words[at]}`);
         value.textContent = axes[axis].words[at];
       }
       if (buttons) buttons[at].checked = true;
@@ -226,7 +226,7 @@ const wake = async (root, kernel) => {
 
   const inWords = (values) => {
     const worthNaming = (axis) => axes[axis].values || values[axis] !== start[axis];
-    return axes.map(({ letter }, axis) => worthNaming(axis) && `${letter} = ${values[axis]}`).filter(Boolean).join(", ");
+    return axes.map(({ short }, axis) => worthNaming(axis) && `${short} = ${values[axis]}`).filter(Boolean).join(", ");
   };
   const addRow = (cells) => {
     const made = element("tr", {}, ...columns.map((name) => element("td", {}, cells[name] ?? "–")));

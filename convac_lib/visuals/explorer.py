@@ -15,7 +15,7 @@ from itertools import product
 from convac_lib.errors import ConvacError
 from convac_lib.visuals.card import card_html
 from convac_lib.visuals.records import read_record, write_record
-from convac_lib.visuals.view import State, Value, View, bounds_in_words, is_slider, words_of
+from convac_lib.visuals.view import State, Value, View, bounds_in_words, is_slider, label_of, words_of
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 MODE = "CONVAC_EXPLORERS"  # in the environment: "page" asks for no widgets, "record" also for new records
@@ -183,7 +183,7 @@ class Explorer:
             on_axis = value in self.axes.get(letter, (self.start[letter],))
             if not on_axis and not (isinstance(value, int) and value in allowed):
                 wrong = "is empty" if value is None else f"= {words_of(value)} is out of bounds"
-                raise ExplorerError(f"{letter} {wrong}; use {bounds_in_words(allowed or self.axes[letter])}")
+                raise ExplorerError(f"{label_of(letter)} {wrong}; use {bounds_in_words(allowed or self.axes[letter])}")
         view = self.view(**arguments)
         if not isinstance(view, View | None):
             raise ExplorerError(
@@ -200,7 +200,7 @@ class Explorer:
             [*map(words_of, state[: len(letters)]), *(words_of(view.values.get(name, "–")) for name in names)]
             for state, view in self.states.items()
         )
-        return [*letters, *names], list(rows)
+        return [*map(label_of, letters), *names], list(rows)
 
     def html(self, *, live: bool = False) -> str:
         """Write the card; a live one offers what may be typed, and leaves script and style to its widget."""
@@ -220,7 +220,11 @@ class Explorer:
 
     def _axis(self, letter: str, live: bool) -> dict[str, object]:
         """Return a letter as the script reads it: its values on a slider or buttons, its bounds in a field."""
-        axis: dict[str, object] = {"letter": letter, "label": self.labels[letter]}
+        axis: dict[str, object] = {
+            "letter": letter,
+            "short": label_of(letter),
+            "label": label_of(self.labels[letter]),
+        }
         typed = self.free.get(letter, ()) if live else ()
         if typed:
             axis |= {"typed": [typed[0], typed[-1]], "bounds": bounds_in_words(typed)}

@@ -16,7 +16,7 @@ import traitlets
 from convac_lib.errors import ConvacError
 from convac_lib.theory.parallel import watched
 from convac_lib.visuals.card import resource
-from convac_lib.visuals.view import State, View, words_of
+from convac_lib.visuals.view import State, View, label_of, words_of
 
 PAUSE = 0.1  # seconds between two reports of progress
 
@@ -106,6 +106,6 @@ class LiveCard(anywidget.AnyWidget):
             "state": self._explorer.data(state, view, list(self._explorer.start)),
             "source": view.source,
             "seconds": time.perf_counter() - begun,
-            "cells": {**{letter: words_of(value) for letter, value in zip(self._explorer.start, state)},
+            "cells": {**{label_of(letter): words_of(value) for letter, value in zip(self._explorer.start, state)},
                       **{name: words_of(value) for name, value in view.values.items()}},
         }  # fmt: skip

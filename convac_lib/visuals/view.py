@@ -1,7 +1,10 @@
 """A view: what an explorer shows of one state, and how its values are written."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 Value = str | int | float
 State = tuple[Value | None, ...]  # a value of every axis, then of every other letter that a reader may type
@@ -46,6 +49,15 @@ def is_slider(values: Sequence[Value]) -> bool:
     (True, False)
     """
     return not any(isinstance(value, str) for value in values)
+
+
+def label_of(letter: str) -> str:
+    """Write an argument's name for the page: a capital letter's number is a subscript.
+
+    >>> label_of("B1"), label_of("B1, window of layer 1"), label_of("step2")
+    ('B₁', 'B₁, window of layer 1', 'step2')
+    """
+    return re.sub(r"^[A-Z]\d+", lambda found: found[0].translate(SUBSCRIPTS), letter)
 
 
 def words_of(value: Value | None) -> str:

@@ -265,9 +265,10 @@ def tables_in(chapter):
 
 def announced(form):
     """The state that a screen reader tells, as words by letter."""
-    sliders = [each.get_attribute("aria-valuetext").split(" = ", 1) for each in form.locator("input[type=range]").all()]
+    sliders = form.locator("input[type=range]").all()
+    said = {each.get_attribute("name"): each.get_attribute("aria-valuetext").split(" = ", 1)[1] for each in sliders}
     chosen = form.locator("input:checked")
-    return dict(sliders) | {each.get_attribute("name"): each.locator("xpath=..").inner_text() for each in chosen.all()}
+    return said | {each.get_attribute("name"): each.locator("xpath=..").inner_text() for each in chosen.all()}
 
 
 def value_of(words):

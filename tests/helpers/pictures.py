@@ -18,15 +18,24 @@ FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"  # DejaVu Sans, wider
 def boxes_of_texts(svg):
     """The words of a picture, each with its box (left, top, right, bottom)."""
     boxes = []
-    for text in svg.iter(f"{SVG}text"):
+    for text, down in texts_of(svg):
         bold = "-Bold" if text.get("font-weight") else ""
         font = ImageFont.truetype(FONTS / f"DejaVuSans{bold}.ttf", int(svg.get("font-size")))
         places = text.get("x").split()
         for words, x in zip(text.text if len(places) > 1 else [text.text], map(float, places), strict=True):
-            y, width = float(text.get("y")), font.getlength(words)
+            y, width = float(text.get("y")) + down, font.getlength(words)
             left = x - {"end": width, "middle": width / 2}.get(text.get("text-anchor"), 0)
             boxes.append((words, (left, y - font.size * 0.75, left + width, y + font.size * 0.2)))
     return boxes
+
+
+def texts_of(group, down=0):
+    """The text elements of a picture, and how far `stack` has moved each of them down."""
+    for each in group:
+        moved = re.fullmatch(r"translate\(0 ([\d.]+)\)", each.get("transform", ""))
+        if each.tag == f"{SVG}text":
+            yield each, down
+        yield from texts_of(each, down + float(moved[1]) if moved else down)
 
 
 def touch(one, other):

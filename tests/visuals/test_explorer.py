@@ -487,3 +487,18 @@ def test_without_scripts_the_picture_and_the_table_remain(opened):
     )
     card.locator("summary").click()
     assert card.locator("table").is_visible()
+
+
+def test_the_number_of_a_capital_letter_is_a_subscript_wherever_it_is_read():
+    def squares(B1, step2):
+        return see(B1, step2, "left-right")
+
+    numbered = explorer(axes={"B1, window of layer 1": [1, 2], "step2": [1, 2]}, view=squares)
+    page = Page(numbered.html())
+    assert page.text("th")[:2] == ["B₁", "step2"] and repr(numbered).splitlines()[2].split()[:2] == ["B₁", "step2"]
+    (script,) = page.text("script", type="application/gzip")
+    axes = json.loads(gzip.decompress(b64decode(script)))["axes"]
+    names = [(axis["letter"], axis["short"], axis["label"]) for axis in axes]
+    assert names == [("B1", "B₁", "B₁, window of layer 1"), ("step2", "step2", "step2")]
+    with pytest.raises(ConvacError, match=r"^B₁ = 5 is out of bounds; use 1 or 2$"):
+        numbered.see((5, 1))

@@ -6,13 +6,14 @@ from math import log10
 from xml.etree import ElementTree
 
 import pytest
-from helpers.pictures import SVG, assert_legible
+from helpers.pictures import SVG, assert_legible, paths, seen_from, squares
 
+from convac_lib.architecture import Architecture
 from convac_lib.families import place_overlap
 from convac_lib.theory.bounds import saturation
 from convac_lib.theory.ranks import certify_rank
-from convac_lib.visuals.style import colour_of
-from convac_lib.visuals.views.placement import draw_placements, placement_view
+from convac_lib.visuals.style import INK, MUTED, colour_of
+from convac_lib.visuals.views.placement import draw_placements, draw_windows, placement_view
 
 PLACES = list(product((1, 2, 3), repeat=2))
 
@@ -79,3 +80,24 @@ def test_placements_are_legible_and_both_axes_are_logarithms(C, place):
         assert mark.get("fill") == colour_of(max(each)) and (mark.get("stroke") is not None) == (each == place)
         assert min(end[0] for end in ends) - 0.1 <= across <= min(end[0] for end in ends) + 20.1
         assert min(end[1] for end in ends) - 0.1 <= up <= max(end[1] for end in ends) + 0.1
+
+
+@pytest.mark.parametrize(("B1", "B2"), [*PLACES, (5, 4)])
+def test_the_windows_drawn_are_what_the_two_units_read(B1, B2):
+    network, svg = place_overlap(B1, B2, C=2), assert_legible(draw_windows(B1, B2))
+    first, later = paths(svg, stroke=INK, stroke_width="2")
+    assert (first.get("fill"), later.get("fill")) == (colour_of(B1), colour_of(B2))
+    assert squares(first) == seen_from(network, 1, 1, 1)
+    above = Architecture(2, 2, network.layers[2:])  # layers 3 and 4, over the 2×2 units of layer 2
+    assert squares(later) == seen_from(above, 1, 0, 0)
+    outside = len(paths(svg, stroke=MUTED, stroke_dasharray="4 4"))
+    assert outside == (1 + B1 > 4) + (B2 > 2)
+    words = [text.text for text in svg.iter(f"{SVG}text")]
+    assert words == ["image", "layer 1", "2", "layer 3", "4", f"B₁ = {B1}", "2×2", f"B₂ = {B2}", "2×2"]
+
+
+def test_the_view_shows_the_windows_over_the_plot():
+    picture = placement_view(2, 3, 2).picture
+    words = [text.text for text in ElementTree.fromstring(picture).iter(f"{SVG}text")]
+    assert words.index("B₁ = 2") < words.index("saturation") and "B₂ = 3" in words
+    assert_legible(picture)

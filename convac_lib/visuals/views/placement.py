@@ -3,16 +3,37 @@
 from collections.abc import Mapping
 from functools import cache
 from itertools import product
+from xml.etree import ElementTree
 
 from convac_lib.families import place_overlap
 from convac_lib.theory.fields import DEFAULT_PRIME
 from convac_lib.theory.ranks import certify_rank
 from convac_lib.visuals.axes import Axes, draw_marker, logarithmic
-from convac_lib.visuals.style import INK, MUTED, SATURATION_COLOUR
-from convac_lib.visuals.svg import LETTER, WIDTH, add_path, add_text, polyline, serialize
+from convac_lib.visuals.style import INK, MUTED, SATURATION_COLOUR, colour_of
+from convac_lib.visuals.svg import (
+    LETTER,
+    LINE,
+    MARGIN,
+    WIDTH,
+    Field,
+    Place,
+    add_line,
+    add_path,
+    add_text,
+    lattice,
+    outline,
+    polyline,
+    rectangle,
+    serialize,
+    short,
+    stack,
+    svg_document,
+)
 from convac_lib.visuals.view import View
 
 SAMPLED = 1024  # rows and columns at most
+CELL, NETWORK_TOP = 30, LINE + 6
+GRIDS = ((MARGIN, 4), (152, 4), (310, 2), (432, 2), (WIDTH - MARGIN - CELL, 1))  # left edge and count: image, layers
 
 
 def placement_view(B1: int, B2: int, C: int, M: int = 2, seed: int = 0, prime: int = DEFAULT_PRIME) -> View:
@@ -27,7 +48,7 @@ def placement_view(B1: int, B2: int, C: int, M: int = 2, seed: int = 0, prime: i
         prime: p, of the arithmetic.
 
     Returns:
-        The `View`, which shows the network among those of receptive fields 1 to 3.
+        The `View`, which shows the network, and its rank among those of receptive fields 1 to 3.
 
     Chapter: *Is a little overlap all you need?*
 
@@ -42,11 +63,11 @@ def placement_view(B1: int, B2: int, C: int, M: int = 2, seed: int = 0, prime: i
     parameters, rank = known[B1, B2]
     ranks = "; ".join(f"B₁ = {B}: " + ", ".join(str(known[B, later][1]) for later in fields) for B in fields)
     alternative = (
-        f"Rank against parameters for networks with C = {C}, one line for each receptive field B₁ of layer 1. Along a "
-        f"line B₂, that of layer 3, is {', '.join(map(str, fields))}, and the ranks are {ranks}. Marked: B₁ = {B1}, "
-        f"B₂ = {B2}."
+        f"The network with its {B1}×{B1} window in layer 1 and its {B2}×{B2} window in layer 3. Below it, rank against "
+        f"parameters for networks with C = {C}, one line for each receptive field B₁ of layer 1. Along a line B₂, that "
+        f"of layer 3, is {', '.join(map(str, fields))}, and the ranks are {ranks}. Marked: B₁ = {B1}, B₂ = {B2}."
     )
-    picture = draw_placements(known, (B1, B2), saturation=M**8)
+    picture = stack(draw_windows(B1, B2), draw_placements(known, (B1, B2), saturation=M**8))
     values = {"parameters": parameters, "rank": rank, "of at most": M**8}
     return View(picture, alternative, _reading(known, B1, B2, M), values)
 
@@ -73,6 +94,70 @@ def _reading(known: Mapping[tuple[int, int], tuple[int, int]], B1: int, B2: int,
 @cache
 def _rank(B1: int, B2: int, C: int, M: int, seed: int, prime: int) -> int:
     return certify_rank(place_overlap(B1, B2, C, M=M), rows=SAMPLED, seed=seed, prime=prime).rank
+
+
+def draw_windows(B1: int, B2: int) -> str:
+    """Draw a 4×4 image and the four layers above it, with one window of layer 1 and one of layer 3.
+
+    Each window is tinted, and joined to the unit that reads it. Dashes outline the part of a window outside its grid.
+    A thick line is the cut left | right.
+
+    Args:
+        B1: the receptive field of layer 1, on 4×4 patches.
+        B2: the receptive field of layer 3, on 2×2 units.
+
+    Returns:
+        An SVG document, 560 wide and always equally high.
+
+    Chapter: *Is a little overlap all you need?*
+
+    >>> "B₂ = 3" in draw_windows(2, 3)
+    True
+    """
+    svg = svg_document(WIDTH, NETWORK_TOP + 4 * CELL + LINE + 4)
+    _draw_window(svg, 0, B1, unit=1)
+    _draw_window(svg, 2, B2, unit=0)
+    for number, (left, count) in enumerate(GRIDS):
+        side, top = CELL * count, _top(count)
+        add_path(svg, lattice(left, top, side, count), fill="none", stroke=MUTED)
+        if count > 1:
+            add_line(svg, left + side / 2, top - 5, left + side / 2, top + side + 5, INK, width=2.5)
+        add_text(
+            svg, left + side / 2, NETWORK_TOP - 12, ("image", "layer 1", "2", "layer 3", "4")[number], anchor="middle"
+        )
+    for (left, count), words in zip(GRIDS[1:4], (f"B₁ = {B1}", "2×2", f"B₂ = {B2}")):
+        add_text(svg, left + CELL * count / 2, NETWORK_TOP + 4 * CELL + LINE, words, anchor="middle", bold="B" in words)
+    left, count = GRIDS[-1]
+    add_text(svg, left + CELL, NETWORK_TOP + 4 * CELL + LINE, "2×2", anchor="end")
+    return serialize(svg)
+
+
+def _draw_window(svg: ElementTree.Element, grid: int, B: int, *, unit: int) -> None:
+    """Draw the window of a unit of the next grid, in row and column `unit`: tinted inside its grid, dashed outside."""
+    (left, count), (above, above_count) = GRIDS[grid], GRIDS[grid + 1]
+    top, above_top = _top(count), _top(above_count)
+    reached = min(unit + B, count + 1)  # a picture of one size has room for one square outside
+    inside = range(unit, min(unit + B, count))
+    place = f"translate({short(left)} {short(top)}) scale({CELL})"
+    group = ElementTree.SubElement(svg, "g", {"transform": place, "fill": "none"})
+    if reached > count:
+        outside: Field = (range(unit, reached), range(unit, reached))
+        add_path(group, outline(*outside), stroke=MUTED, stroke_dasharray="4 4")
+    add_path(group, outline(inside, inside), fill=colour_of(B), fill_opacity=".45", stroke=INK, stroke_width="2")
+    right, bottom = left + CELL * inside.stop, top + CELL * inside.stop
+    corners: list[Place] = [
+        (right, top + CELL * unit),
+        (above + CELL * unit, above_top + CELL * unit),
+        (above + CELL * unit, above_top + CELL * (unit + 1)),
+        (right, bottom),
+    ]
+    add_path(svg, polyline(corners) + "z", fill=colour_of(B), fill_opacity=".18")
+    add_path(svg, rectangle(above + CELL * unit, above_top + CELL * unit, CELL, CELL), fill=colour_of(B))
+
+
+def _top(count: int) -> float:
+    """Return the top of a grid of `count` rows, in the middle of the picture's height."""
+    return NETWORK_TOP + CELL * (4 - count) / 2
 
 
 def draw_placements(

@@ -149,7 +149,7 @@ def minors_of(matrix: np.ndarray, side: int) -> Minors:
 
     Chapter: *Expressive efficiency*.
 
-    >>> minors_of(np.array([[1, 2], [3, 4]]), 2)
+    >>> minors_of(np.array([[1, 2], [3, 4]], object), 2)
     {((0, 1), (0, 1)): -2}
     """
 
@@ -191,7 +191,7 @@ def draw_minors(minors: Minors, t: float, zeros: Sequence[float]) -> str:
 
     Chapter: *Expressive efficiency*.
 
-    >>> "minors" in draw_minors({((0,), (0,)): fmpz_poly([0, 1])}, 0.125, [0.0])
+    >>> "1 minor of side 1" in draw_minors({((0,), (0,)): fmpz_poly([0, 1])}, 0.125, [0.0])
     True
     """
     first, *others = minors.values()

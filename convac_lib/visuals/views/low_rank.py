@@ -156,7 +156,6 @@ def _draw_cells(
         shade = (value / largest) ** (1 / max(1, rank - 1)) + 1e-6
         add_path(cells, path, fill_opacity=short(shade))
     height, width = values.shape
-    lines = [f"M0 {row}h{width}" for row in range(height + 1)] + [
-        f"M{column} 0v{height}" for column in range(width + 1)
-    ]
+    lines = [f"M0 {row}h{width}" for row in range(height + 1)]
+    lines += [f"M{column} 0v{height}" for column in range(width + 1)]
     add_path(cells, "".join(lines), fill="none", stroke=RULE)

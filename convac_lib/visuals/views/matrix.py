@@ -16,7 +16,7 @@ from convac_lib.visuals.view import Value, View
 
 SIDE, TOP = 256, LINE + 8  # a unit of the picture for each of the 256 rows
 PIECES = (0, 1, 2, 4, 8, 16, 32, 63, 64, 128, 192, 256)
-M, SIZE, BANDS = 2, 4, 3  # the network of the first page, and weights that show all three cases well
+M, SIZE, BANDS = 2, 4, 12  # the network of the first page, and weights that show all three cases well
 
 
 def matrix_view(B: int, pieces: int, C: int = 2, seed: int = BANDS) -> View:

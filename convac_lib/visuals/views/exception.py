@@ -91,7 +91,7 @@ def exception_view(t: float, C: int = 2) -> View:
         reading = f"t = {_decimal(t)}: {some} not 0, so the rank is above {C}: it is {rank}."
     else:
         where = (
-            f"{others} other places of the line are exceptions, too" if others else "They are not all 0 at any other t"
+            f"{others} other places on the line are exceptions too" if others else "They are not all 0 at any other t"
         )
         reading = f"t = {_decimal(t)}: {all_of_them} 0, so the rank is {rank}. {where}."
     crossing = "All of them are 0 at t = 0, and nowhere else are they 0 together." if count > 1 else "It is 0 at t = 0."

@@ -20,9 +20,7 @@ from convac_lib.theory.tensors import assignments
 def entry_by_hand(architecture, weights, dense, templates):
     """One value of the network in Python's integers: lists of channels, window by window."""
     size, M = architecture.size, architecture.representation_channels
-    values = {
-        divmod(patch, size): [int(template == d) for d in range(M)] for patch, template in enumerate(templates)
-    }
+    values = {divmod(patch, size): [int(template == d) for d in range(M)] for patch, template in enumerate(templates)}
     for layer, weight in zip(architecture.layers, weights):
         above, size = {}, -(-size // layer.stride)
         for u, v in product(range(size), repeat=2):

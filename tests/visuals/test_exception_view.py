@@ -1,4 +1,4 @@
-"""The explorer of an exception: polynomials against networks, zeros against Sturm's theorem, ranks against fractions."""
+"""The explorer of an exception: polynomials against networks, zeros against Sturm, ranks against fractions."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -147,5 +147,5 @@ def test_the_readings():
         f"{sturm(exception_line(3).marked) - 1} other places on the line are exceptions too."
     )
     assert exception_view(-0.125, 1).reading == (
-        "t = −0.125: 26 of 36 minors of side 2 are not 0, so the rank is above 1: it is 3."
+        "t = −1/8: 26 of 36 minors of side 2 are not 0, so the rank is above 1: it is 3."
     )

@@ -81,16 +81,22 @@ def test_the_network_of_two_channels_has_rank_2_across_every_cut():
 @pytest.mark.parametrize(("f", "M"), [("pairs", 2), ("network", 2), ("pairs", 3)])
 @pytest.mark.parametrize("cut", FOLD_CUTS)
 def test_a_spot_leads_to_what_it_shows(f, M, cut):
-    """A patch turns to its next template; a cell of table or matrix becomes the marked one."""
+    """A template of a patch changes this patch alone; a cell of table or matrix becomes the marked one."""
     entry = M**3 + 2
     view = fold_view(f, cut, entry, M)
     everything = list(product(range(M), repeat=4))
     here = everything[entry - 1]
-    for patch, (_, state) in enumerate(view.spots[:4]):
-        turned = everything[state["entry"] - 1]
-        assert [(a - b) % M for a, b in zip(turned, here)] == [int(n == patch) for n in range(4)]
+    for (patch, d), ((left, top, width, _), state) in zip(product(range(4), range(M)), view.spots):
+        assert everything[state["entry"] - 1] == (*here[:patch], d, *here[patch + 1 :])
+        after = fold_view(f, cut, state["entry"], M)
+        (filled,) = (
+            box
+            for box in rectangles(ElementTree.fromstring(after.picture), fill=INK)
+            if np.allclose(box[::2], (left, width), atol=0.01) and top < box[1] < top + width * M
+        )
+        assert filled
     cells = {}
-    for place, state in view.spots[4:]:
+    for place, state in view.spots[4 * M :]:
         cells.setdefault(state["entry"], []).append(place)
     assert sorted(cells) == list(range(1, M**4 + 1))
     for number in {1, entry, M**4 - 1}:

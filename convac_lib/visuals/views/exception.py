@@ -88,16 +88,16 @@ def exception_view(t: float, C: int = 2) -> View:
     all_of_them = f"all {count} minors of side {C + 1} are" if count > 1 else f"the only minor of side {C + 1} is"
     if nonzero:
         some = all_of_them.replace("all ", f"{len(nonzero)} of ") if count > 1 else all_of_them
-        reading = f"t = {_decimal(t)}: {some} not 0, so the rank is above {C}: it is {rank}."
+        reading = f"t = {_fraction(t)}: {some} not 0, so the rank is above {C}: it is {rank}."
     else:
         where = (
             f"{others} other places on the line are exceptions too" if others else "They are not all 0 at any other t"
         )
-        reading = f"t = {_decimal(t)}: {all_of_them} 0, so the rank is {rank}. {where}."
+        reading = f"t = {_fraction(t)}: {all_of_them} 0, so the rank is {rank}. {where}."
     crossing = "All of them are 0 at t = 0, and nowhere else are they 0 together." if count > 1 else "It is 0 at t = 0."
     alternative = (
         f"{_minors_in_words(line.minors)} over t from −1/4 to 1/4, on a logarithmic scale with both signs. {crossing} "
-        f"Marked: t = {_decimal(t)}, where {len(nonzero)} of {count} are not 0 and the rank is {rank}."
+        f"Marked: t = {_fraction(t)}, where {len(nonzero)} of {count} are not 0 and the rank is {rank}."
     )
     values: dict[str, Value] = {
         "rank": rank,
@@ -262,5 +262,5 @@ def _minors_in_words(minors: Minors) -> str:
     return f"{len(minors)} minor{'s' * (len(minors) > 1)} of side {len(next(iter(minors))[0])}"
 
 
-def _decimal(t: float) -> str:
-    return f"{t:g}".replace("-", "−")
+def _fraction(t: float) -> str:
+    return str(Fraction(t)).replace("-", "−")

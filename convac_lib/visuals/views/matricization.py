@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import product
 from typing import NamedTuple
 from xml.etree import ElementTree
 
@@ -34,7 +35,7 @@ SUBSCRIPTS = "₁₂₃₄"
 TABLE_TOP, TABLE_HEIGHT = LINE + 6, 34
 PATCH, IMAGE_TOP = 68, 132
 MATRIX_LEFT, MATRIX_TOP, MATRIX_SIDE = 262, 168, 264
-LARGEST, FITS = 56, 20  # sides of a cell: of the largest, and of the smallest that has room for a digit
+LARGEST, FITS = 66, 20  # sides of a cell: of the largest, and of the smallest that has room for a digit
 DIGIT = 22  # the room of a digit beside the matrix
 SHADE, BAND = ".16", ".13"
 GENTLE = 24  # a seed whose network has small values and, across every cut, the largest rank that C = 2 allows
@@ -184,13 +185,17 @@ def _draw_table(svg: ElementTree.Element, fold: _Fold, name: str) -> None:
 
 
 def _draw_image(svg: ElementTree.Element, fold: _Fold) -> None:
-    """Draw the image with the chosen templates: the patches that number the rows are shaded."""
+    """Draw the image, with the templates of every patch and the chosen one; patches that number the rows are shaded."""
     add_path(svg, "".join(rectangle(*_patch(patch)) for patch in fold.cut.rows), fill=INK, fill_opacity=SHADE)
     add_path(svg, "".join(rectangle(*_patch(patch)) for patch in range(4)), fill="none", stroke=MUTED)
     for patch, template in enumerate(fold.chosen):
         left, top, side, _ = _patch(patch)
-        add_text(svg, left + 6, top + 22, _letter(patch), fill=MUTED)
-        add_text(svg, left + side * 0.62, top + side - 12, str(template + 1), anchor="middle", bold=True)
+        add_text(svg, left + side / 2, top + 24, _letter(patch), anchor="middle", fill=MUTED)
+        width = side / fold.M
+        add_path(svg, rectangle(left + template * width, top + side / 2, width, side / 2), fill=INK)
+        for d in range(fold.M):
+            middle, fill = left + (d + 0.5) * width, "#FFF" if d == template else MUTED
+            add_text(svg, middle, top + side - 10, str(d + 1), anchor="middle", fill=fill, bold=d == template)
     parts = {"rows": (fold.cut.rows, SHADE), "columns": (fold.cut.columns, "0")}
     for number, (words, (part, opacity)) in enumerate(parts.items()):
         y = IMAGE_TOP + 2 * PATCH + (number + 1) * (LINE + 7)
@@ -249,14 +254,14 @@ def _outline(svg: ElementTree.Element, box: Box) -> None:
 
 
 def _spots(fold: _Fold) -> list[tuple[Box, dict[str, Value]]]:
-    """List what can be pointed at: a patch, which then shows the next template, and every entry of table and matrix."""
+    """List what can be pointed at: every template of every patch, and every entry of table and matrix."""
     places = list(np.ndindex(fold.table.shape))
     numbers = {place: number + 1 for number, place in enumerate(places)}
     spots: list[tuple[Box, dict[str, Value]]] = []
-    for patch, template in enumerate(fold.chosen):
-        turned = list(fold.chosen)
-        turned[patch] = (template + 1) % fold.M
-        spots.append((_patch(patch), {"entry": numbers[tuple(turned)]}))
+    for patch, d in product(range(4), range(fold.M)):
+        left, top, side, _ = _patch(patch)
+        turned = (*fold.chosen[:patch], d, *fold.chosen[patch + 1 :])
+        spots.append(((left + d * side / fold.M, top, side / fold.M, side), {"entry": numbers[turned]}))
     for place, number in numbers.items():
         spots.append((_cell(fold.M, number - 1), {"entry": number}))
         spots.append((_entry(fold, *fold.entry(place)), {"entry": number}))

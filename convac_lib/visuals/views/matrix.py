@@ -140,7 +140,7 @@ def draw_matrix(signs: np.ndarray, left: np.ndarray, pieces: int, rank: int, *, 
     """
     svg = svg_document(WIDTH, TOP + SIDE + LINE + 10)
     lefts = MARGIN, WIDTH - MARGIN - SIDE
-    titles = "sign of each entry", f"after {pieces} piece{'s' * (pieces != 1)}"
+    titles = "black: entries > 0", f"not 0 after {pieces} piece{'s' * (pieces != 1)}"
     feet = f"rank {rank}", f"rank {rank - pieces} left" if rank > pieces else "nothing left"
     panels: Sequence[tuple[np.ndarray, str]] = (signs, INK), (left, colour)
     for at, title, foot, (bits, ink) in zip(lefts, titles, feet, panels):

@@ -174,6 +174,63 @@ def side_view(axes: Axes, network: Architecture, layer: int) -> Axes:
     return axes
 
 
+def singular_values(axes: Axes, draws: Sequence[Sequence[float]], *, rank: int, B: int) -> Axes:
+    """Draw the singular values of matrices in floating point, against the exact rank that all these matrices have.
+
+    The values are divided by the largest. Below n·2⁻⁵² (n is the number of values) they are rounding errors, a shaded
+    region. Left of the exact rank the true values are not 0, right of it they are 0.
+
+    Args:
+        axes: where to draw.
+        draws: the singular values of each matrix, decreasing, equally many.
+        rank: the exact rank.
+        B: the receptive field of the matrices' networks, for the colour.
+
+    Returns:
+        The same axes.
+
+    Raises:
+        ConvacError: if there are no values, or fewer than the rank.
+
+    Chapter: *Expressive efficiency*.
+
+    >>> from matplotlib.figure import Figure
+    >>> axes = singular_values(Figure().subplots(), [[4.0, 1.0, 1e-17, 1e-18]], rank=3, B=2)
+    >>> [text.get_text() for text in axes.texts]
+    ['exact rank 3', 'not 0', 'exactly 0', 'rounding errors']
+    """
+    count = min(map(len, draws), default=0)
+    if count < max(rank, 1):
+        raise ConvacError(f"a rank of {rank} needs at least as many singular values, and {count} were given")
+    rounding, numbers = count * 2.0**-52, range(1, count + 1)
+    floor = rounding / 10**8
+    axes.axhspan(floor, rounding, color=INK, alpha=0.1, lw=0)
+    for values in draws:
+        shares = [value / values[0] for value in values]
+        for part, colour in ((slice(0, rank), colour_of(B)), (slice(rank, None), INK)):
+            axes.plot(numbers[part], shares[part], ".", color=colour, markersize=4)
+    axes.axvline(rank + 0.5, color=SATURATION_COLOUR, linestyle=":")
+    over = axes.get_xaxis_transform()
+    axes.annotate(
+        f"exact rank {rank}", (rank + 0.5, 1), xycoords=over, xytext=(0, 16), textcoords="offset points", ha="center"
+    )
+    for side, words in (("right", "not 0"), ("left", "exactly 0")):
+        away = (-5 if side == "right" else 5, 3)
+        axes.annotate(words, (rank + 0.5, 1), xycoords=over, xytext=away, textcoords="offset points", ha=side)
+    across = axes.get_yaxis_transform()
+    axes.annotate(
+        "rounding errors", (1, rounding), xycoords=across, xytext=(-4, 3), textcoords="offset points", ha="right"
+    )
+    axes.set(
+        yscale="log",
+        xlim=(0, count + 1),
+        ylim=(floor, 3),
+        xlabel="number of the singular value",
+        ylabel="value / largest",
+    )
+    return axes
+
+
 def sweep_figure(records: Iterable[Record]) -> Figure:
     """Draw a sweep: training accuracy against channels, and against parameters.
 

@@ -112,3 +112,26 @@ def test_the_side_view_shows_what_the_geometry_counts(panel, B):
     assert len(grey) == len(fans) / 2
     lowest = {tuple(x for x, y in shape.get_xy() if y < 0.5) for shape in fans}  # the pixels' side of a fan
     assert len({ends for ends in lowest if ends}) == len([shape for shape in boxes if shape.get_xy()[:, 1].min() == 1])
+
+
+def test_lost_singular_values_are_in_the_shade(panel):
+    """Of 64 values that are not 0, those below 2⁻⁵² times their number are in the region of rounding errors."""
+    values = [2.0**-power for power in range(128)]
+    assert figures.singular_values(panel, [values, values], rank=64, B=2) is panel
+    (shade,) = panel.patches
+    top = shade.get_y() + shade.get_height()
+    assert top == pytest.approx(128 * 2.0**-52)
+    points = [line for line in panel.lines if line.get_marker() == "."]
+    assert [to_rgb(line.get_color()) for line in points] == [to_rgb(style.colour_of(2)), to_rgb(style.INK)] * 2
+    assert [len(line.get_xdata()) for line in points] == [64, 64, 64, 64]
+    lost = [number for number, value in points[0].get_xydata() if value < top]
+    assert lost == list(range(47, 65))  # 2⁻⁴⁶ and smaller
+    assert words(panel) == ["exact rank 64", "not 0", "exactly 0", "rounding errors"]
+    assert_legible(panel)
+
+
+@pytest.mark.parametrize(("draws", "count"), [([], 0), ([[1.0, 0.5]], 2)])
+def test_fewer_values_than_the_rank(panel, draws, count):
+    with pytest.raises(ConvacError) as error:
+        figures.singular_values(panel, draws, rank=3, B=1)
+    assert str(error.value) == f"a rank of 3 needs at least as many singular values, and {count} were given"

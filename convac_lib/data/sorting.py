@@ -80,7 +80,9 @@ def _sorted(image: np.ndarray, side: int) -> np.ndarray:
     if half == 0 or side == 1:
         return image
     top, bottom = image[:, :half], image[:, half:]
-    quarters = [_sorted(part, side) for part in (top[..., :half], top[..., half:], bottom[..., :half], bottom[..., half:])]
+    quarters = [
+        _sorted(part, side) for part in (top[..., :half], top[..., half:], bottom[..., :half], bottom[..., half:])
+    ]
     if 2 * half <= side:
         quarters.sort(key=lambda part: part.tolist())
     a, b, c, d = quarters

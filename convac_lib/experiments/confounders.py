@@ -21,7 +21,7 @@ class Stage:
     Args:
         change: what was changed since the stage before; `UNEXPLAINED` for what no record explains, and empty for the
             first.
-        network: the network in words.
+        network: the network in words, or how its training differs from that of the stage before.
         accuracies: the accuracy on augmented training images after the last step, one per seed.
 
     Chapter: *Experiments on standard ConvNets*.
@@ -47,9 +47,10 @@ def gap_stages(
 ) -> list[Stage]:
     """Go from the network of B = 1 and C channels to that of B and C, one confounder at a time.
 
-    The way begins below: the network without overlap gets at least as many parameters, and then more epochs and its
-    best learning rate. And it ends above: the overlapping network reads images without the order in their blocks, and
-    then the images as they are. In between is what is left: the part of the gap that these records do not explain.
+    The way begins below: the network without overlap gets at least as many parameters, or as many as the sweep has, and
+    then more epochs and its best learning rate. The way ends above: the overlapping network reads images without the
+    order in their blocks, and then the images as they are. In between is the part of the gap that these records do not
+    explain.
 
     Args:
         records: one sweep, in which both networks are.
@@ -74,25 +75,25 @@ def gap_stages(
     for field in (1, B):
         if (field, C) not in rows:
             raise ConvacError(f"the records have no network with B = {field} and C = {C}; choose one that they have")
-    top, base = rows[B, C], rows[1, C]
-    stages = [Stage("", f"B = 1, C = {C}", base.accuracies)]
-    if wider := _as_large(rows.values(), top.parameters):
-        stages.append(Stage("as many parameters", f"B = 1, C = {wider.channels}", wider.accuracies))
-        base = wider
-    if best := _best_of(longer, base.channels):
+    top, bottom = rows[B, C], rows[1, C]
+    stages = [Stage("", f"B = 1, C = {C}", bottom.accuracies)]
+    wider = _large(rows.values(), top.parameters)
+    if wider.channels > C:
+        enough = "as many parameters" if wider.parameters >= top.parameters else "more parameters"
+        stages.append(Stage(enough, f"B = 1, C = {wider.channels}", wider.accuracies))
+    if best := _best_of(longer, wider.channels):
         rate, row, epochs = best
-        words = f"B = 1, C = {row.channels}, {epochs} epochs, rate {rate:g}"
-        stages.append(Stage("longer training", words, row.accuracies))
+        stages.append(Stage("longer training", f"{epochs} epochs, rate {rate:g}", row.accuracies))
     blind = [row for row in rows_of(unordered) if (row.B, row.channels) == (B, C)]
     stages += [Stage(UNEXPLAINED, f"B = {B}, C = {C}, blocks sorted", row.accuracies) for row in blind]
     last = "order in blocks" if blind else UNEXPLAINED
     return [*stages, Stage(last, f"B = {B}, C = {C}", top.accuracies)]
 
 
-def _as_large(rows: Iterable[RunSummary], parameters: int) -> RunSummary | None:
-    """The smallest network without overlap that has at least this many parameters."""
-    large = [row for row in rows if row.B == 1 and row.parameters >= parameters]
-    return min(large, key=lambda row: row.parameters, default=None)
+def _large(rows: Iterable[RunSummary], parameters: int) -> RunSummary:
+    """The smallest network without overlap that has at least this many parameters, or else the largest."""
+    without = sorted((row for row in rows if row.B == 1), key=lambda row: row.parameters)
+    return next((row for row in without if row.parameters >= parameters), without[-1])
 
 
 def _best_of(longer: Iterable[Record], channels: int) -> tuple[float, RunSummary, int] | None:

@@ -122,9 +122,7 @@ def train_depths(
     torch.set_num_threads(1)  # such small networks gain nothing from more, and one thread repeats bit for bit
     dataset, seeds, rates = digits(), list(seeds), list(rates)
     recorded = {run_key(record): record for record in read_records(out)}
-    runs = [
-        (depth_plan(kind, C), seed, rate) for C in channels for kind in DEPTHS for rate in rates for seed in seeds
-    ]
+    runs = [(depth_plan(kind, C), seed, rate) for C in channels for kind in DEPTHS for rate in rates for seed in seeds]
     found = []
     for plan, seed, rate in tqdm(runs, desc="depths", unit="model", disable=not progress):
         settings: Settings = {

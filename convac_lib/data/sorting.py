@@ -11,7 +11,7 @@ from torch import Tensor
 
 from convac_lib.checks import require_integers
 from convac_lib.data.dataset import Dataset
-from convac_lib.errors import DataError
+from convac_lib.errors import ConvacError, DataError
 
 
 def sorted_blocks(images: Tensor, side: int | None = None) -> Tensor:
@@ -50,7 +50,7 @@ def sorted_blocks(images: Tensor, side: int | None = None) -> Tensor:
     side = H if side is None else side
     require_integers(side=side)
     if side > H or side & (side - 1):
-        raise DataError(f"side must be a power of two from 1 to {H}, not {side}; it is that of the largest blocks")
+        raise ConvacError(f"side must be a power of two from 1 to {H}, not {side}; it is that of the largest blocks")
     return torch.from_numpy(np.stack([_sorted(image, side) for image in images.numpy(force=True)]))
 
 

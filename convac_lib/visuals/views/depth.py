@@ -73,7 +73,9 @@ def draw_depths(rows: Sequence[DepthSummary], against: str, images: str) -> str:
     """Draw a line through the means of the shallow networks, dashed, and one of the deep ones; a dot is a seed.
 
     Args:
-        rows, against, images: as for `depth_view`.
+        rows: the networks, as for `depth_view`.
+        against: "channels" or "parameters".
+        images: "training" or "test".
 
     Returns:
         An SVG document, 560 wide and always equally high.

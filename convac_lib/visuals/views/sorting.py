@@ -70,7 +70,7 @@ def draw_sorting(images: Tensor) -> str:
     cell = SIDE / 8
     for column, step in enumerate(STEPS):
         left = 1 + column * (WIDTH - 2 - SIDE) / (len(STEPS) - 1)
-        heads = ("as it is", "") if step == 1 else (f"{step}×{step} blocks", "sorted")
+        heads = ("as it is",) if step == 1 else (f"{step}×{step} blocks", "sorted")
         for line, words in enumerate(heads):
             add_text(svg, left + SIDE / 2, (line + 1) * LINE - 8, words, anchor="middle")
         shown = sorted_blocks(images, step)[:, 0].numpy(force=True)

@@ -84,6 +84,7 @@ INTERNAL = {
     "convac_lib.visuals.axes": "draws axes in SVG, for the views",
     "convac_lib.visuals.card": "writes the card of an explorer in HTML",
     "convac_lib.visuals.live": "answers an explorer from a kernel",
+    "convac_lib.visuals.pixels": "puts small pictures into a drawing, pixel by pixel",
     "convac_lib.visuals.records": "keeps the states of explorers on the disk",
 }
 

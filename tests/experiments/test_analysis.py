@@ -312,7 +312,7 @@ PHOTOGRAPHS = read_records(RESULTS / "cifar10-jpeg.jsonl")
 @pytest.mark.parametrize("B", [2, 3])
 @pytest.mark.parametrize("C", [4, 8, 16, 32, 64])
 def test_the_range_of_a_factor_holds_every_seed(B, C):
-    """Seed by seed, with the accuracies on both sides of the factor; beyond the widest network only a bound is known."""
+    """Seed by seed, with the accuracies on both sides of the factor; beyond the widest network a bound is known."""
     accuracy = {
         (run.weights_seed, run.architecture.layers[0].receptive_field, run.architecture.channels[-1]): (
             run.augmented_accuracy

@@ -3,7 +3,7 @@
 Taught in the chapter *Convolutional arithmetic circuits*.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -164,19 +164,16 @@ def depth_rows(records: Iterable[Record]) -> list[DepthSummary]:
         groups.setdefault(kind, {}).setdefault(record.learning_rate, []).append(record)
     if not groups:
         raise ConvacError("there is no record of depth; run train_depths first")
-    return [_summary(kind, C, groups[kind, C]) for kind in DEPTHS for C in _channels_of(kind, groups)]
-
-
-def _channels_of(kind: str, groups: Iterable[tuple[str, int]]) -> Iterator[int]:
-    return iter(sorted(C for known, C in groups if known == kind))
+    order = sorted(groups, key=lambda group: (DEPTHS.index(group[0]), group[1]))
+    return [_summary(kind, C, groups[kind, C]) for kind, C in order]
 
 
 def _kind_of(record: Record) -> tuple[str, int]:
     """The kind and the channels of a record's network."""
-    plan = record.architecture
-    for kind in DEPTHS if plan is not None else ():
-        if plan == depth_plan(kind, plan.channels[-1]):
-            return kind, plan.channels[-1]
+    if plan := record.architecture:
+        for kind in DEPTHS:
+            if plan == depth_plan(kind, plan.channels[-1]):
+                return kind, plan.channels[-1]
     raise ConvacError(f"the record of a {record.model} is of no network that train_depths trains; leave it out")
 
 

@@ -17,7 +17,7 @@ COLUMNS, ROWS, GAP = 4, 2, 10
 SIDE = (WIDTH - 2 - (COLUMNS - 1) * GAP) / COLUMNS
 WIDE = (WIDTH - 2 - 2 * GAP) / 3  # the side of one of three pictures
 QUALITY = 75  # of the record's images: read from the files of cifar10-jpeg
-STRENGTH = 4  # by which a difference is multiplied, to be seen
+STRENGTH = 8  # by which a difference is multiplied, to be seen
 KINDS = {
     "spatial": f"moved by up to {REACH} pixels each way, the rest black, and mirrored or not",
     "colour": "changed in hue, saturation and luminance",
@@ -142,7 +142,7 @@ def draw_jpeg(picture: np.ndarray, compressed: np.ndarray, difference: np.ndarra
     Args:
         picture: its pixels, of shape (H, W, 3).
         compressed: those of the other.
-        difference: of the brightnesses, of shape (H, W); it is drawn four times as large.
+        difference: of the brightnesses, of shape (H, W); it is drawn eight times as large.
         quality: of the compression.
 
     Returns:

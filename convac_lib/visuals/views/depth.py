@@ -34,7 +34,7 @@ def depth_view(rows: Sequence[DepthSummary], against: str = "channels", images: 
             raise ConvacError(f"unknown {name} {shown(word)}; use one of {', '.join(known)}")
     pairs = [(row, _of(rows, "deep", row.channels)) for row in rows if row.kind == "shallow"]
     reading = (
-        f"{_told(pairs, images)} At C = {pairs[-1][0].channels} the shallow network has "
+        f"{_told(pairs, images)} With C = {pairs[-1][0].channels} the shallow network has "
         f"{pairs[-1][0].parameters:,} parameters and the deep one {pairs[-1][1].parameters:,}."
     )
     each = "; ".join(
@@ -49,13 +49,15 @@ def depth_view(rows: Sequence[DepthSummary], against: str = "channels", images: 
 
 
 def _told(pairs: Sequence[tuple[DepthSummary, DepthSummary]], images: str) -> str:
-    """Say with how many channels which kind is the more accurate one, by seeds where they do not overlap."""
+    """Compare the means of each pair, and say where the seeds of one lie among those of the other."""
     told = []
     for shallow, deep in pairs:
         below, above = _accuracies(shallow, images), _accuracies(deep, images)
-        sign = ">" if min(above) > max(below) else "<" if max(above) < min(below) else "≈"
-        told.append(f"{fmean(above):.0%} {sign} {fmean(below):.0%} at C = {shallow.channels}")
-    return f"Accuracy on {images} images, deep and shallow: {', '.join(told)}."
+        apart = min(above) > max(below) or max(above) < min(below)
+        told.append(
+            f"{fmean(above):.0%} to {fmean(below):.0%} with C = {shallow.channels}" + " (seeds overlap)" * (not apart)
+        )
+    return f"On {images} images, deep against shallow: {', '.join(told)}."
 
 
 def _accuracies(row: DepthSummary, images: str) -> tuple[float, ...]:

@@ -4,7 +4,7 @@ from convac_lib.families import common_case
 from convac_lib.visuals.network_drawing import draw_network
 from convac_lib.visuals.network_words import network_in_words
 from convac_lib.visuals.svg import readable
-from convac_lib.visuals.view import View
+from convac_lib.visuals.view import Value, View
 
 
 def drawing_view(B: int, M: int, image: str) -> View:
@@ -36,5 +36,5 @@ patches. Neighbouring 2×2 windows of layer 1 share 2 of 4 patches. It stores 66
     alternative = (
         f"{network_in_words(network)} It stores {network.parameters:,} numbers, and the table of its values {entries}."
     )
-    values = {"entries": f"{M}^{N}", "parameters": network.parameters, "T_R": T_R, "T_S": T_S}
+    values: dict[str, Value] = {"entries": f"{M}^{N}", "parameters": network.parameters, "T_R": T_R, "T_S": T_S}
     return View(draw_network(network), alternative, reading, values)

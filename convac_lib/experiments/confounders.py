@@ -57,7 +57,8 @@ def gap_stages(
         B: the receptive field of the overlapping network.
         C: the channels of both.
         longer: longer trainings of networks without overlap on the same images, at several learning rates.
-        unordered: trainings of overlapping networks on images whose blocks are sorted.
+        unordered: trainings of overlapping networks on images whose blocks are sorted; of several learning rates or
+            numbers of epochs, the best counts.
 
     Returns:
         The stages, of which two neighbours differ by the change that the second names. A stage for which there is no
@@ -81,11 +82,12 @@ def gap_stages(
     if wider.channels > C:
         enough = "as many parameters" if wider.parameters >= top.parameters else "more parameters"
         stages.append(Stage(enough, f"B = 1, C = {wider.channels}", wider.accuracies))
-    if best := _best_of(longer, wider.channels):
+    if best := _best_of(longer, 1, wider.channels):
         rate, row, epochs = best
         stages.append(Stage("longer training", f"{epochs} epochs, rate {rate:g}", row.accuracies))
-    blind = [row for row in rows_of(unordered) if (row.B, row.channels) == (B, C)]
-    stages += [Stage(UNEXPLAINED, f"B = {B}, C = {C}, blocks sorted", row.accuracies) for row in blind]
+    if blind := _best_of(unordered, B, C):
+        _, row, epochs = blind
+        stages.append(Stage(UNEXPLAINED, f"B = {B}, sorted, {epochs} epochs", row.accuracies))
     last = "order in blocks" if blind else UNEXPLAINED
     return [*stages, Stage(last, f"B = {B}, C = {C}", top.accuracies)]
 
@@ -96,15 +98,15 @@ def _large(rows: Iterable[RunSummary], parameters: int) -> RunSummary:
     return next((row for row in without if row.parameters >= parameters), without[-1])
 
 
-def _best_of(longer: Iterable[Record], channels: int) -> tuple[float, RunSummary, int] | None:
-    """The learning rate with the largest mean accuracy, its runs together, and their epochs."""
+def _best_of(records: Iterable[Record], B: int, C: int) -> tuple[float, RunSummary, int] | None:
+    """The runs of a network with the largest mean accuracy: their learning rate, what they say, and their epochs."""
     by_rate: dict[tuple[float, int], list[Record]] = {}
-    for record in longer:
+    for record in records:
         by_rate.setdefault((record.learning_rate, record.epochs), []).append(record)
     found = [
         (rate, row, epochs)
-        for (rate, epochs), records in by_rate.items()
-        for row in rows_of(records)
-        if (row.B, row.channels) == (1, channels)
+        for (rate, epochs), runs in by_rate.items()
+        for row in rows_of(runs)
+        if (row.B, row.channels) == (B, C)
     ]
     return max(found, key=lambda each: each[1].accuracy, default=None)

@@ -9,9 +9,9 @@ from convac_lib.experiments.records import read_records
 from convac_lib.families import common_case
 from convac_lib.files import results_path
 
-SWEEP, LONGER, SORTED, PHOTOGRAPHS = (
+SWEEP, LONGER, SORTED, SORTED_LONGER, PHOTOGRAPHS = (
     read_records(results_path(f"{name}.jsonl"))
-    for name in ("digits-sweep", "digits-longer", "digits-sorted", "cifar10-jpeg")
+    for name in ("digits-sweep", "digits-longer", "digits-sorted", "digits-sorted-longer", "cifar10-jpeg")
 )
 
 
@@ -48,6 +48,18 @@ def test_every_stage_of_the_digits_is_the_mean_of_its_records():
     assert [stage.accuracy for stage in stages] == pytest.approx([*means, mean_of(SWEEP, 2, 16)])
     assert stages[2].network == f"60 epochs, rate {best:g}"
     assert all(len(stage.accuracies) == 5 for stage in stages)
+
+
+@pytest.mark.parametrize("B", [2, 3])
+def test_sorted_images_are_trained_on_as_long_as_the_network_without_overlap(B):
+    """Then the part that is not explained compares two networks of equally long training."""
+    stages = gap_stages(SWEEP, B, 16, longer=LONGER, unordered=SORTED_LONGER)
+    rates = sorted({record.learning_rate for record in SORTED_LONGER})
+    assert rates == [0.003, 0.01, 0.03] and {record.epochs for record in [*LONGER, *SORTED_LONGER]} == {60}
+    assert {record.digest for record in SORTED_LONGER} == {record.digest for record in SORTED}
+    assert stages[3].change == UNEXPLAINED and stages[3].network == f"B = {B}, sorted, 60 epochs"
+    assert stages[3].accuracy == pytest.approx(max(mean_of(SORTED_LONGER, B, 16, rate) for rate in rates))
+    assert stages[3].accuracy > mean_of(SORTED, B, 16)
 
 
 @pytest.mark.parametrize("C", [4, 8, 16, 32, 64])

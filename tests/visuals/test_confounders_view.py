@@ -13,7 +13,7 @@ from convac_lib.visuals.views.confounders import confounders_view
 
 SWEEP, LONGER, SORTED, PHOTOGRAPHS = (
     read_records(results_path(f"{name}.jsonl"))
-    for name in ("digits-sweep", "digits-longer", "digits-sorted", "cifar10-jpeg")
+    for name in ("digits-sweep", "digits-longer", "digits-sorted-longer", "cifar10-jpeg")
 )
 DIGITS = [(SWEEP, LONGER, SORTED, B, C) for B in (2, 3) for C in (2, 4, 8, 16, 32)]
 PHOTOS = [(PHOTOGRAPHS, (), (), B, C) for B in (2, 3) for C in (4, 8, 16, 32, 64)]

@@ -51,11 +51,11 @@ def test_the_sentence_compares_what_the_record_holds(images):
     view = depth_view(ROWS, "channels", images)
     for C in sorted({row.channels for row in ROWS}):
         deep, shallow = (accuracies(kind, C, images) for kind in ("deep", "shallow"))
-        told = f"{fmean(deep):.0%} to {fmean(shallow):.0%} with C = {C}"
+        told = f"{fmean(deep):.1%} to {fmean(shallow):.1%} with C = {C}"
         every = [one > other for one in deep for other in shallow]
         assert told in view.reading and (f"{told} (seeds overlap)" in view.reading) == (any(every) and not all(every))
         assert view.values[f"deep, C = {C}"] == f"{fmean(deep):.1%}"
-        assert f"{fmean(shallow):.0%}" in view.alt
+        assert f"{fmean(shallow):.1%}" in view.alt
     assert f"Accuracy on the {images} images" in view.alt
 
 

@@ -38,7 +38,7 @@ def depth_view(rows: Sequence[DepthSummary], against: str = "channels", images: 
         f"{pairs[-1][0].parameters:,} parameters and the deep one {pairs[-1][1].parameters:,}."
     )
     each = "; ".join(
-        f"{row.kind} C = {row.channels}, {row.parameters:,} parameters, {fmean(_accuracies(row, images)):.0%}"
+        f"{row.kind} C = {row.channels}, {row.parameters:,} parameters, {fmean(_accuracies(row, images)):.1%}"
         for row in rows
     )
     alternative = f"Accuracy on the {images} images of the digits against {against}, means of seeds: {each}."
@@ -55,7 +55,7 @@ def _told(pairs: Sequence[tuple[DepthSummary, DepthSummary]], images: str) -> st
         below, above = _accuracies(shallow, images), _accuracies(deep, images)
         apart = min(above) > max(below) or max(above) < min(below)
         told.append(
-            f"{fmean(above):.0%} to {fmean(below):.0%} with C = {shallow.channels}" + " (seeds overlap)" * (not apart)
+            f"{fmean(above):.1%} to {fmean(below):.1%} with C = {shallow.channels}" + " (seeds overlap)" * (not apart)
         )
     return f"On {images} images, deep against shallow: {', '.join(told)}."
 

@@ -118,6 +118,8 @@ def train_depths(
         DataError: if the file of records is damaged, or cannot be written.
 
     Source: talk, slide "Example: Efficiency of Depth". Chapter: *Convolutional arithmetic circuits*.
+
+    >>> records = train_depths("results/digits-depth.jsonl")           # doctest: +SKIP
     """
     torch.set_num_threads(1)  # such small networks gain nothing from more, and one thread repeats bit for bit
     dataset, seeds, rates = digits(), list(seeds), list(rates)

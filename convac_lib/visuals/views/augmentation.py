@@ -127,7 +127,7 @@ def jpeg_view(picture: np.ndarray, quality: int = QUALITY) -> View:
     alternative = (
         f"A picture of {picture.shape[1]}×{picture.shape[0]} pixels, the same after compression as JPEG of quality "
         f"{quality}, and the difference of the brightnesses, {STRENGTH} times enlarged. The brightness changes by "
-        f"{light:.0f} of 255 on average, the colour by {colour:.0f}, and most at edges."
+        f"{light:.0f} of 255 on average, and the colour by {colour:.0f}."
     )
     values: dict[str, Value] = {
         "brightness changes by": f"{light:.0f}", "colour changes by": f"{colour:.0f}",

@@ -215,18 +215,100 @@ def factors_to_match(
 
     Chapter: *Experiments on standard ConvNets*.
     """
-    curves: dict[tuple[int | None, int], dict[int, tuple[int, float]]] = {}
+    curves = _curves(records, size, epoch)
+    factors: list[float | None] = []
+    for seed in _seeds_of(curves, B):
+        count, accuracy = curves[seed, B][C]
+        needed = channels_to_reach(accuracy, curves[seed, by].values())
+        factors.append(needed and needed / count)
+    return factors
+
+
+def factor_range(records: Iterable[Record], B: int, C: int, *, by: int = 1) -> tuple[float, float | None]:
+    """The least and the largest factor over the seeds by which networks with another B need more channels.
+
+    Args:
+        records: the records of one sweep.
+        B: the receptive field of the network.
+        C: its channels.
+        by: the receptive field of the networks that are to match it.
+
+    Returns:
+        The two factors. Where the widest recorded network of `by` is less accurate than the network for some seed, that
+        seed's factor is only known to be larger than the widest channels divided by C, and the largest is None. Where
+        even the narrowest is more accurate, the seed's factor is only known to lie between 0 and the narrowest / C.
+
+    Raises:
+        ConvacError: if a record has no architecture to read B from.
+
+    Chapter: *Experiments on standard ConvNets*.
+    """
+    curves = _curves(records, "channels", None)
+    least: list[float] = []
+    most: list[float | None] = []
+    for seed in _seeds_of(curves, B):
+        _, accuracy = curves[seed, B][C]
+        curve = sorted(curves[seed, by].values())
+        needed = channels_to_reach(accuracy, curve)
+        if needed is None and accuracy > max(reached for _, reached in curve):
+            least, most = [*least, curve[-1][0] / C], [*most, None]
+        else:
+            least, most = [*least, (needed or 0) / C], [*most, (needed or curve[0][0]) / C]
+    known = [factor for factor in most if factor is not None]
+    return min(least), max(known) if len(known) == len(most) else None
+
+
+def growth_in_words(records: Iterable[Record], B: int, channels: Iterable[int], *, by: int = 1) -> str:
+    """Say how the factor in channels grows with C, as far as the records show it.
+
+    It is shown to grow from C to the next C' if every seed's factor at C' is larger than every seed's factor at C.
+
+    Args:
+        records: the records of one sweep.
+        B: the receptive field of the networks to match.
+        channels: the C to look at, increasing.
+        by: the receptive field of the networks that are to match them.
+
+    Returns:
+        A sentence.
+
+    Raises:
+        ConvacError: if a record has no architecture to read B from.
+
+    Chapter: *Experiments on standard ConvNets*.
+    """
+    records = list(records)
+    ranges = {C: factor_range(records, B, C, by=by) for C in channels}
+    told = [
+        f"more than {least:.2g} at C = {C}" if most is None else f"{least:.2g} to {most:.2g} at C = {C}"
+        for C, (least, most) in ranges.items()
+    ]
+    steps: list[tuple[int, int]] = []
+    for (C, (_, most)), (wider, (least, _)) in pairwise(ranges.items()):
+        if most is not None and least > most:
+            joined = bool(steps) and steps[-1][1] == C
+            steps = [*steps[:-1], (steps[-1][0], wider)] if joined else [*steps, (C, wider)]
+    growth = ", and ".join(f"from C = {C} to {wider}" for C, wider in steps)
+    shown = f"the records show that it grows {growth}" if steps else "the records do not show that it grows"
+    return f"B = {B}: {', '.join(told)}; {shown}."
+
+
+Curves = dict[tuple[int | None, int], dict[int, tuple[int, float]]]
+
+
+def _curves(records: Iterable[Record], size: str, epoch: int | None) -> Curves:
+    """For every seed and B, the size and the accuracy of the networks by their channels."""
+    curves: Curves = {}
     for record in records:
         first = _first_layer(record)
         count = first.channels if size == "channels" else record.parameters
         accuracy = record.augmented_accuracy if epoch is None else record.accuracies[epoch - 1]
         curves.setdefault((record.weights_seed, first.receptive_field), {})[first.channels] = count, accuracy
-    factors: list[float | None] = []
-    for seed in sorted((seed for seed, field in curves if field == B), key=lambda seed: seed or 0):
-        count, accuracy = curves[seed, B][C]
-        needed = channels_to_reach(accuracy, curves[seed, by].values())
-        factors.append(needed and needed / count)
-    return factors
+    return curves
+
+
+def _seeds_of(curves: Curves, B: int) -> list[int | None]:
+    return sorted((seed for seed, field in curves if field == B), key=lambda seed: seed or 0)
 
 
 def _first_layer(record: Record) -> Layer:

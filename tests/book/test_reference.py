@@ -87,6 +87,7 @@ INTERNAL = {
     "convac_lib.visuals.card": "writes the card of an explorer in HTML",
     "convac_lib.visuals.live": "answers an explorer from a kernel",
     "convac_lib.visuals.photograph": "holds the photograph of the drawings of networks",
+    "convac_lib.visuals.pixels": "puts small pictures into a drawing, pixel by pixel",
     "convac_lib.visuals.records": "keeps the states of explorers on the disk",
     "convac_lib.visuals.sheets": "draws channels as sheets in perspective, for the drawing of a whole network",
     "convac_lib.visuals.windows": "says what units of a network see, for its drawings",

@@ -24,8 +24,10 @@ from convac_lib.experiments.analysis import (
     Protocol,
     by_protocol,
     channels_to_reach,
+    factor_range,
     factors_to_match,
     figure_names,
+    growth_in_words,
     rows_of,
 )
 from convac_lib.experiments.dask_workers import workers
@@ -301,4 +303,51 @@ def test_a_scheduler_that_does_not_answer_is_one_sentence(monkeypatch):
         pass
     assert str(error.value) == (
         "no Dask scheduler answers at tcp://127.0.0.1:1; start one by dask scheduler, and workers by dask worker"
+    )
+
+
+PHOTOGRAPHS = read_records(RESULTS / "cifar10-jpeg.jsonl")
+
+
+@pytest.mark.parametrize("B", [2, 3])
+@pytest.mark.parametrize("C", [4, 8, 16, 32, 64])
+def test_the_range_of_a_factor_holds_every_seed(B, C):
+    """Seed by seed, with the accuracies on both sides of the factor; beyond the widest network a bound is known."""
+    accuracy = {
+        (run.weights_seed, run.architecture.layers[0].receptive_field, run.architecture.channels[-1]): (
+            run.augmented_accuracy
+        )
+        for run in PHOTOGRAPHS
+    }
+    least, most = factor_range(PHOTOGRAPHS, B, C)
+    exact = factors_to_match(PHOTOGRAPHS, B, C)
+    for seed, factor in enumerate(exact):
+        goal, widest = accuracy[seed, B, C], accuracy[seed, 1, 128]
+        assert (factor is None) == (goal > widest)
+        assert least <= (128 / C if factor is None else factor) and (most is None or factor <= most)
+    assert (most is None) == (None in exact)
+    assert most is None or (least, most) == (min(exact), max(exact))
+
+
+@pytest.mark.parametrize("B, last", [(2, 16), (3, 8)])
+def test_the_factor_is_shown_to_grow_only_as_far_as_the_records_go(B, last):
+    said = growth_in_words(PHOTOGRAPHS, B, (4, 8, 16, 32, 64))
+    assert said.endswith(f"; the records show that it grows from C = 4 to {last}.")
+    ranges = [factor_range(PHOTOGRAPHS, B, C) for C in (4, 8, 16, 32, 64)]
+    grows = [most is not None and least > most for (_, most), (least, _) in itertools.pairwise(ranges)]
+    assert grows == [C * 2 <= last for C in (4, 8, 16, 32)]
+    assert "more than 8 at C = 16, more than 4 at C = 32, more than 2 at C = 64" in said
+
+
+def test_a_factor_below_the_narrowest_network_is_bounded_from_above():
+    accuracies = {(1, 4): 0.5, (1, 8): 0.6, (2, 4): 0.3, (2, 8): 0.7, (2, 16): 0.55}
+    sweep = [
+        record(architecture=common_case(B, M=1, size=8, channels=C), parameters=B * C, augmented_accuracy=accuracy)
+        for (B, C), accuracy in accuracies.items()
+    ]
+    assert factor_range(sweep, 2, 4) == (0, 1)
+    assert factor_range(sweep, 2, 8) == (1, None)
+    assert factor_range(sweep, 2, 16) == pytest.approx((math.sqrt(32) / 16,) * 2)
+    assert growth_in_words(sweep, 2, (4, 16)) == (
+        "B = 2: 0 to 1 at C = 4, 0.35 to 0.35 at C = 16; the records do not show that it grows."
     )

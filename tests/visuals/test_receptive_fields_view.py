@@ -45,6 +45,9 @@ def test_the_fields_drawn_are_what_two_neighbours_see(B, layer):
     assert f"{T_R}×{T_R} pixels" in view.reading
     assert (f"share {T_R - T_S} of {T_R} columns" in view.reading) == (B > 1) != ("share nothing" in view.reading)
     assert ("of which the picture has" in view.reading) == (len(unit) < len(first))
+    own, shared = ({column for _, column in squares} for squares in (unit, unit & other))
+    told = f"{len(shared)} of the unit's {len(own)} columns" if shared else "none of the unit's columns"
+    assert told in view.alt and f"T_R = {T_R} and T_S = {T_S}" in view.alt
 
 
 def test_the_fields_of_the_layers_below_are_inside():

@@ -41,7 +41,7 @@ def accuracy_view(rows: Sequence[RunSummary], protocol: Protocol, B: int, C: int
         reading += f"; B = {smaller.B} does as well with C = {smaller.channels} and {smaller.parameters:,} parameters"
     along = f"epochs for C = {C}" if against == "epochs" else against
     alternative = (
-        f"Training accuracy against {along}, a curve for each B; marked: B = {B}, C = {C}, {row.accuracy:.0%} "
+        f"Training accuracy against {along}: {_curves_told(curves)}. Marked: B = {B}, C = {C}, {row.accuracy:.0%} "
         f"after {protocol.epochs} epochs; {protocol}."
     )
     values: dict[str, Value] = {
@@ -62,6 +62,20 @@ def _curves(rows: Iterable[RunSummary], C: int, against: str) -> dict[int, Point
     for row in rows:
         curves.setdefault(row.B, []).append((getattr(row, against), row.accuracy))
     return dict(curves)
+
+
+def _curves_told(curves: Mapping[int, Points]) -> str:
+    """Say where every curve begins and ends, and which is the highest if one is at each size that they share."""
+    told = [
+        f"B = {B} goes from {points[0][1]:.0%} at {points[0][0]:,} to {points[-1][1]:.0%} at {points[-1][0]:,}"
+        for B, points in curves.items()
+    ]
+    shared = set.intersection(*({size for size, _ in points} for points in curves.values()))
+    heights = {B: [accuracy for size, accuracy in points if size in shared] for B, points in curves.items()}
+    for B, own in heights.items():
+        if shared and all(min(map(float.__sub__, own, other)) > 0 for A, other in heights.items() if A != B):
+            return f"{', '.join(told)}. B = {B} is the highest throughout"
+    return ", ".join(told)
 
 
 def draw_curves(curves: Mapping[int, Points], marked: tuple[int, int], *, x_label: str, y_label: str) -> str:

@@ -55,10 +55,10 @@ def field_view(picture: np.ndarray, B: int, layer: int) -> View:
     T_R, T_S = network.total_receptive_fields[layer - 1], network.total_strides[layer - 1]
     (rows, columns), *others = fields_of(network, layer)
     seen = f"rows {rows.start + 1} to {rows.stop}, columns {columns.start + 1} to {columns.stop}"
-    beside = "".join(f"; its neighbour columns {other.start + 1} to {other.stop}" for _, other in others)
+    beside = "".join(_beside(columns, other) for _, other in others)
     alternative = (
-        f"A picture of 32×32 pixels. A unit of layer {layer} sees {seen}{beside}. Beside it "
-        "R, S, T_R and T_S of every layer."
+        f"A picture of 32×32 pixels. A unit of layer {layer} sees {seen}{beside}. T_R = {T_R} and T_S = {T_S}; beside "
+        "the picture R, S, T_R and T_S of every layer."
     )
     values: dict[str, Value] = {
         "units": f"{network.sizes[layer - 1]}×{network.sizes[layer - 1]}",
@@ -69,6 +69,13 @@ def field_view(picture: np.ndarray, B: int, layer: int) -> View:
     spots = [(_row(number), {"layer": number}) for number in range(1, len(network.layers) + 1)]
     reading = _reading(B, layer, T_R, T_S, len(columns))
     return View(draw_fields(picture, network, layer, colour=colour_of(B)), alternative, reading, values, spots)
+
+
+def _beside(columns: range, other: range) -> str:
+    """Say which columns the right neighbour of a unit sees, and how many of its own."""
+    shared = len(range(other.start, columns.stop))
+    words = f"{shared} of the unit's {len(columns)} columns" if shared else "none of the unit's columns"
+    return f"; its neighbour sees columns {other.start + 1} to {other.stop}, {words}"
 
 
 def _reading(B: int, layer: int, T_R: int, T_S: int, visible: int) -> str:

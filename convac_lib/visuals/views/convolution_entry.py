@@ -61,7 +61,7 @@ def entry_view(x: np.ndarray, weight: np.ndarray, S: int, R: int, u: int, v: int
         reading += " There is a single offset, so nothing is multiplied: this is a 1×1 convolution."
     if outside:
         reading += (
-            f" {outside} of {R**2} offsets are outside the image and count 1 each; with zeros there, the entry would be 0."
+            f" {outside} of {R**2} offsets are outside the image and count 1 each; zeros there would make the entry 0."
         )
     alternative = (
         f"A 4×4 input of two channels, and the {R}×{R} window whose upper left patch is in row {u * S}, column {v * S}"

@@ -1,11 +1,11 @@
-"""ConvACs of about 25,000 parameters learn the digits, with overlap and without, and one of them from other starts too.
+"""Train ConvACs of about 25,000 parameters on the digits, with and without overlap, and from other initial weights.
 
     python benchmarks/training.py [--seeds 5] [--epochs 40] [--learning-rate 0.002] [--batch-size 128] [--validate]
 
 A seed draws the weights and the order of the images; the split into training and test images is always the same.
-n is the number of seeds: the other starts take at most 3. With --validate a fifth of the training images replace the
-test images; the settings were chosen on such parts. Seconds are the mean CPU time of a run on one thread, which other
-work on the machine disturbs least.
+n is the number of seeds: the other initial weights take at most 3. With --validate a fifth of the training images
+replace the test images; the settings were chosen on such parts. Seconds are the mean CPU time of a run on one thread,
+which other work on the machine disturbs least.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def peaked(network, generator):
 class Row:
     network: str
     architecture: Architecture
-    start: str = "derived"
+    weights: str = "mean 1/C_in"
     initialize: Callable = derived
     normalized: bool = True
 
@@ -63,13 +63,13 @@ NETWORKS = [
     Row("B = 2", common_case(B=2, M=32, size=8)),
     Row("B = 3", common_case(B=3, M=25, size=8)),
 ]
-STARTS = [
-    replace(NETWORKS[1], start=start, initialize=initialize, normalized=normalized)
-    for start, initialize, normalized in [
-        ("derived, outputs as they are", derived, False),
-        ("normal weights of mean 0", plain, True),
+OTHER_WEIGHTS = [
+    replace(NETWORKS[1], weights=weights, initialize=initialize, normalized=normalized)
+    for weights, initialize, normalized in [
+        ("mean 1/C_in, not normalized", derived, False),
+        ("mean 0", plain, True),
         ("copies of one channel", peaked, True),
-        ("copies of one channel, outputs as they are", peaked, False),
+        ("copies of one channel, not normalized", peaked, False),
     ]
 ]
 
@@ -107,9 +107,9 @@ def main():
     dataset = held_out(digits()) if validate else digits()
     print(f"{machine('torch', 'scikit-learn')}, 1 thread; {dataset}, {options}\n")
     counted = "held out" if validate else "test"
-    print(f"| network | start | parameters | n | {counted}, mean | least | most | training, mean | seconds |")
+    print(f"| network | initial weights | parameters | n | {counted}, mean | least | most | training, mean | seconds |")
     print("|---|---|---|---|---|---|---|---|---|", flush=True)
-    for rows, n in ((NETWORKS, seeds), (STARTS, min(seeds, 3))):
+    for rows, n in ((NETWORKS, seeds), (OTHER_WEIGHTS, min(seeds, 3))):
         for row in rows:
             report(row, [run(row, dataset, seed, options) for seed in range(n)])
 
@@ -118,7 +118,7 @@ def report(row, records):
     found = [record.test_accuracy for record in records]
     training = mean(record.train_accuracy for record in records)
     print(
-        f"| {row.network} | {row.start} | {records[0].parameters:,} | {len(found)} | {mean(found):.1%} "
+        f"| {row.network} | {row.weights} | {records[0].parameters:,} | {len(found)} | {mean(found):.1%} "
         f"| {min(found):.1%} | {max(found):.1%} | {training:.1%} | {mean(record.seconds for record in records):.0f} |",
         flush=True,
     )

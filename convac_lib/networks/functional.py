@@ -101,7 +101,7 @@ def scaled_generalized_conv2d(
         DataError: if x does not have four axes.
         WeightError: if the weight's or the bias's shape does not fit.
 
-    Source: talk, slides "Generalized Convolutional Arithmetic Circuits". Chapter: *Overlaps*.
+    Source: talk, slides "Generalized Convolutional Arithmetic Circuits". Chapter: *Training an overlapping network*.
 
     >>> x = torch.full((1, 1, 2, 2), 2.0**-100)
     >>> scaled_generalized_conv2d(x, None, torch.ones(1, 1, 2, 2), stride=2)     # 2⁻⁴⁰⁰ = ½·2⁻³⁹⁹

@@ -1,6 +1,6 @@
 """The Generalized Convolution layer and two representation layers as torch modules.
 
-Taught in the chapter *Overlaps*.
+Taught in the chapters *Overlaps* and *Training an overlapping network*.
 """
 
 from math import exp, inf, sqrt
@@ -50,7 +50,8 @@ class GeneralizedConv2d(nn.Module):
         ArchitectureError: if a number is not an integer of at least 1, R < S, or a border is unknown.
         BudgetError: if the weights need more memory than is free.
 
-    Source: talk, slides "Generalized Convolutional Arithmetic Circuits". Chapter: *Overlaps*.
+    Source: talk, slides "Generalized Convolutional Arithmetic Circuits".
+    Chapter: *Overlaps* and *Training an overlapping network*.
 
     >>> layer = GeneralizedConv2d(2, 8, receptive_field=3, stride=2)
     >>> layer(torch.randn(5, 2, 7, 7)).shape                       # 4 = ⌈7/2⌉
@@ -96,6 +97,8 @@ class GeneralizedConv2d(nn.Module):
         would keep E y² instead, to which rare large values contribute most, while the typical output shrinks
         exponentially in R².) No initial weights do this for all inputs, because y(λx) = λ^(R²)·y(x);
         `scaled_generalized_conv2d` keeps the output in range where depth amplifies the scale.
+
+        Taught in the chapter *Training an overlapping network*.
 
         Args:
             generator: the random generator; torch's default one if left out.

@@ -1,6 +1,7 @@
 """Whole networks, built from an `Architecture`: the ConvAC of the theory and the ConvNet of the experiments.
 
-Taught in the chapters *Convolutional arithmetic circuits* and *Experiments on standard ConvNets*.
+Taught in the chapters *Convolutional arithmetic circuits*, *Training an overlapping network* and *Experiments on
+standard ConvNets*.
 """
 
 from collections.abc import Iterable
@@ -48,7 +49,7 @@ class ConvAC(nn.Module):
         UserWarning: if the border is "zero" and windows leave the image: the network is then 0 everywhere.
 
     Source: talk, slides "Baseline Architecture" and "Generalized Convolutional Arithmetic Circuits".
-    Chapter: *Convolutional arithmetic circuits*.
+    Chapter: *Convolutional arithmetic circuits* and *Training an overlapping network*.
 
     >>> from convac_lib import common_case
     >>> network = ConvAC(common_case(B=3, M=2, size=4), generator=torch.Generator().manual_seed(0))
@@ -105,6 +106,8 @@ class ConvAC(nn.Module):
         ⟨δ, z⟩ ~ N(0, g²v/R²). The product of the x̄ is common to all channels, and thus to all classes. The rest has
         mean 1 and, over the random weights, variance Π_ij(1 + g²v_ij/R²) − 1 exactly. With v_ij = v and g = 1 that lies
         between v and e^v − 1 ≤ 1/(1/v − ½). The factor g makes v ≤ 1/L after layer 1, so at the end v ≤ 2/(L+1).
+
+        Taught in the chapter *Training an overlapping network*.
 
         Args:
             generator: the random generator; torch's default one if left out.

@@ -58,10 +58,10 @@ def entry_view(x: np.ndarray, weight: np.ndarray, S: int, R: int, u: int, v: int
     outside = R**2 - len(factors)
     reading = f"Y[{u}, {v}] = {written}" + (f" = {_signed(output[u, v])}." if len(factors) > 1 else ".")
     if R == 1:
-        reading += " A single offset, so nothing is multiplied: a 1×1 convolution."
+        reading += " There is a single offset, so nothing is multiplied: this is a 1×1 convolution."
     if outside:
         reading += (
-            f" Of {R**2} offsets {outside} lie outside, the factor 1 each; with zeros there, the entry would be 0."
+            f" {outside} of {R**2} offsets are outside the image and count 1 each; zeros there would make the entry 0."
         )
     alternative = (
         f"A 4×4 input of two channels, and the {R}×{R} window whose upper left patch is in row {u * S}, column {v * S}"
@@ -82,7 +82,7 @@ def window_factors(x: np.ndarray, weight: np.ndarray, corner: tuple[int, int]) -
         corner: the row and column of the window's upper left patch.
 
     Returns:
-        {(i, j): Σ_d weight[d, i, j] · x[d, row + i, column + j]}, without the offsets that lie outside.
+        {(i, j): Σ_d weight[d, i, j] · x[d, row + i, column + j]}, without the offsets outside the image.
 
     Chapter: *Overlaps*.
 

@@ -11,7 +11,7 @@ from convac_lib import Architecture, Layer
 from convac_lib.theory.bounds import common_case_exponents, theorem
 from convac_lib.theory.witness import theorem_witness
 from convac_lib.visuals.style import BOUND_COLOUR, INK, colour_of
-from convac_lib.visuals.views.pair_count import count_view
+from convac_lib.visuals.views.pair_count import count_view, draw_count
 
 STATES = [*((B, size) for B in range(1, 7) for size in (2, 4, 6, 8, 10, 12, 14, 16, 32)), (9, 22), (12, 12), (12, 32)]
 
@@ -110,3 +110,11 @@ def test_the_reading_counts_and_compares_as_the_theorem_does(B, size):
         assert 2 * int(twice[1]) ** 2 == e and Fraction(size, 2 * view.values["T_S"]) == int(twice[1])
     assert (f"which is {'larger' if square > e else 'smaller'}" in view.alt) and f"{e} pairs" in view.alt
     assert len(view.picture) < 16_000
+
+
+def test_the_picture_without_the_square_keeps_the_rest():
+    whole, part = assert_legible(draw_count(3, 8)), assert_legible(draw_count(3, 8, square=False))
+    height = float(part.get("height"))
+    kept = [text for text in whole.iter(f"{SVG}text") if float(text.get("y")) < height]
+    assert [text.attrib for text in part.iter(f"{SVG}text")] == [text.attrib for text in kept]
+    assert height < float(whole.get("height")) and not paths(part, stroke=BOUND_COLOUR)

@@ -100,16 +100,17 @@ def _network(B: int, size: int) -> Architecture:
     return Architecture(size, 1, (Layer(B, 1, 1), Layer(2, 2, 1)) * (size - 1).bit_length())
 
 
-def draw_count(B: int, size: int) -> str:
+def draw_count(B: int, size: int, *, square: bool = True) -> str:
     """Draw the image with the tiles and the pairs of layer K, what each layer sees, and e tiles beside the square.
 
     Args:
         B: the receptive field of the stride-1 layers.
         size: H, the side of the image in patches, an even number.
+        square: whether to draw the e tiles beside the talk's square.
 
     Returns:
-        An SVG document, 560 wide and always equally high. The heavy box is one window of layer K, cut off at the
-        image's border. A pair is a full square and a hollow one.
+        An SVG document, 560 wide; its height depends on `square` alone. The heavy box is one window of layer K, cut off
+        at the image's border. A pair is a full square and a hollow one.
 
     Chapter: *The overlap theorem*.
 
@@ -117,10 +118,11 @@ def draw_count(B: int, size: int) -> str:
     True
     """
     pairs, network = count_pairs(B, size), _network(B, size)
-    svg = svg_document(WIDTH, TILES_TOP + TILES + 8)
+    svg = svg_document(WIDTH, TILES_TOP + TILES + 8 if square else TOP + SIDE + 44)
     _draw_image(svg, pairs, network)
     _draw_layers(svg, pairs, network)
-    _draw_tiles(svg, pairs)
+    if square:
+        _draw_tiles(svg, pairs)
     return serialize(svg)
 
 

@@ -18,7 +18,9 @@ def windows(counts: object) -> str:
                 f"{len(across)} and do not add them"
             )
         if said == 9 != right:
-            raise Wrong("9 is the count for stride 1: with stride 2 a window begins at every second row and column only")
+            raise Wrong(
+                "9 is the count for stride 1: with stride 2 a window begins at every second row and column only"
+            )
         if said != right:
             raise Wrong(
                 f"For row {row}, column {column} the count is not {said}: its windows begin at row {_listed(down)} and "

@@ -8,8 +8,8 @@ UNITS = ((4, 4), (4, 5), (5, 5))  # of "windows": row and column, counted from 0
 
 def windows(counts: object) -> str:
     """In how many windows of 3×3 units, of stride 2, the units at rows and columns 4 | 4, 4 | 5 and 5 | 5 lie."""
-    counts = integers("counts", counts, (3,), "one for each unit").tolist()
-    for (row, column), said in zip(UNITS, counts):
+    given = integers("counts", counts, (3,), "one for each unit")
+    for (row, column), said in zip(UNITS, given.tolist()):
         down, across = (_starts(place, R=3, S=2) for place in (row, column))
         right = len(down) * len(across)
         if said == len(down) + len(across) != right:
@@ -18,9 +18,7 @@ def windows(counts: object) -> str:
                 f"{len(across)} and do not add them"
             )
         if said == 9 != right:
-            raise Wrong(
-                "9 is the count for stride 1: with stride 2 a window begins at every second row and column only"
-            )
+            raise Wrong("9 is the count for stride 1: with stride 2 a window begins only at each second row and column")
         if said != right:
             raise Wrong(
                 f"For row {row}, column {column} the count is not {said}: its windows begin at row {_listed(down)} and "

@@ -65,14 +65,14 @@ def draw_rank_scale(
     >>> "formula 16" in picture, "saturation 256" in picture
     (True, True)
     """
-    largest = max(largest, *(value for value in (rank, formula, saturation, non_overlapping) if value is not None))
-    scale = logarithmic(1, largest)
+    end = max(largest, *(value for value in (rank, formula, saturation, non_overlapping) if value is not None))
+    scale = logarithmic(1, end)
 
     def x_at(value: float) -> float:
         return LEFT + (RIGHT - LEFT) * scale(max(value, 1))
 
     svg = svg_document(WIDTH, BOTTOM + LINE + 8)
-    decades = log10(largest)
+    decades = log10(end)
     for power in range(0, int(decades + 1e-9) + 1, ceil(decades / 4)):
         x = x_at(10**power)
         add_line(svg, x, TOP - 8, x, BOTTOM, RULE)

@@ -63,7 +63,8 @@ def draw_whole_network(architecture: Architecture, *, highlight: str | None = No
         ArchitectureError: if the network is larger, does not end in 1×1, or has no integer of at least 1 as outputs.
         ConvacError: if the letter is unknown.
 
-    Source: talk, slides "Baseline Architecture" and "Generalized Convolutional Arithmetic Circuits". Chapter: *Networks in pictures*.
+    Source: talk, slides "Baseline Architecture" and "Generalized Convolutional Arithmetic Circuits". Chapter:
+    *Networks in pictures*.
 
     >>> from convac_lib import common_case
     >>> picture = draw_whole_network(common_case(B=3, M=2, size=4), highlight="B")

@@ -193,7 +193,7 @@ WRONG = {
         ),
         (
             ([9, 9, 9],),
-            "9 is the count for stride 1: with stride 2 a window begins at every second row and column only.",
+            "9 is the count for stride 1: with stride 2 a window begins only at each second row and column.",
         ),
         (
             ([1, 1, 1],),

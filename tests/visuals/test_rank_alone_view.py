@@ -1,4 +1,4 @@
-"""The explorer of the first page: its numbers are those of `rank_view` and of the theorem, and no other word is in it."""
+"""The explorer of the first page: its numbers are those of `rank_view` or the theorem, and its words are few."""
 
 from itertools import product
 from math import log

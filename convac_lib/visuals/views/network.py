@@ -33,7 +33,8 @@ def network_view(B: int, M: int, size: int, C: int, letter: str) -> View:
         ArchitectureError: if the numbers make no common case, or the image is larger.
         ConvacError: if the letter is unknown.
 
-    Source: talk, slides "Generalized Convolutional Arithmetic Circuits" and "Degree of Overlapping". Chapter: *Networks in pictures*.
+    Source: talk, slides "Generalized Convolutional Arithmetic Circuits" and "Degree of Overlapping". Chapter:
+    *Networks in pictures*.
 
     >>> view = network_view(B=3, M=2, size=4, C=2, letter="M")
     >>> view.reading

@@ -9,6 +9,7 @@ from convac_lib.exercises.answers import Unanswered, Wrong, is_open
 
 EXERCISES = {
     "intro": ("first-move",),
+    "networks_in_pictures": ("windows", "stem"),
     "expressive_efficiency": ("universal", "depth", "target", "growth", "fair"),
     "tensors": ("break-even", "digit-sum", "back", "crossing"),
     "convacs": ("parity", "saturate", "inside", "missing", "cuts"),

@@ -39,18 +39,22 @@ def draw_rank_scale(
     rank: int,
     *,
     colour: str,
+    name: str = "certified",
     formula: float | None = None,
     saturation: int | None = None,
     non_overlapping: int | None = None,
+    largest: int = 10,
 ) -> str:
     """Draw a rank as a bar on a logarithmic scale, with what the talk's formula asks for and the most it can be.
 
     Args:
         rank: the network's rank.
         colour: the network's colour, from `colour_of`.
+        name: what the network's bar is called, in at most 11 letters.
         formula: the rank that the talk's formula asks for, a dashed blue line.
         saturation: the most that any network can have, a dotted black line.
         non_overlapping: the rank of the network without overlap, a grey bar below.
+        largest: where the scale ends, unless one of these numbers is larger.
 
     Returns:
         An SVG document, 560 wide and always equally high.
@@ -61,14 +65,14 @@ def draw_rank_scale(
     >>> "formula 16" in picture, "saturation 256" in picture
     (True, True)
     """
-    largest = max(10, *(value for value in (rank, formula, saturation, non_overlapping) if value is not None))
-    scale = logarithmic(1, largest)
+    end = max(largest, *(value for value in (rank, formula, saturation, non_overlapping) if value is not None))
+    scale = logarithmic(1, end)
 
     def x_at(value: float) -> float:
         return LEFT + (RIGHT - LEFT) * scale(max(value, 1))
 
     svg = svg_document(WIDTH, BOTTOM + LINE + 8)
-    decades = log10(largest)
+    decades = log10(end)
     for power in range(0, int(decades + 1e-9) + 1, ceil(decades / 4)):
         x = x_at(10**power)
         add_line(svg, x, TOP - 8, x, BOTTOM, RULE)
@@ -81,7 +85,7 @@ def draw_rank_scale(
         levels.append(_Level(saturation, "saturation", SATURATION_COLOUR, "1.5 5"))
     levels.sort(key=lambda level: level.value)
     crossings = [x_at(level.value) for level in levels]
-    _draw_bar(svg, TOP, "certified", rank, colour, x_at(rank), crossings)
+    _draw_bar(svg, TOP, name, rank, colour, x_at(rank), crossings)
     if non_overlapping is not None:
         top = TOP + BAR + BETWEEN
         _draw_bar(svg, top, "no overlap", non_overlapping, colour_of(1), x_at(non_overlapping), crossings)

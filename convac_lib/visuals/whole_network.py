@@ -64,7 +64,7 @@ def draw_whole_network(architecture: Architecture, *, highlight: str | None = No
         ConvacError: if the letter is unknown.
 
     Source: talk, slides "Baseline Architecture" and "Generalized Convolutional Arithmetic Circuits". Chapter:
-    *Convolutional arithmetic circuits*.
+    *Networks in pictures*.
 
     >>> from convac_lib import common_case
     >>> picture = draw_whole_network(common_case(B=3, M=2, size=4), highlight="B")

@@ -35,7 +35,7 @@ def draw_window_panels(panels: Sequence[tuple[str, int, Layer]]) -> str:
     Returns:
         An SVG document, 560 wide, with three panels in a row.
 
-    Source: talk, slide "Overlapping vs Non-Overlapping Architectures". Chapter: *Overlaps*.
+    Source: talk, slide "Overlapping vs Non-Overlapping Architectures". Chapter: *Networks in pictures*.
 
     >>> picture = draw_window_panels([("patchify", 8, Layer(4, 4, 1)), ("3×3", 8, Layer(3, 1, 1))])
     >>> "R=4, S=4" in picture, "shares 0 of 4" in picture, "shares 2 of 3" in picture

@@ -11,7 +11,7 @@ from nbformat import write
 from nbformat.v4 import new_code_cell, new_notebook
 
 from convac_lib.visuals.views.placement import placement_view
-from convac_lib.visuals.views.rank import rank_view
+from convac_lib.visuals.views.rank_alone import rank_alone_view
 
 pytest.importorskip("jupyterlab")
 
@@ -122,29 +122,29 @@ def test_a_link_leads_to_its_statement(tab, address):
 
 def test_the_intro_computes_what_its_table_lacks(tab, address):
     card = ran(tab, address, "intro")
-    assert_shows(card, rank_view(1))
+    assert_shows(card, rank_alone_view(1))
     assert said(card) == "From the record."
     card.locator("input[type=range][name=B]").focus()
     tab.keyboard.press("ArrowRight")
-    assert_shows(card, rank_view(2))
+    assert_shows(card, rank_alone_view(2))
     assert said(card) == "From the record."
 
     type_in(card, "B, receptive field: type", 5)
-    assert_shows(card, rank_view(5))
+    assert_shows(card, rank_alone_view(5))
     assert said(card) == "Read from results/atlas.csv."
     tab.keyboard.press("Tab")  # to the slider of M
     for _ in range(4):
         tab.keyboard.press("ArrowRight")
     rested(card)
-    assert_shows(card, rank_view(5, M=6))
+    assert_shows(card, rank_alone_view(5, M=6))
     assert said(card).startswith("Computed now, in ") and "1,024 rows sampled" in shown(card)[2]
     assert card.locator("input[name=M]").get_attribute("aria-valuetext") == "M = 6"
     (row,) = shown(card)[3]
-    assert row.startswith("56") and "1,024 rows sampled" in row
+    assert row.startswith("56") and "by the theorem" in row
 
     type_in(card, "B, receptive field: type", 9)
     assert said(card) == "B = 9 is out of bounds; use an integer from 1 to 7."
-    assert_shows(card, rank_view(5, M=6))
+    assert_shows(card, rank_alone_view(5, M=6))
     assert card.get_by_label("B, receptive field: type").input_value() == "5"
 
     card.locator(".convac-more summary").click()
@@ -154,11 +154,11 @@ def test_the_intro_computes_what_its_table_lacks(tab, address):
     type_in(card, "M, templates: type", 2)
     card.get_by_role("button", name="Draw new weights").click()
     rested(card)
-    assert_shows(card, rank_view(5, seed=1))
+    assert_shows(card, rank_alone_view(5, seed=1))
     assert "seed = 1" in shown(card)[2]
 
     type_in_and_cancel(card)
-    assert_shows(card, rank_view(5, seed=1))
+    assert_shows(card, rank_alone_view(5, seed=1))
     assert card.get_by_label("size, H of the image").input_value() == "4"
 
 
@@ -222,7 +222,7 @@ def test_pointing_and_holes_are_as_on_the_page(tab, address):
 def test_an_untrusted_notebook_shows_picture_reading_and_table(tab, address):
     open_chapter(tab, address, "intro")
     card = tab.locator("figure:has(figcaption)").first
-    view = rank_view(1)
+    view = rank_alone_view(1)
     assert card.locator("img").is_visible() and card.locator("img").get_attribute("alt") == view.alt
     assert view.sentence in card.inner_text() and "The controls need scripts" in card.inner_text()
     assert card.locator("input, form, script, style, button").count() == 0

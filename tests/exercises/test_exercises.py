@@ -135,6 +135,8 @@ def one_seed():
 
 RIGHT = {  # answers, or a function that makes them
     "first-move": [(4, 32), (np.int64(4), torch.tensor(32)), (4.0, 32.0)],
+    "windows": [([4, 2, 1],), (np.array([4.0, 2.0, 1.0]),), ((4, 2, 1),)],
+    "stem": [(28, 4, 24), (28.0, np.int64(4), torch.tensor(24))],
     "universal": [(eight_channels,), (lambda target: eight_channels(target).tolist(),)],
     "depth": [([4, 16, 256], [26, 58, 122]), (np.array([4, 16, 256]), (26, 58, 122))],
     "target": [({1: 64, 2: 2, 3: 2},)],
@@ -183,6 +185,36 @@ WRONG = {
         ((4, 64), "64 is the rank itself for B = 2: divide it by the rank for B = 1."),
         ((4, 62), "For M = 2 the rank goes from 2 to 64, which is not a factor of 62."),
         ((True, 32), "rank should be an integer, and True is not one."),
+    ],
+    "windows": [
+        (
+            ([4, 3, 1],),
+            "Row and column are chosen independently: for row 4, column 5 multiply 2 by 1 and do not add them.",
+        ),
+        (
+            ([9, 9, 9],),
+            "9 is the count for stride 1: with stride 2 a window begins only at each second row and column.",
+        ),
+        (
+            ([1, 1, 1],),
+            "For row 4, column 4 the count is not 1: its windows begin at row 2 or 4 and column 2 or 4.",
+        ),
+        (
+            ([4, 2, 4],),
+            "For row 5, column 5 the count is not 4: its windows begin at row 4 and column 4.",
+        ),
+        ((4,), "counts should be a list or an array of shape (3,), one for each unit, and 4 is neither."),
+    ],
+    "stem": [
+        (
+            (10, 4, 6),
+            "T_R is not 4 + 6: the six further units of the window lie 4 pixels apart, so each adds T_S = 4.",
+        ),
+        ((32, 4, 28), "T_R is not 32: the window of 7 units adds R − 1 = 6 units to the first, and not 7."),
+        ((11, 4, 7), "T_R is not 11: to the 4 pixels of the first layer it adds (R − 1)·T_S = 6·4."),
+        ((28, 1, 27), "T_S is not 1: a step of 1 over units that are 4 pixels apart is a step of 4 pixels."),
+        ((28, 4, 6), "Two windows of 28 columns that are 4 apart do not share 6 columns."),
+        ((28.5, 4, 24), "T_R should be an integer, and 28.5 is not one."),
     ],
     "universal": [
         (

@@ -34,7 +34,7 @@ def network_view(B: int, M: int, size: int, C: int, letter: str) -> View:
         ConvacError: if the letter is unknown.
 
     Source: talk, slides "Generalized Convolutional Arithmetic Circuits" and "Degree of Overlapping". Chapter:
-    *Overlaps*.
+    *Networks in pictures*.
 
     >>> view = network_view(B=3, M=2, size=4, C=2, letter="M")
     >>> view.reading

@@ -78,17 +78,17 @@ def test_the_network_of_two_channels_has_rank_2_across_every_cut():
     assert {fold_view("network", cut, 1, M).values["rank"] for cut in FOLD_CUTS for M in (2, 3)} == {2}
 
 
-@pytest.mark.parametrize(("f", "M"), [("pairs", 2), ("network", 2), ("pairs", 3)])
+@pytest.mark.parametrize(("h", "M"), [("pairs", 2), ("network", 2), ("pairs", 3)])
 @pytest.mark.parametrize("cut", FOLD_CUTS)
-def test_a_spot_leads_to_what_it_shows(f, M, cut):
+def test_a_spot_leads_to_what_it_shows(h, M, cut):
     """A template of a patch changes this patch alone; a cell of table or matrix becomes the marked one."""
     entry = M**3 + 2
-    view = fold_view(f, cut, entry, M)
+    view = fold_view(h, cut, entry, M)
     everything = list(product(range(M), repeat=4))
     here = everything[entry - 1]
     for (patch, d), ((left, top, width, _), state) in zip(product(range(4), range(M)), view.spots):
         assert everything[state["entry"] - 1] == (*here[:patch], d, *here[patch + 1 :])
-        after = fold_view(f, cut, state["entry"], M)
+        after = fold_view(h, cut, state["entry"], M)
         (filled,) = (
             box
             for box in rectangles(ElementTree.fromstring(after.picture), fill=INK)
@@ -100,17 +100,17 @@ def test_a_spot_leads_to_what_it_shows(f, M, cut):
         cells.setdefault(state["entry"], []).append(place)
     assert sorted(cells) == list(range(1, M**4 + 1))
     for number in {1, entry, M**4 - 1}:
-        marked = outlined(ElementTree.fromstring(fold_view(f, cut, number, M).picture))
+        marked = outlined(ElementTree.fromstring(fold_view(h, cut, number, M).picture))
         assert np.allclose(marked, cells[number], atol=0.01)
 
 
-@pytest.mark.parametrize("f", FOLD_FUNCTIONS)
+@pytest.mark.parametrize("h", FOLD_FUNCTIONS)
 @pytest.mark.parametrize("cut", FOLD_CUTS)
-def test_every_entry_is_where_its_templates_say(f, cut):
+def test_every_entry_is_where_its_templates_say(h, cut):
     """Bars are under the table's values with the same templates before the cut; digits in the cells are the values."""
-    everything, table = list(product(range(2), repeat=4)), table_of(f, 2, 2)
+    everything, table = list(product(range(2), repeat=4)), table_of(h, 2, 2)
     for entry, d in enumerate(everything, start=1):
-        view = fold_view(f, cut, entry)
+        view = fold_view(h, cut, entry)
         svg = assert_legible(view.picture)
         bars = rectangles(svg, fill=INK)
         under = {round((left - 2) / 34.875) for left, top, _, height in bars if height == 6}
@@ -128,7 +128,7 @@ def test_every_entry_is_where_its_templates_say(f, cut):
             assert inside == [str(table[d])]
         shown = [text.text for text in svg.iter(f"{SVG}text") if text.get("font-weight")][:4]
         assert shown == [str(template + 1) for template in d]
-        assert view.reading.startswith("Image {} {} / {} {}: f = {}".format(*shown, table[d]))
+        assert view.reading.startswith("Image {} {} / {} {}: h = {}".format(*shown, table[d]))
 
 
 def test_a_table_has_no_entry_behind_its_last():

@@ -41,11 +41,11 @@ def efficiency_view(B: int, C: int, target: str) -> View:
     parameters, needed = _parameters(B, C), _parameters(1, goal)
     if B == 1 and rank < goal:
         reading = (
-            f"Without overlap, C = {C} channels: rank {rank} of the {goal} that almost every function of {target} has; "
-            f"it needs {goal}. At C = {goal} the network has {needed:,} parameters instead of {parameters:,}."
+            f"Without overlap, C = {C}: rank {rank}. Almost every function of {target} has rank {goal} and needs "
+            f"C = {goal}: {needed:,} parameters instead of {parameters:,}."
         )
     elif C == 1:
-        reading = f"B = {B} with a single channel: rank 1. It only multiplies functions of single patches."
+        reading = f"B = {B}, C = 1: rank 1. A single channel only multiplies functions of single patches."
     elif rank < goal:
         reading = f"B = {B}, C = {C}: rank {rank} of {goal}, with {parameters:,} parameters."
     else:

@@ -66,13 +66,13 @@ class _Fold(NamedTuple):
         return row, column
 
 
-def fold_view(f: str, cut: str, entry: int, M: int = 2, C: int = 2) -> View | None:
+def fold_view(h: str, cut: str, entry: int, M: int = 2, C: int = 2) -> View | None:
     """Fold the table of a function's values on a 2×2 image into a matrix, by a cut, and follow one entry.
 
     The templates on the patches before the cut number the rows, those on the patches behind it the columns.
 
     Args:
-        f: "pairs", which is 1 where both rows of the image show equal templates and 0 elsewhere; or "network", a
+        h: "pairs", which is 1 where both rows of the image show equal templates and 0 elsewhere; or "network", a
             network without overlap, of one 2×2 window, with weights 0, 1 and 2.
         cut: one of `FOLD_CUTS`.
         entry: the place of the assignment that is followed, counted from 1 in the table.
@@ -85,13 +85,13 @@ def fold_view(f: str, cut: str, entry: int, M: int = 2, C: int = 2) -> View | No
     Source: talk, backup slide "Measure Efficiency via Grid Tensors". Chapter: *Expressive efficiency*.
 
     >>> fold_view("pairs", "left | right", entry=6).reading
-    'Image 1 2 / 1 2: f = 0, in row 1 1 and column 2 2. Across left | right, the table is a 4×4 matrix of rank 4.'
+    'Image 1 2 / 1 2: h = 0, in row 1 1 and column 2 2. Across left | right, the table is a 4×4 matrix of rank 4.'
     >>> fold_view("pairs", "top | bottom", entry=6).values["rank"]
     1
     """
     if entry > M**4:
         return None
-    table = table_of(f, M, C)
+    table = table_of(h, M, C)
     split = make_cut(FOLD_CUTS[cut], 2)
     chosen = tuple(int(d) for d in np.unravel_index(entry - 1, table.shape))
     fold = _Fold(table, split, matricize(table, split), chosen)
@@ -100,24 +100,24 @@ def fold_view(f: str, cut: str, entry: int, M: int = 2, C: int = 2) -> View | No
     d = [str(template + 1) for template in chosen]
     row, column = (" ".join(d[patch] for patch in part) for part in (split.rows, split.columns))
     reading = (
-        f"Image {d[0]} {d[1]} / {d[2]} {d[3]}: f = {value}, in row {row} and column {column}. "
+        f"Image {d[0]} {d[1]} / {d[2]} {d[3]}: h = {value}, in row {row} and column {column}. "
         f"Across {cut}, the table is a {m}×{n} matrix of rank {fold.rank}."
     )
-    ones = f", with {np.count_nonzero(fold.matrix)} ones" if f == "pairs" else ""
+    ones = f", with {np.count_nonzero(fold.matrix)} ones" if h == "pairs" else ""
     alternative = (
-        f"The {M**4} values of {_formula(f, C)} in a row, and folded across {cut} into a {m}×{n} matrix of rank "
+        f"The {M**4} values of {_formula(h, C)} in a row, and folded across {cut} into a {m}×{n} matrix of rank "
         f"{fold.rank}{ones}. Marked in both: templates {', '.join(d)}, value {value}."
     )
     values: dict[str, Value] = {"value": value, "matrix": f"{m}×{n}", "rank": fold.rank}
-    return View(draw_fold(table, split, chosen, _formula(f, C)), alternative, reading, values, _spots(fold))
+    return View(draw_fold(table, split, chosen, _formula(h, C)), alternative, reading, values, _spots(fold))
 
 
 @cache
-def table_of(f: str, M: int, C: int) -> np.ndarray:
+def table_of(h: str, M: int, C: int) -> np.ndarray:
     """Compute the table of a function of four patches.
 
     Args:
-        f: "pairs" or "network", as for `fold_view`.
+        h: "pairs" or "network", as for `fold_view`.
         M: templates.
         C: channels of the network.
 
@@ -129,7 +129,7 @@ def table_of(f: str, M: int, C: int) -> np.ndarray:
     >>> int(table_of("pairs", M=2, C=2)[0, 0, 1, 1])
     1
     """
-    if f == "pairs":
+    if h == "pairs":
         d1, d2, d3, d4 = np.indices((M,) * 4)
         pairs: np.ndarray = (d1 == d2) & (d3 == d4)
         return pairs.astype(int)
@@ -156,7 +156,7 @@ def draw_fold(table: np.ndarray, cut: Cut, chosen: tuple[int, ...], name: str) -
 
     Chapter: *Expressive efficiency*.
 
-    >>> "16 values of f" in draw_fold(table_of("pairs", 2, 2), make_cut([0, 2], 2), (0, 1, 0, 1), "f")
+    >>> "16 values of h" in draw_fold(table_of("pairs", 2, 2), make_cut([0, 2], 2), (0, 1, 0, 1), "h")
     True
     """
     fold = _Fold(table, cut, matricize(table, cut), chosen)
@@ -268,8 +268,8 @@ def _spots(fold: _Fold) -> list[tuple[Box, dict[str, Value]]]:
     return spots
 
 
-def _formula(f: str, C: int) -> str:
-    return "[d₁ = d₂]·[d₃ = d₄]" if f == "pairs" else f"a network, C = {C}"
+def _formula(h: str, C: int) -> str:
+    return "[d₁ = d₂]·[d₃ = d₄]" if h == "pairs" else f"a network, C = {C}"
 
 
 def _digits(number: int, M: int, patches: int) -> str:

@@ -56,7 +56,7 @@ def run(arguments: Namespace) -> Answer:
 
 
 def _describe_model(arguments: Namespace) -> Answer:
-    from convac_lib.networks.tracing.network import from_torch  # here, since torch takes seconds to load
+    from convac_lib.networks.tracing.reading import from_torch  # here, since torch takes seconds to load
 
     own = arguments.B, arguments.layers, arguments.M, arguments.size, arguments.channels
     if any(word is not None for word in own) or arguments.unshared or arguments.border != "neutral":

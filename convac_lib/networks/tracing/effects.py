@@ -24,7 +24,13 @@ JOINS = {"add", "sub", "rsub", "mul", "div", "addcmul", "addcdiv", "lerp", "maxi
 
 
 class Recorder(Protocol):
-    """What records steps: a `Tracer`."""
+    """What records steps: a `Tracer`.
+
+    Attributes:
+        found: what was found out on numbers, for equal calls.
+    """
+
+    found: dict[Any, list[OperatorEffect]]
 
     def apply(self, state: PathState, effect: OperatorEffect, input: Tensor | None = None) -> PathState:
         """Record one step, and return the state above it."""
@@ -66,10 +72,10 @@ def effects_of(call: Call, branches: list[Tensor], states: list[PathState], reco
     if gates:
         recorder.leave_out(f"{call.words} with numbers that were computed from the whole map", *map(branches.__getitem__, gates))
     unread = frozenset[int]().union(*(each.unread for each in states))
-    return [replace(recorder.apply(state, effect, input), unread=unread) for effect in _single(call, state, input)]
+    return [replace(recorder.apply(state, effect, input), unread=unread) for effect in _single(call, state, input, recorder)]
 
 
-def _single(call: Call, state: PathState, input: Tensor) -> list[OperatorEffect]:
+def _single(call: Call, state: PathState, input: Tensor, recorder: Recorder) -> list[OperatorEffect]:
     """Return the effects of a call that reads one map."""
     if state.is_point:
         return [_of_a_point(call, state)]
@@ -77,6 +83,21 @@ def _single(call: Call, state: PathState, input: Tensor) -> list[OperatorEffect]
         return [HANDLERS[call.name](state, input, call)]
     if call.name in PRODUCTS:
         return [product(state, input, call)]
+    key = call.operator, call.words, input.shape, state.sizes, state.places, repr(_but(call, input))
+    if key not in recorder.found:  # equal blocks ask the same
+        effects = _found(call, state, input)
+        if len(tensors_in(call.arguments)) > 1:
+            return effects
+        recorder.found[key] = effects
+    return recorder.found[key]
+
+
+def _but(call: Call, input: Tensor) -> dict[str, Any]:
+    return {name: value for name, value in call.arguments.items() if value is not input}
+
+
+def _found(call: Call, state: PathState, input: Tensor) -> list[OperatorEffect]:
+    """Find out on numbers what a call does that reads one map."""
     if call.name in REARRANGEMENTS:
         if call.operator._schema.is_mutable:
             raise UnsupportedOperator("it changes the shape of its input in place")

@@ -55,7 +55,7 @@ class Support(TorchDispatchMode):
             output = _pointwise(lambda: func(*args, **(kwargs or {})), gradients)
         else:
             output = func(*args, **(kwargs or {}))
-            if gradients:
+            if gradients and not any(each.alias_info for each in func._schema.returns):  # a view of a support is one
                 _as_support(output)
         if gradients:
             for tensor in tensors_in(output):

@@ -39,6 +39,7 @@ class Tracer(TorchDispatchMode):
 
     Attributes:
         steps: every `Step` so far, in order, by its number.
+        found: what was found out on numbers, for equal calls.
         borders: the borders of the generalized convolutions among them.
         unknown: the tensors, in order, of which torch does not say where they come from.
     """
@@ -46,6 +47,7 @@ class Tracer(TorchDispatchMode):
     def __init__(self, *, computes: bool = False, hidden: frozenset[int] = frozenset()) -> None:
         super().__init__()
         self.steps: dict[int, Step] = {}
+        self.found: dict[Any, list[OperatorEffect]] = {}
         self.borders: set[str] = set()
         self.unknown: list[Tensor] = []
         self.where = "the model"
@@ -56,6 +58,7 @@ class Tracer(TorchDispatchMode):
         self._known: MutableMapping[Tensor, bool] = WeakIdKeyDictionary()  # tensors that hold nothing of the image
         self._writes: list[tuple[Tensor, Tensor]] = []  # the model's own tensors, and what they held
         self._own: set[int] = set()
+        self._viewed: set[int] = set()  # the memory of tensors that have views
         self._count = 0
 
     def begin(self, model: nn.Module, image: Tensor, others: Sequence[Tensor]) -> None:
@@ -133,20 +136,24 @@ class Tracer(TorchDispatchMode):
             after = effects_of(call, branches, states, self)
         except UnsupportedOperator as reason:
             after = [self.lost(call, branches, states, str(reason))]
+        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError):  # of forms that nobody foresaw
+            after = [self.lost(call, branches, states, "called in a way that is not known here")]
         outputs = tensors_in(call.output)
+        if any(each.alias_info for each in call.operator._schema.returns) and not written_by(call):
+            self._viewed.update(map(storage_of, outputs))
         after = after * len(outputs) if len(after) == 1 else after
         for tensor, state in zip(outputs, after):
-            self.states[tensor] = state
+            self.states[tensor] = state if _holds(tensor, outputs[0], state) else _pooled(state)
         for tensor in written_by(call):
-            self._write(tensor, self.states.get(tensor), branches, states)
+            self._write(tensor, self.states.get(tensor))
 
-    def _write(
-        self, part: Tensor, written: PathState | None, branches: list[Tensor], states: list[PathState]
-    ) -> None:
+    def _write(self, part: Tensor, written: PathState | None) -> None:
         """Tell every tensor that shares memory with one that was written into."""
         if written is None:
             return
         memory = storage_of(part)
+        if memory not in self._viewed and part._base is None:
+            return
         sharing = [tensor for tensor in list(self.states) if tensor is not part and storage_of(tensor) == memory]
         base = part._base
         if base is not None and all(base is not tensor for tensor in sharing):
@@ -277,6 +284,17 @@ class Tracer(TorchDispatchMode):
             yield
         finally:
             self.quiet -= 1
+
+
+def _holds(tensor: Tensor, first: Tensor, state: PathState) -> bool:
+    """Whether a further output of an operator has the map of the first, and not statistics of it."""
+    axes = [place.axis for place in state.places if place is not None]
+    return all(axis < tensor.ndim and (tensor is first or tensor.shape[axis] == first.shape[axis]) for axis in axes)
+
+
+def _pooled(state: PathState) -> PathState:
+    windows = tuple(Window(0, size, size).above(below) for size, below in zip(state.sizes, state.windows))
+    return replace(state, sizes=(1,) * len(windows), windows=windows)
 
 
 def end_of(tensor: Tensor, state: PathState) -> End | None:

@@ -30,7 +30,7 @@ def storage_of(tensor: Tensor) -> int:
     """
     try:
         return int(tensor.untyped_storage()._cdata)
-    except (NotImplementedError, RuntimeError):  # of tensors without memory of the usual kind
+    except (NotImplementedError, RuntimeError, ValueError):  # of tensors without memory of the usual kind
         return -id(tensor)
 
 

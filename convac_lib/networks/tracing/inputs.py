@@ -23,7 +23,7 @@ class Inputs:
 
     Args:
         shape: the image's, (1, C, …).
-        guess: words on what was not given but guessed, or "".
+        guess: words on what was not given but guessed, or on what it does not fit, or "".
         args: an example of the model's arguments, of which the first tensor is the image; None for an image alone.
         kwargs: an example of its arguments by name.
     """
@@ -51,13 +51,10 @@ def inputs_of(model: nn.Module, input_size: object, example: object) -> list[Inp
         return [_of_example(example)]
     axes, channels = _first_reads(model)
     if isinstance(input_size, int):
-        require_integers(error=ArchitectureError, **{"an image's side": input_size})
-        guesses = dict.fromkeys([channels, 3]) if channels else {3: None}
-        why = f"the first {axes}-dimensional convolution reads" if channels else "images mostly have"
-        return [
-            Inputs((1, guess, *[input_size] * axes), f"{guess} channels were guessed, which {why}")
-            for guess in guesses
-        ]
+        require_integers(error=ArchitectureError, side=input_size)
+        why = "as the first convolution reads" if channels else "as photographs have"
+        guesses = [Inputs((1, channels or 3, *[input_size] * axes), f"{channels or 3} channels, {why}")]
+        return guesses + [Inputs((1, 3, input_size, input_size), "3 channels, as photographs have")] * bool(channels)
     if not isinstance(input_size, (tuple, list)) or len(input_size) not in (2, 3, 4):
         raise ArchitectureError(
             f"an input size is a side, as in 224, or (channels, height, width), as in (3, 224, 224), "
@@ -65,7 +62,8 @@ def inputs_of(model: nn.Module, input_size: object, example: object) -> list[Inp
         )
     names = ("channels", *{2: ("length",), 3: ("height", "width"), 4: ("depth", "height", "width")}[len(input_size)])
     require_integers(error=ArchitectureError, **dict(zip(names, input_size)))
-    return [Inputs((1, *input_size))]
+    over = f"a first convolution over {axes} axes" if channels and axes != len(input_size) - 1 else ""
+    return [Inputs((1, *input_size), over)]
 
 
 def _of_example(example: object) -> Inputs:

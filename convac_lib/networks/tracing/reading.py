@@ -96,7 +96,7 @@ def _read(model: nn.Module, inputs: Inputs) -> TracedNetwork:
     states = [(tensor, tracer.states[tensor]) for tensor in tensors_in(outputs) if tensor in tracer.states]
     if not states:
         raise ArchitectureError(_no_output(model, outputs, tracer))
-    tensor, reached = max(states, key=lambda pair: pair[1].rank)
+    tensor, reached = max(states, key=lambda pair: (not pair[1].lost, sum(window.side for window in pair[1].windows)))
     unread = reached.unread.union(*(state.unread for _, state in states if state.lost))
     if not reached.layers:
         lost = "".join(f"; {step}" for step in tracer.steps.values() if step.role == "not mapped")

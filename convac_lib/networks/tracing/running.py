@@ -103,7 +103,7 @@ def _reason_for(error: Exception, model: nn.Module, inputs: Inputs) -> ConvacErr
         return BudgetError(
             f"the model needs more memory than is free on a batch of shape {inputs.shape}; give a smaller input size"
         )
-    guess = f", where {inputs.guess}" if inputs.guess else ""
+    guess = f" ({inputs.guess})" if inputs.guess else ""
     remedy = "give the input size that it is made for"
     if lazy := _first_lazy(model):
         guess += f", with {lazy} not initialized"
@@ -117,7 +117,7 @@ def _reason_for(error: Exception, model: nn.Module, inputs: Inputs) -> ConvacErr
     elif "training" in reason:
         remedy = "it is read in evaluation mode: give a model that runs in it"
     elif inputs.guess:
-        remedy = "give the input size that it is made for as (channels, height, width)"
+        remedy = "give the input size that it is made for as (channels, height, width), or (channels, length) for signals"
     return ArchitectureError(f"the model does not run on a batch of shape {inputs.shape}{guess}: {reason}; {remedy}")
 
 

@@ -15,7 +15,7 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakIdKeyDictionary
 
-from convac_lib.networks.tracing.calls import PRODUCTS, Call, call_of, tensors_in
+from convac_lib.networks.tracing.calls import PRODUCTS, Call, call_of, tensors_in, written_by
 from convac_lib.networks.tracing.products import FACTORS
 
 SAME_SHAPE = {
@@ -52,7 +52,7 @@ class Support(TorchDispatchMode):
         elif call.name in PRODUCTS:
             output = self._product(call)
         elif call.is_pointwise and gradients and call.name not in WRITES_AS_IT_IS:
-            output = _pointwise(lambda: func(*args, **(kwargs or {})), gradients)
+            output = _pointwise(call, gradients)
         else:
             output = func(*args, **(kwargs or {}))
             if gradients and not any(each.alias_info for each in func._schema.returns):  # a view of a support is one
@@ -70,12 +70,12 @@ class Support(TorchDispatchMode):
         if left.ndim < 2 or right.ndim < 2:
             return call.operator(**call.arguments)  # type: ignore[no-any-return]
         shape = (*left.shape[:-1], right.shape[-1])
-        found = torch.zeros(shape, dtype=torch.bool, device=left.device)
+        found = []
         if left in self._gradients:
-            found |= left.ne(0).any(-1, keepdim=True)
+            found.append(_any(left, -1).expand(shape))
         if right in self._gradients:
-            found |= right.ne(0).any(-2, keepdim=True)
-        return found.to(left.dtype)
+            found.append(_any(right, -2).expand(shape))
+        return union(found) if found else left.new_zeros(()).expand(shape)
 
 
 def _as_support(output: Any) -> None:
@@ -84,21 +84,46 @@ def _as_support(output: Any) -> None:
             tensor.copy_(tensor.ne(0))
 
 
-def _pointwise(run: Callable[[], Any], gradients: list[Tensor]) -> Any:
-    """Return the output of a pointwise operator, holding the support of all gradients among its inputs."""
-    before = [gradient.ne(0) for gradient in gradients]
-    output = run()
-    for result in tensors_in(output):
-        found = torch.zeros(result.shape, dtype=torch.bool, device=result.device)
-        for gradient in before:
-            found |= gradient
-        result.copy_(found)
-    return output
+def _pointwise(call: Call, gradients: list[Tensor]) -> Any:
+    """Return the support of all gradients among the inputs of a pointwise operator."""
+    written = written_by(call)
+    shapes = [tensor.shape for tensor in tensors_in(call.arguments)]
+    found = union(gradients).expand(torch.broadcast_shapes(*shapes))
+    if not written:
+        return found
+    result = written[0]
+    if result.is_floating_point():
+        result.copy_(found.clone())
+    return result
+
+
+def union(gradients: Sequence[Tensor]) -> Tensor:
+    """Return where any of some supports is one.
+
+    Along axes where all are the same, as behind a convolution that mixes its channels, they are compared once.
+
+    Args:
+        gradients: zeros and ones, of shapes that broadcast.
+
+    >>> union([torch.tensor([0., 1., 0.]), torch.tensor([0., 0., 1.])])
+    tensor([0., 1., 1.])
+    """
+    if len(gradients) == 1:
+        return gradients[0]
+    shape = torch.broadcast_shapes(*(gradient.shape for gradient in gradients))
+    wide = [gradient.expand(shape) for gradient in gradients]
+    narrow = [
+        each[tuple(slice(0, 1) if all(w.stride(a) == 0 for w in wide) else slice(None) for a in range(len(shape)))]
+        for each in wide
+    ]
+    found = narrow[0]
+    for other in narrow[1:]:
+        found = torch.maximum(found, other.to(found.dtype))
+    return found.expand(shape)
 
 
 def _same(given: Mapping[str, Any]) -> Any:
-    gradient = next(value for key, value in given.items() if key.startswith("grad"))
-    return gradient.ne(0).to(gradient.dtype)
+    return next(value for key, value in given.items() if key.startswith("grad"))
 
 
 def _first_of(count: int) -> Callable[[Mapping[str, Any]], Any]:
@@ -109,20 +134,24 @@ def _prelu(given: Mapping[str, Any]) -> Any:
     return _same(given), torch.zeros_like(given["self"])
 
 
-def _along(gradient: Tensor, dims: Sequence[int]) -> Tensor:
-    found = gradient.ne(0)
-    for dim in dims:
-        found = found.any(dim, keepdim=True)
-    return found.expand(gradient.shape).to(gradient.dtype).contiguous()
+def _any(gradient: Tensor, dim: int) -> Tensor:
+    """Return a support with all entries along one axis taken together; the axis remains, with one entry."""
+    if gradient.stride(dim) == 0:
+        return gradient.narrow(dim, 0, 1)
+    return gradient.amax(dim, keepdim=True)
+
+
+def _along(gradient: Tensor, dim: int) -> Tensor:
+    return _any(gradient, dim).expand(gradient.shape)
 
 
 def _softmax(given: Mapping[str, Any]) -> Any:
-    return _along(given["grad_output"], [given["dim"]])
+    return _along(given["grad_output"], given["dim"])
 
 
 def _layer_norm(given: Mapping[str, Any]) -> Any:
     gradient, shape = given["grad_out"], given["normalized_shape"]
-    return (_along(gradient, [-1]) if len(shape) == 1 else _same(given)), None, None
+    return (_along(gradient, -1) if len(shape) == 1 else _same(given)), None, None
 
 
 def _glu(given: Mapping[str, Any]) -> Any:
@@ -131,13 +160,12 @@ def _glu(given: Mapping[str, Any]) -> Any:
 
 
 def _selected(given: Mapping[str, Any]) -> Any:
-    gradient, dim, sizes = _same({"grad": given["grad"]}), given["dim"], given["sizes"]
+    gradient, dim, sizes = given["grad"], given["dim"], given["sizes"]
     if not sizes:
         return gradient
-    gradient = gradient if given["keepdim"] else gradient.unsqueeze(dim)
-    if gradient.shape[dim] != 1:  # the largest few, or all in order
-        gradient = gradient.ne(0).any(dim, keepdim=True).to(gradient.dtype)
-    return gradient.expand(sizes).contiguous()
+    if gradient.ndim < len(sizes):
+        gradient = gradient.unsqueeze(dim)
+    return _any(gradient, dim).expand(sizes)  # one entry, the largest few, or all in order
 
 
 def _convolution(given: Mapping[str, Any]) -> Any:
@@ -145,28 +173,32 @@ def _convolution(given: Mapping[str, Any]) -> Any:
     if given["transposed"]:
         return torch.ops.aten.convolution_backward(**given)
     groups, count = given["groups"], weight.ndim - 2
-    outputs = gradient.ne(0).reshape(len(gradient), groups, -1, *gradient.shape[2:]).any(2)
-    found = spread(outputs, input.shape[2:], weight.shape[2:], *(_each(given[n], count) for n in ("stride", "padding", "dilation")))
-    found = found.unsqueeze(2).expand(-1, -1, input.shape[1] // groups, *found.shape[2:]).reshape(input.shape)
-    empty = [torch.zeros_like(weight) if given["output_mask"][1] else None]
-    empty += [weight.new_zeros(len(weight)) if given["output_mask"][2] else None]
-    return found.to(gradient.dtype), *empty
+    if gradient.stride(1) == 0:  # all channels are alike, and so are all groups
+        groups, gradient = 1, gradient[:, :1]
+    outputs = _any(gradient.unflatten(1, (groups, -1)), 2).squeeze(2)
+    sides = [_each(given[name], count) for name in ("stride", "padding", "dilation")]
+    found = spread(outputs, input.shape[2:], weight.shape[2:], *sides).unsqueeze(2)
+    found = found.expand(-1, -1, input.shape[1] // groups, *found.shape[3:])
+    return (found.squeeze(1) if groups == 1 else found.reshape(input.shape)), None, None
 
 
 def _max_pooling(given: Mapping[str, Any]) -> Any:
     gradient, input, count = given["grad_output"], given["self"], len(given["padding"])
-    sides = [_each(given[name] or given["kernel_size"], count) for name in ("kernel_size", "stride", "padding", "dilation")]
-    found = spread(gradient.ne(0).reshape(1, -1, *gradient.shape[-count:]), input.shape[-count:], *sides)
-    return found.reshape(input.shape).to(gradient.dtype)
+    names = "kernel_size", "stride", "padding", "dilation"
+    sides = [_each(given[name] or given["kernel_size"], count) for name in names]
+    alike = gradient.ndim == count + 2 and gradient.stride(1) == 0
+    outputs = gradient[:, :1] if alike else gradient.reshape(1, -1, *gradient.shape[-count:])
+    found = spread(outputs, input.shape[-count:], *sides)
+    return found.expand(input.shape) if alike else found.reshape(input.shape)
 
 
 def _adaptive_max(given: Mapping[str, Any]) -> Any:
     gradient, input = given["grad_output"], given["self"]
     count = input.ndim - 2
     found = functional.interpolate(
-        gradient.ne(0).to(torch.float32).reshape(1, -1, *gradient.shape[-count:]), size=input.shape[-count:]
+        gradient.reshape(1, -1, *gradient.shape[-count:]), size=input.shape[-count:]
     )
-    return found.reshape(input.shape).to(gradient.dtype)
+    return found.reshape(input.shape)
 
 
 def _each(numbers: Any, count: int) -> tuple[int, ...]:
@@ -185,15 +217,15 @@ def spread(
     """Return which inputs the windows of some outputs read.
 
     Args:
-        outputs: true at these outputs, of shape (N, C, …).
+        outputs: ones at these outputs, of shape (N, C, …).
         size: the sides of the input.
         kernel: the sides of a window.
         stride: its steps.
         padding: how many positions come before the input.
         dilation: the distance between a window's entries.
 
-    >>> spread(torch.tensor([[[False, True, False]]]), [6], [3], [2], [1], [1]).int()
-    tensor([[[0, 1, 1, 1, 0, 0]]], dtype=torch.int32)
+    >>> spread(torch.tensor([[[0., 1., 0.]]]), [6], [3], [2], [1], [1])
+    tensor([[[0., 1., 1., 1., 0., 0.]]])
     """
     found = outputs
     for number, side in enumerate(size):
@@ -207,7 +239,8 @@ def spread(
             count = min(len(line) - skipped, -((first - side) // stride[number]))
             if count > 0:
                 end = first + (count - 1) * stride[number] + 1
-                result[first : end : stride[number]] |= line[skipped : skipped + count]
+                part = result[first : end : stride[number]]
+                torch.maximum(part, line[skipped : skipped + count], out=part)
         found = result.movedim(0, axis)
     return found
 

@@ -59,7 +59,7 @@ class Tracer(TorchDispatchMode):
         self._writes: list[tuple[Tensor, Tensor]] = []  # the model's own tensors, and what they held
         self._own: set[int] = set()
         self._viewed: set[int] = set()  # the memory of tensors that have views
-        self._count = 0
+        self._count, self._last = 0, ""
 
     def begin(self, model: nn.Module, image: Tensor, others: Sequence[Tensor]) -> None:
         """Name the tensors that are there before the run.
@@ -259,20 +259,18 @@ class Tracer(TorchDispatchMode):
         try:
             yield
         finally:
-            self.function = outer
+            self.function, self._last = outer, name
             self._shorten([key for key in range(first + 1, self._count + 1) if key in self.steps])
 
     def _shorten(self, keys: Sequence[int]) -> None:
         """Drop, of the steps of one function, those that say nothing more than others."""
-        says_more = any(self.steps[key].role not in ("pointwise", "join", "above") for key in keys)
+        moves = any(not (step.role == "pointwise" and step.in_circuit) for step in map(self.steps.__getitem__, keys))
+        makes = any(self.steps[key].role not in ("pointwise", "join", "above") for key in keys)
         seen: set[tuple[str, str]] = set()
         for key in keys:
             step = self.steps[key]
-            if step.role not in ("pointwise", "join", "above"):
-                continue
-            drops = (step.role, step.what) in seen or (says_more and step.role == "pointwise" and step.in_circuit)
-            drops = drops or (step.role == "above" and ("not mapped", "") in seen)
-            if drops:
+            again = (step.role, step.what) in seen and step.role in ("pointwise", "join", "above", "not mapped")
+            if again or (step.role == "pointwise" and (moves if step.in_circuit else makes and step.what == self._last)):
                 del self.steps[key]
             seen.add((step.role, step.what))
 

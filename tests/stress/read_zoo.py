@@ -50,11 +50,15 @@ class Linear(TorchFunctionMode):
 
     def __init__(self, stop=None):
         super().__init__()
-        self.count, self.stop, self.map = 0, stop, None
+        self.calls, self.found, self.stop, self.map = 0, 0, stop, None
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         name = getattr(function, "__name__", "")
+        self.calls += name != "__get__"
+        if self.calls == self.stop:
+            self.map = args[0] if args else kwargs["input"]
+            raise Found
         x = args[0] if args and isinstance(args[0], torch.Tensor) else kwargs.get("input")
         traced = isinstance(x, torch.Tensor) and x.requires_grad
         if traced and name in self.IDENTITIES and x.is_floating_point():
@@ -109,10 +113,7 @@ class Linear(TorchFunctionMode):
             ends, output.is_pooled = True, True
         if not ends or getattr(x, "is_pooled", False):
             return
-        self.count += 1
-        self.map = x
-        if self.count == self.stop:
-            raise Found
+        self.found, self.map = self.calls, x
 
 
 def weights_of_ones(model):
@@ -129,11 +130,11 @@ def oracle(model, channels, size, field, stride, columns):
     counter = Linear()
     with counter:
         model(torch.ones(1, channels, size, size, dtype=torch.float64, requires_grad=True) * 1)
-    if not counter.count:
+    if not counter.found:
         return None
     height = -(-(field + 6 * stride) // (2 * stride)) * 2 * stride + (size % stride)
     leaf = torch.ones(1, channels, height, columns, dtype=torch.float64, requires_grad=True)
-    finder = Linear(counter.count)
+    finder = Linear(counter.found)
     try:
         with finder:
             model(leaf * 1)

@@ -127,9 +127,9 @@ def oracle(model, channels, size, field, stride, columns):
     """The field and the stride of the rows of the last map, or None if it cannot be found."""
     model = model.double().eval()
     weights_of_ones(model)
-    counter = Linear()
+    counter, image = Linear(), torch.ones(1, channels, size, size, dtype=torch.float64, requires_grad=True)
     with counter:
-        model(torch.ones(1, channels, size, size, dtype=torch.float64, requires_grad=True) * 1)
+        model(image * 1)
     if not counter.found:
         return None
     height = -(-(field + 6 * stride) // (2 * stride)) * 2 * stride + (size % stride)

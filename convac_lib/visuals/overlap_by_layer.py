@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from convac_lib.visuals.axes import TOP, Axes, linear, logarithmic
+from convac_lib.visuals.axes import BOTTOM, TOP, Axes, linear, logarithmic
 from convac_lib.visuals.style import INK, MUTED, OTHER_COLOUR, colour_of
 from convac_lib.visuals.svg import LETTER, WIDTH, add_path, add_text, rectangle, serialize
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:  # a picture of a record needs no torch
     from convac_lib.networks.tracing.network import TracedNetwork
 
 KINDS = {"overlapping": colour_of(3), "non-overlapping": colour_of(1), "skipping": OTHER_COLOUR}
-WORDS = {"overlapping": "R > S, overlaps", "non-overlapping": "R = S, does not", "skipping": "R < S, skips"}
-LARGEST = 100  # of the overlap that the picture's scale holds
+WORDS = {"overlapping": "R > S: overlap", "non-overlapping": "R = S: none", "skipping": "R < S: skips"}
+LEAST, LARGEST = 0.5, 100  # of the overlap that the picture's scale holds
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def draw_overlap_by_layer(layers: Sequence[LayerGeometry], name: str, *, whole: 
     >>> "R > S" in draw_overlap_by_layer([layer], "one layer")
     True
     """
-    axes = Axes(linear(0.5, len(layers) + 0.5), logarithmic(0.5, LARGEST), left=58, right=WIDTH - 6)
+    axes = Axes(linear(0.5, len(layers) + 0.5), logarithmic(LEAST, LARGEST), left=58, right=WIDTH - 18)
     title = name if whole else f"{name}: read in part"
     axes.draw_grid({value: str(value) for value in (1, 3, 10, 30, 100)})
     axes.draw_ticks(_ticks(len(layers)))
@@ -119,7 +119,7 @@ def draw_overlap_by_layer(layers: Sequence[LayerGeometry], name: str, *, whole: 
     step = axes.x_at(2) - axes.x_at(1)
     for kind, colour in KINDS.items():
         bars = "".join(
-            _bar(axes, number, layer, 0.72 * step)
+            _bar(axes, number, layer, (0.72 if len(layers) <= 60 else 1) * step)
             for number, layer in enumerate(layers, start=1)
             if layer.kind == kind
         )
@@ -131,10 +131,9 @@ def draw_overlap_by_layer(layers: Sequence[LayerGeometry], name: str, *, whole: 
 
 
 def _bar(axes: Axes, number: int, layer: LayerGeometry, width: float) -> str:
-    """Write the bar of a layer as a path, from the level of no overlap."""
-    top, base = axes.y_at(float(layer.overlap)), axes.y_at(1)
-    upper, lower = min(top, base), max(top, base)
-    return rectangle(axes.x_at(number) - width / 2, upper - 2, width, lower - upper + 2)
+    """Write the bar of a layer as a path."""
+    top = axes.y_at(max(float(layer.overlap), LEAST))
+    return rectangle(axes.x_at(number) - width / 2, top, width, BOTTOM - top)
 
 
 def _ticks(count: int) -> dict[float, str]:
@@ -149,5 +148,5 @@ def _draw_legend(svg: ElementTree.Element, kinds: set[str]) -> None:
     for kind in (kind for kind in KINDS if kind in kinds):
         add_path(svg, rectangle(x, TOP - 14, 14, 14), fill=KINDS[kind])
         add_text(svg, x + 20, TOP - 1, WORDS[kind], fill=MUTED)
-        x += 20 + 10.2 * len(WORDS[kind]) + 14
+        x += 20 + 10.4 * len(WORDS[kind]) + 12
 

@@ -84,7 +84,7 @@ def _slid(
     words += _word("dilation", dilation, 1) + _word("padding", padding, 0)
     channels = mixes_channels or (input.shape[first - 1] if first else 1)
     inside = ", ".join(filter(None, words))
-    if not mixes_channels and all(window == SAME for window in windows):
+    if not mixes_channels and not any(place is not None and place.axis >= first for place in state.places):
         return kept(state, inside)
     return OperatorEffect(inside, tuple(sizes), tuple(places), tuple(windows), "layer", channels)
 

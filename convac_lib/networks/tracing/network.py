@@ -107,7 +107,7 @@ class TracedNetwork:
         lines.append(f"read: whole; {self.check}" if self.read == "whole" else f"read: in part; {self.why_part}")
         for role in ("representation", "dense", "off the path", "left out"):
             if steps := self.steps(role):
-                lines.append(f"{role}: {'; '.join(_counted(steps))}")
+                lines.append(f"{role}: {'; '.join(_counted(steps) if role == 'left out' else map(str, steps))}")
         for role in ("pointwise", "join"):
             if counts := Counter(step.what for step in self.steps(role)):
                 lines.append(f"{role}: {', '.join(f'{what} ×{count}' for what, count in counts.items())}")

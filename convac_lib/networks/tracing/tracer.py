@@ -73,7 +73,7 @@ class Tracer(TorchDispatchMode):
             self._known[tensor] = True
             self._own.add(storage_of(tensor))
         sides, places = tuple(image.shape[2:]), tuple(map(Place, range(2, image.ndim)))
-        self.states[image] = PathState((sides, image.shape[1]), sides, places, (Window(),) * len(sides))
+        self._latest = self.states[image] = PathState((sides, image.shape[1]), sides, places, (Window(),) * len(sides))
 
     def restore(self) -> None:
         """Put back what the run wrote into the model's own tensors."""
@@ -121,11 +121,7 @@ class Tracer(TorchDispatchMode):
                 if len(self.unknown) in self._hidden:
                     words = "numbers of the image that left torch and came back"
                     key = self.record(words, "not mapped")
-                    image = next(iter(self.states.values())).image
-                    self.states[tensor] = PathState(
-                        image, (1,) * len(image[0]), (None,) * len(image[0]), (Window(),) * len(image[0]),
-                        unread=frozenset({key}), lost=True,
-                    )  # fmt: skip
+                    self.states[tensor] = replace(self._latest, lost=True, unread=self._latest.unread | {key})
                 self.unknown.append(tensor)
 
     def _follow(self, call: Call, inputs: list[Tensor], before: Mapping[int, PathState]) -> None:
@@ -144,6 +140,7 @@ class Tracer(TorchDispatchMode):
         after = after * len(outputs) if len(after) == 1 else after
         for tensor, state in zip(outputs, after):
             self.states[tensor] = state if _holds(tensor, outputs[0], state) else _pooled(state)
+        self._latest = after[0]
         for tensor in written_by(call):
             self._write(tensor, self.states.get(tensor))
 
@@ -176,7 +173,7 @@ class Tracer(TorchDispatchMode):
             states: theirs.
             reason: why it is not mapped.
         """
-        number = max(range(len(states)), key=lambda number: (*states[number].rank[1:], not states[number].lost))
+        number = max(range(len(states)), key=lambda number: (*states[number].rank[1:], states[number].lost))
         furthest, unread = states[number], frozenset[int]().union(*(state.unread for state in states))
         if not furthest.lost:
             key = self.record(f"{call.words}: {reason}", "not mapped")

@@ -22,7 +22,7 @@ class Net(nn.Module):
 
 
 def conv(below=3, channels=8, kernel=3, **given):
-    return nn.Conv2d(below, channels, kernel, padding=given.pop("padding", kernel // 2), **given)
+    return nn.Conv2d(below, channels, kernel, **{"padding": kernel // 2 if isinstance(kernel, int) else 0, **given})
 
 
 def far(x, w):

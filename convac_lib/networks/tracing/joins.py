@@ -75,14 +75,23 @@ def widened(layers: tuple[tuple[int, Step], ...], wider: tuple[Window, ...]) -> 
     for number in reversed(range(len(layers))):
         steps = _strides_before(layers, number)
         if all(window.side % step == 0 for window, step in zip(wider, steps)):
-            key, step_ = layers[number]
+            key, layer = layers[number]
             windows = tuple(
                 replace(own, side=own.side + more.side // step, start=own.start + more.start // step)
-                for own, more, step in zip(step_.windows, wider, steps)
+                for own, more, step in zip(layer.windows, wider, steps)
             )
-            what = f"{step_.what}, with branches that are shifted against it"
-            return (*layers[:number], (key, replace(step_, windows=windows, what=what)), *layers[number + 1 :])
+            what = f"{layer.what}, with branches that are shifted against it"
+            wide = [(key, replace(layer, windows=windows, what=what)), *layers[number + 1 :]]
+            return (*layers[:number], *((key, _seeing(layer, wider)) for key, layer in wide))
     return None
+
+
+def _seeing(layer: Step, wider: tuple[Window, ...]) -> Step:
+    """Return a layer that sees so much more of the image."""
+    pairs = zip(layer.seen, wider)
+    return replace(
+        layer, seen=tuple(replace(w, start=w.start + more.start, side=w.side + more.side) for w, more in pairs)
+    )
 
 
 def _strides_before(layers: tuple[tuple[int, Step], ...], number: int) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from convac_lib.architecture import Architecture
 from convac_lib.errors import ArchitectureError
 from convac_lib.networks.tracing.checking import Check
 from convac_lib.networks.tracing.square import SquareLayer, architecture_of, square_layers
-from convac_lib.networks.tracing.windows import SAME, Step, Window, by
+from convac_lib.networks.tracing.windows import Step, Window, by
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,10 @@ class TracedNetwork:
             return "; ".join(_counted(self.unread))
         return self.check.words if self.check.agrees is False else ""
 
-    @cached_property
+    @property
     def windows(self) -> tuple[tuple[Window, ...], ...]:
         """What each layer of the path sees of the image: for each axis, its start, total field and total stride."""
-        found, below = [], (SAME,) * len(self.image)
-        for step in self.path:
-            below = tuple(own.above(lower) for own, lower in zip(step.windows, below))
-            found.append(below)
-        return tuple(found)
+        return tuple(step.seen for step in self.path)
 
     @cached_property
     def squares(self) -> tuple[SquareLayer, ...]:

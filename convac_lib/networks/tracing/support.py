@@ -53,6 +53,8 @@ class Support(TorchDispatchMode):
             output = self._product(call)
         elif call.is_pointwise and gradients and call.name not in WRITES_AS_IT_IS:
             output = _pointwise(call, gradients)
+        elif call.name in ("view", "_unsafe_view"):  # of a gradient whose channels are one in memory
+            output = args[0].reshape(args[1])
         else:
             output = func(*args, **(kwargs or {}))
             if gradients and not any(each.alias_info for each in func._schema.returns):  # a view of a support is one

@@ -198,10 +198,11 @@ class Tracer(TorchDispatchMode):
         windows = tuple(own.above(below) for own, below in zip(effect.windows, state.windows))
         layers, end = state.layers, state.end
         is_layer = effect.role == "layer"
-        key = self.record(
-            effect.what, effect.role, effect.windows * is_layer, effect.channels, effect.sizes * is_layer, in_circuit
-        )
+        key = self.record(effect.what, effect.role, in_circuit=in_circuit)
         if is_layer:
+            self.steps[key] = replace(
+                self.steps[key], windows=effect.windows, channels=effect.channels, sizes=effect.sizes, seen=windows
+            )
             layers = (*layers, (key, self.steps[key]))
         if set(effect.sizes) == {1} and not state.is_point and input is not None:
             end = end_of(input, state)
@@ -210,27 +211,16 @@ class Tracer(TorchDispatchMode):
             dense=state.dense or effect.dense,
         )  # fmt: skip
 
-    def record(
-        self,
-        what: str,
-        role: str,
-        windows: tuple[Window, ...] = (),
-        channels: int = 1,
-        sizes: tuple[int, ...] = (),
-        in_circuit: bool = False,
-    ) -> int:
+    def record(self, what: str, role: str, *, in_circuit: bool = False) -> int:
         """Record one step, and return its number.
 
         Args:
             what: as in `Step`.
             role: as in `Step`.
-            windows: as in `Step`.
-            channels: as in `Step`.
-            sizes: as in `Step`.
             in_circuit: as in `Step`.
         """
         self._count += 1
-        self.steps[self._count] = Step(self.where, what, role, windows, channels, sizes, in_circuit)
+        self.steps[self._count] = Step(self.where, what, role, in_circuit=in_circuit)
         return self._count
 
     def leave_out(self, what: str, *branches: Tensor) -> int:

@@ -65,6 +65,7 @@ class Step:
         windows: of a layer, its windows over its input, one `Window` per axis of the image.
         channels: of a layer, its output channels.
         sizes: of a layer, the sides of its output.
+        seen: of a layer, the windows of its output over the image.
         in_circuit: whether a ConvAC has such a step at this place.
 
     Chapter: *The overlap theorem*.
@@ -76,6 +77,7 @@ class Step:
     windows: tuple[Window, ...] = ()
     channels: int = 1
     sizes: tuple[int, ...] = ()
+    seen: tuple[Window, ...] = ()
     in_circuit: bool = False
 
     @property

@@ -11,7 +11,7 @@ from typing import Any
 
 from convac_lib.errors import ArchitectureError, shown
 
-COLLECTIONS = {
+COLLECTIONS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "torchvision": ("torchvision.models", "get_model", {"weights": None}),
     "timm": ("timm", "create_model", {"pretrained": False}),
     "pytorchcv": ("pytorchcv.model_provider", "get_model", {"pretrained": False}),

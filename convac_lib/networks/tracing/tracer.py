@@ -259,7 +259,8 @@ class Tracer(TorchDispatchMode):
             again = (step.role, step.what) in seen and step.role in ("pointwise", "join", "above", "not mapped")
             if again or (step.role == "pointwise" and (moves if step.in_circuit else makes and step.what == self._last)):
                 del self.steps[key]
-            seen.add((step.role, step.what))
+            else:
+                seen.add((step.role, step.what))
 
     @contextmanager
     def ignoring(self) -> Iterator[None]:

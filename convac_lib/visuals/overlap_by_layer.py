@@ -89,9 +89,7 @@ def layers_in(record: Sequence[Mapping[str, Any]]) -> list[LayerGeometry]:
     >>> layers_in([{"what": "patches", "R": [16], "S": [16], "T_R": [16], "T_S": [16]}])[0].kind
     'non-overlapping'
     """
-    return [
-        LayerGeometry(each["what"], *(tuple(each[name]) for name in ("R", "S", "T_R", "T_S"))) for each in record
-    ]
+    return [LayerGeometry(each["what"], *(tuple(each[name]) for name in ("R", "S", "T_R", "T_S"))) for each in record]
 
 
 def draw_overlap_by_layer(layers: Sequence[LayerGeometry], name: str, *, whole: bool = True) -> str:
@@ -149,4 +147,3 @@ def _draw_legend(svg: ElementTree.Element, kinds: set[str]) -> None:
         add_path(svg, rectangle(x, TOP - 14, 14, 14), fill=KINDS[kind])
         add_text(svg, x + 20, TOP - 1, WORDS[kind], fill=MUTED)
         x += 20 + 10.4 * len(WORDS[kind]) + 12
-

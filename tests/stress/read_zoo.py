@@ -210,7 +210,13 @@ def pytorchcv_models():
     for name in sorted(provider._models):
         if re.search("seg|_voc|_coco|_ade|_cityscapes|pose|jasper|quartz|_cub|voca|center|raft|propainter", name):
             continue
-        size = 32 if re.search("cifar|svhn", name) else 299 if re.search("inceptionv[34]|inceptionres|xception", name) else 224
+        size = (
+            32
+            if re.search("cifar|svhn", name)
+            else 299
+            if re.search("inceptionv[34]|inceptionres|xception", name)
+            else 224
+        )
         yield name, lambda name=name: provider.get_model(name, pretrained=False), size, 3
 
 

@@ -50,7 +50,11 @@ def after_write(whole: Tensor, before: PathState | None, part: Tensor, written: 
     if before is None or part.numel() >= whole.numel():
         return state
     joined = join([before, state], [whole, whole], whole)
-    if any(unread for _, _, unread in joined.left_out) or joined.state.windows != before.windows and joined.state.sizes != before.sizes:
+    if (
+        any(unread for _, _, unread in joined.left_out)
+        or joined.state.windows != before.windows
+        and joined.state.sizes != before.sizes
+    ):
         raise UnsupportedOperator("it is written into a part of the map")
     state = joined.state
     return replace(state, unread=before.unread | written.unread)

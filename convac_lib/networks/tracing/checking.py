@@ -76,7 +76,8 @@ def _compared(end: End, pixel: tuple[int, ...], gradient: Tensor) -> Check:
     where = f"pixel {pixel} of the last map" if len(pixel) > 1 else f"position {pixel[0]} of the last map"
     if not agrees:
         return Check(
-            False, f"the gradient of {where} reads {' and '.join(seen)} of the image, and the windows say {' and '.join(said)}"
+            False,
+            f"the gradient of {where} reads {' and '.join(seen)} of the image, and the windows say {' and '.join(said)}",
         )
     inside = ", inside the image" if cut else ""
     return Check(True, f"the gradient of {where} reads {' and '.join(seen)}{inside}, as the windows say")
@@ -91,7 +92,9 @@ def _pixel(end: End, image: tuple[int, ...]) -> tuple[int, ...]:
     """Choose a pixel whose window lies inside the image; where there is none, at one end of each axis."""
     chosen = []
     for number, (size, window, side) in enumerate(zip(end.state.sizes, end.state.windows, image)):
-        inside = [i for i in range(size) if window.start + i * window.stride >= 0 and window.end + i * window.stride <= side]
+        inside = [
+            i for i in range(size) if window.start + i * window.stride >= 0 and window.end + i * window.stride <= side
+        ]
         chosen.append(inside[len(inside) // 2] if inside else 0 if number % 2 == 0 else size - 1)
     return tuple(chosen)
 

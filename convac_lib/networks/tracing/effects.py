@@ -70,9 +70,13 @@ def effects_of(call: Call, branches: list[Tensor], states: list[PathState], reco
     if state.lost:
         raise UnsupportedOperator("it reads what is not mapped")
     if gates:
-        recorder.leave_out(f"{call.words} with numbers that were computed from the whole map", *map(branches.__getitem__, gates))
+        recorder.leave_out(
+            f"{call.words} with numbers that were computed from the whole map", *map(branches.__getitem__, gates)
+        )
     unread = frozenset[int]().union(*(each.unread for each in states))
-    return [replace(recorder.apply(state, effect, input), unread=unread) for effect in _single(call, state, input, recorder)]
+    return [
+        replace(recorder.apply(state, effect, input), unread=unread) for effect in _single(call, state, input, recorder)
+    ]
 
 
 def _single(call: Call, state: PathState, input: Tensor, recorder: Recorder) -> list[OperatorEffect]:

@@ -121,7 +121,9 @@ def _unfold(state: PathState, input: Tensor, call: Call) -> OperatorEffect:
     spans = [(kernel[a] - 1) * dilation[a] + 1 for a in (0, 1)]
     out = [(input.shape[input.ndim - 2 + a] + 2 * padding[a] - spans[a]) // stride[a] + 1 for a in (0, 1)]
     grid = input.new_empty((1, 1, *out), device="meta")
-    effect = _slid(state, input, grid, "windows", kernel, stride, padding, dilation, mixes_channels=call.result.shape[-2])
+    effect = _slid(
+        state, input, grid, "windows", kernel, stride, padding, dilation, mixes_channels=call.result.shape[-2]
+    )
     last = call.result.ndim - 1
     first = input.ndim - 2
     places = [place and Place(last, out[1] if place.axis == first else 1) for place in effect.places]

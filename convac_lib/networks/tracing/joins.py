@@ -43,7 +43,10 @@ def join(states: Sequence[PathState], branches: Sequence[Tensor], output: Tensor
     if first.lost or _is_smaller_than_a_lost_one(main, states, branches):
         raise UnsupportedOperator("it joins what is not mapped")
     for size, place in zip(first.sizes, first.places):
-        if place is not None and output.shape[place.axis] != branches[main].shape[_own(place.axis, branches[main], output)]:
+        if (
+            place is not None
+            and output.shape[place.axis] != branches[main].shape[_own(place.axis, branches[main], output)]
+        ):
             raise UnsupportedOperator("it changes the shape of the map")
     windows, left_out, unread = list(first.windows), [], first.unread
     for number, state in enumerate(states):
@@ -143,9 +146,7 @@ def _is_same_everywhere(first: PathState, other: PathState, branch: Tensor, outp
         return not other.dense
     return any(along) and all(
         size == 1 or (place, window.stride) == (own, mine.stride)
-        for size, place, window, own, mine in zip(
-            other.sizes, other.places, other.windows, first.places, first.windows
-        )
+        for size, place, window, own, mine in zip(other.sizes, other.places, other.windows, first.places, first.windows)
     )
 
 

@@ -44,7 +44,9 @@ def probed(state: PathState, input: Tensor, what: str, operator: Callable[[Tenso
         results = [_first(operator(sample.clone())) for sample in samples]
         sizes, places, windows = [], [], []
         for size, place in zip(state.sizes, state.places):
-            pooled, place = (False, None) if place is None else _along(operator, samples, results, place, size, generator)
+            pooled, place = (
+                (False, None) if place is None else _along(operator, samples, results, place, size, generator)
+            )
             sizes.append(1 if pooled else size)
             places.append(place)
             windows.append(Window(0, size, size) if pooled else SAME)

@@ -138,7 +138,11 @@ def _run(model: nn.Module, inputs: Inputs, hidden: frozenset[int]) -> Any:
     tracer = Tracer(computes=True, hidden=hidden)
     with torch.no_grad():
         outputs, _ = run_once(model, inputs, blank.detach(), tracer)
-    reason = "the model does not run with gradients" if differentiable else "the image does not vary continuously, or is too large for a backward pass"
+    reason = (
+        "the model does not run with gradients"
+        if differentiable
+        else "the image does not vary continuously, or is too large for a backward pass"
+    )
     return outputs, tracer, lambda tensor, state: Check(None, f"not checked: {reason}")
 
 

@@ -67,7 +67,9 @@ def _effect(
         still = sizes == state.sizes
         return OperatorEffect(what, sizes, places, windows, in_circuit=still)
     skips = all(window.side == 1 for window in windows)
-    words = f"one pixel of {by(w.stride for w in windows)}" if skips else f"{what}, windows {by(w.side for w in windows)}"
+    words = (
+        f"one pixel of {by(w.stride for w in windows)}" if skips else f"{what}, windows {by(w.side for w in windows)}"
+    )
     if not skips:
         steps = {w.stride for w in windows}
         words += f", stride {steps.pop() if len(steps) == 1 else by(w.stride for w in windows)}"

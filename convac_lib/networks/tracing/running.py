@@ -117,7 +117,9 @@ def _reason_for(error: Exception, model: nn.Module, inputs: Inputs) -> ConvacErr
     elif "training" in reason:
         remedy = "it is read in evaluation mode: give a model that runs in it"
     elif inputs.guess:
-        remedy = "give the input size that it is made for as (channels, height, width), or (channels, length) for signals"
+        remedy = (
+            "give the input size that it is made for as (channels, height, width), or (channels, length) for signals"
+        )
     return ArchitectureError(f"the model does not run on a batch of shape {inputs.shape}{guess}: {reason}; {remedy}")
 
 

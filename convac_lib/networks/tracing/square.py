@@ -18,6 +18,8 @@ class SquareLayer:
     Attributes:
         layer: the `Layer`.
         steps: the steps, from the image up.
+
+    Chapter: *The overlap theorem*.
     """
 
     layer: Layer
@@ -69,9 +71,7 @@ def square_layers(path: Sequence[Step], sides: tuple[int, ...]) -> list[SquareLa
     return found
 
 
-def architecture_of(
-    side: int, channels: int, layers: Sequence[SquareLayer], borders: frozenset[str]
-) -> Architecture:
+def architecture_of(side: int, channels: int, layers: Sequence[SquareLayer], borders: frozenset[str]) -> Architecture:
     """Return the architecture, with the border under which the sizes are the model's own, if there is one.
 
     Args:

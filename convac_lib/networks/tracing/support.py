@@ -197,9 +197,7 @@ def _max_pooling(given: Mapping[str, Any]) -> Any:
 def _adaptive_max(given: Mapping[str, Any]) -> Any:
     gradient, input = given["grad_output"], given["self"]
     count = input.ndim - 2
-    found = functional.interpolate(
-        gradient.reshape(1, -1, *gradient.shape[-count:]), size=input.shape[-count:]
-    )
+    found = functional.interpolate(gradient.reshape(1, -1, *gradient.shape[-count:]), size=input.shape[-count:])
     return found.reshape(input.shape)
 
 

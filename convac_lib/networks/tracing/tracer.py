@@ -104,7 +104,9 @@ class Tracer(TorchDispatchMode):
 
     def _keep_what_is_written(self, call: Call) -> None:
         written = written_by(call)
-        if "batch_norm" in call.name and call.arguments.get("training"):  # whose declaration does not say that it writes
+        if "batch_norm" in call.name and call.arguments.get(
+            "training"
+        ):  # whose declaration does not say that it writes
             written += tensors_in([call.arguments.get("running_mean"), call.arguments.get("running_var")])
         for tensor in written:
             if storage_of(tensor) in self._own:
@@ -257,7 +259,9 @@ class Tracer(TorchDispatchMode):
         for key in keys:
             step = self.steps[key]
             again = (step.role, step.what) in seen and step.role in ("pointwise", "join", "above", "not mapped")
-            if again or (step.role == "pointwise" and (moves if step.in_circuit else makes and step.what == self._last)):
+            if again or (
+                step.role == "pointwise" and (moves if step.in_circuit else makes and step.what == self._last)
+            ):
                 del self.steps[key]
             else:
                 seen.add((step.role, step.what))

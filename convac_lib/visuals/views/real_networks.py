@@ -60,7 +60,9 @@ T_R/T_S = 6.62.
     T_R, T_S = max(last.total_receptive_fields), max(last.total_strides)
     others = f"do not in {counts['non-overlapping']}"
     if counts["skipping"]:
-        others = f"do not in {counts['non-overlapping'] + counts['skipping']}, {counts['skipping']} of which skip pixels"
+        others = (
+            f"do not in {counts['non-overlapping'] + counts['skipping']}, {counts['skipping']} of which skip pixels"
+        )
     reading = f"{network} ({record['year']}): windows overlap in {counts['overlapping']} of {len(layers)} layers and {others}."
     if whole:
         reading += f" The last map sees {T_R:,} pixels in steps of {T_S}, T_R/T_S = {readable(float(last.overlap))}."

@@ -150,6 +150,7 @@ def test_the_overlap_by_layer_is_drawn(described, tmp_path):
     assert (tmp_path / "overlap.svg").read_text() == drawn
 
 
+FORMS = "write mynet.py:net, package.module:factory, 'package.module:factory(18, width=2)' or timm:resnet50"
 NAME_ONE = (
     "; write mynet.py:net, package.module:factory, 'package.module:factory(18, width=2)' or timm:resnet50, where the "
     "name is a model, or a function that returns one"
@@ -159,8 +160,8 @@ NAME_ONE = (
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("models_of_mine", "'models_of_mine' names no model; write mynet.py:net, package.module:factory, 'package.module:factory(18, width=2)' or timm:resnet50"),
-        (":plain", "':plain' names no model; write mynet.py:net, package.module:factory, 'package.module:factory(18, width=2)' or timm:resnet50"),
+        ("models_of_mine", "'models_of_mine' names no model; " + FORMS),
+        (":plain", "':plain' names no model; " + FORMS),
         ("models_of_yours:plain",
          "models_of_yours:plain gave no model (ModuleNotFoundError: No module named 'models_of_yours')" + NAME_ONE),
         ("models_of_mine:complex",
@@ -183,9 +184,11 @@ NAME_ONE = (
         ("models_of_mine:plain --input-size 3 8 8 8 8",
          "an input size is a side, as in 224, or (channels, height, width), as in (3, 224, 224), not [3, 8, 8, 8, 8]"),
         ("models_of_mine:plain --M 2",
-         "a --model states its own layers, channels and border; give it with --input-size, --example, --figure, --cut and --json only"),
+         "a --model states its own layers, channels and border; give it with --input-size, --example, "
+         "--figure, --cut and --json only"),
         ("models_of_mine:plain --border ones",
-         "a --model states its own layers, channels and border; give it with --input-size, --example, --figure, --cut and --json only"),
+         "a --model states its own layers, channels and border; give it with --input-size, --example, "
+         "--figure, --cut and --json only"),
         ("models_of_mine:plain --input-size 8 --cut diagonal",
          ("unknown cut 'diagonal'; use one of left-right, top-bottom, interleaved, checkerboard, "
           "or list the patches of one side")),

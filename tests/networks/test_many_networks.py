@@ -154,7 +154,7 @@ FIELDS = {
     "tokens": (tokens, [conv(), nn.Linear(8, 5)], (3, 1)),
     "F.unfold": (lambda x, line: line(F.unfold(x, 3, padding=1).transpose(1, 2)).transpose(1, 2).reshape(1, 8, 32, 32),
                  [nn.Linear(27, 8)], (3, 1)),
-    "Tensor.unfold": (lambda x, c: c(x.unfold(2, 3, 1).unfold(3, 3, 1).permute(0, 1, 4, 5, 2, 3).reshape(1, 27, 30, 30)),
+    "Tensor.unfold": (lambda x, c: c(x.unfold(2, 3, 1).unfold(3, 3, 1).movedim((2, 3), (4, 5)).reshape(1, 27, 30, 30)),
                       [conv(27, 8, 1)], (3, 1)),
     "pixel unshuffle": (lambda x, c: c(F.pixel_unshuffle(x, 2)), [conv(12)], (6, 2)),
     "space to depth by view": (space_to_depth, [conv(48)], (12, 4)),

@@ -183,7 +183,7 @@ class Restless(nn.Module):
         self.cache = self.first(x)
         self.first.weight.data.mul_(2)
         random.random()
-        np.random.rand()  # noqa: NPY002  # the state that older models share
+        np.random.rand()  # the state that older models share
         noise = torch.rand(4, 1, 1)
         y = F.batch_norm(self.norm(self.cache), self.norm.running_mean, self.norm.running_var, training=True)
         return self.dropout(self.hidden[0](y)) + noise
@@ -245,7 +245,8 @@ class Silent(nn.Module):
          ("Upsample has no layer of windows from the image on, and so no architecture; "
           "Upsample: interpolate: resampling has no one receptive field and stride; "
           "give a model of convolutions or poolings")),
-        (Silent(), 8, "Silent returns NoneType, in which no tensor can be found; return a tensor, or tensors in a tuple or dict"),
+        (Silent(), 8,
+         "Silent returns NoneType, in which no tensor can be found; return a tensor, or tensors in a tuple or dict"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_traced_gets_one_sentence(model, size, sentence):

@@ -43,9 +43,25 @@ class Linear(TorchFunctionMode):
     """Runs a network with averages for weights, and the identity for whatever is the same at every pixel."""
 
     IDENTITIES = frozenset(
-        "relu relu_ relu6 hardtanh hardswish hardsigmoid silu gelu leaky_relu elu selu mish sigmoid tanh softplus celu "
-        "batch_norm layer_norm group_norm instance_norm dropout dropout2d softmax log_softmax prelu rrelu "
-        "local_response_norm clamp clamp_ sqrt rsqrt pow exp rms_norm normalize hardtanh_ sigmoid_ tanh_ abs log".split()
+        (
+            *("relu", "relu_", "relu6", "hardtanh", "hardtanh_", "hardswish", "hardsigmoid", "silu", "gelu", "mish"),
+            *(
+                "leaky_relu",
+                "elu",
+                "selu",
+                "celu",
+                "sigmoid",
+                "sigmoid_",
+                "tanh",
+                "tanh_",
+                "softplus",
+                "prelu",
+                "rrelu",
+            ),
+            *("batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm", "local_response_norm"),
+            *("dropout", "dropout2d", "softmax", "log_softmax", "normalize"),
+            *("clamp", "clamp_", "sqrt", "rsqrt", "pow", "exp", "abs", "log"),
+        )
     )
 
     def __init__(self, stop=None):
@@ -172,7 +188,7 @@ def judge(make, size, channels=3):
         return "unchecked", f"{window.side}/{window.stride} is too wide for the oracle", seconds
     try:
         truth = oracle(model, channels, size, window.side, window.stride, max(96, 2 * window.stride))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # whatever a network of others raises
         return "unchecked", f"{window.side}/{window.stride}; {type(error).__name__}: {str(error)[:100]}", seconds
     if truth is None:
         return "unchecked", f"{window.side}/{window.stride}; the oracle finds no map", seconds
@@ -262,13 +278,13 @@ def tried(make, size, channels, most):
     try:
         with torch.device("meta"):
             parameters = sum(p.numel() for p in make().parameters())
-    except Exception:
+    except Exception:  # noqa: BLE001  # whatever a network of others raises
         parameters = 0
     if parameters > most * 1e6:
         return "skipped", f"{parameters / 1e6:.0f} million parameters", 0.0
     try:
         return judge(make, size, channels)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # whatever a network of others raises
         return "error", f"{type(error).__name__}: {str(error)[:150]}", 0.0
 
 

@@ -50,10 +50,8 @@ def after_write(whole: Tensor, before: PathState | None, part: Tensor, written: 
     if before is None or part.numel() >= whole.numel():
         return state
     joined = join([before, state], [whole, whole], whole)
-    if (
-        any(unread for _, _, unread in joined.left_out)
-        or joined.state.windows != before.windows
-        and joined.state.sizes != before.sizes
+    if any(unread for _, _, unread in joined.left_out) or (
+        joined.state.windows != before.windows and joined.state.sizes != before.sizes
     ):
         raise UnsupportedOperator("it is written into a part of the map")
     state = joined.state
@@ -68,8 +66,9 @@ def _in_whole(whole: Tensor, part: Tensor, state: PathState) -> PathState:
     begins: dict[int, int] = {}
     for axis in sorted(range(whole.ndim), key=whole.stride, reverse=True):
         if whole.shape[axis] > 1:
-            begins[axis], offset = divmod(offset, whole.stride(axis) or 1)
-    places, windows, sizes = [], [], []
+            begins[axis], offset = divmod(int(offset), int(whole.stride(axis)) or 1)
+    places: list[Place | None] = []
+    windows, sizes = [], []
     for size, place, window in zip(state.sizes, state.places, state.windows):
         if place is not None:
             if place.inner != 1:
@@ -77,10 +76,11 @@ def _in_whole(whole: Tensor, part: Tensor, state: PathState) -> PathState:
             home = [axis for axis in begins if whole.stride(axis) == part.stride(place.axis)]
             if len(home) != 1:
                 raise UnsupportedOperator("its pixels are written between others")
-            place = Place(home[0])
-            window = replace(window, start=window.start - begins[home[0]] * window.stride)
-            size = whole.shape[home[0]]
-        sizes.append(size)
-        places.append(place)
-        windows.append(window)
+            places.append(Place(home[0]))
+            windows.append(replace(window, start=window.start - begins[home[0]] * window.stride))
+            sizes.append(whole.shape[home[0]])
+        else:
+            places.append(None)
+            windows.append(window)
+            sizes.append(size)
     return replace(state, sizes=tuple(sizes), places=tuple(places), windows=tuple(windows))

@@ -77,7 +77,8 @@ def _compared(end: End, pixel: tuple[int, ...], gradient: Tensor) -> Check:
     if not agrees:
         return Check(
             False,
-            f"the gradient of {where} reads {' and '.join(seen)} of the image, and the windows say {' and '.join(said)}",
+            f"the gradient of {where} reads {' and '.join(seen)} of the image, and the windows say "
+            + " and ".join(said),
         )
     inside = ", inside the image" if cut else ""
     return Check(True, f"the gradient of {where} reads {' and '.join(seen)}{inside}, as the windows say")

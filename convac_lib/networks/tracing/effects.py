@@ -165,10 +165,10 @@ def _joined(call: Call, branches: list[Tensor], states: list[PathState], recorde
         if state.lost:
             raise UnsupportedOperator("it reads what is not mapped")
         _require_same_map(state, branches[0], output)
-        moved = state.moved(output.ndim - branches[0].ndim)
+        aligned = state.moved(output.ndim - branches[0].ndim)
         unchanged = call.name in {"clone", "detach", "alias", "_to_copy", "copy"}
         name = call.words if call.name not in JOINS else call.name
-        return recorder.apply(moved, kept(moved, name, in_circuit=unchanged), branches[0])
+        return recorder.apply(aligned, kept(aligned, name, in_circuit=unchanged), branches[0])
     moved = [state.moved(output.ndim - branch.ndim) for state, branch in zip(states, branches)]
     return _record_join(call, join(moved, branches, output), branches, recorder)
 

@@ -23,9 +23,9 @@ from convac_lib.networks.tracing.windows import (
 Sides = Sequence[int]
 
 
-def _each(numbers: Any, count: int) -> tuple[int, ...]:
+def _each(numbers: int | Sides, count: int) -> tuple[int, ...]:
     """Return one number for each axis of a window."""
-    numbers = (numbers,) if isinstance(numbers, int) else tuple(numbers)
+    numbers = (numbers,) if isinstance(numbers, int) else tuple(map(int, numbers))
     return numbers * count if len(numbers) == 1 else numbers
 
 
@@ -74,10 +74,9 @@ def _slid(
             if place.inner != 1 or input.shape[place.axis] != size:
                 raise UnsupportedOperator("its windows do not run over the rows and columns of the image")
             window = Window(-padding[over], (kernel[over] - 1) * dilation[over] + 1, stride[over])
-            size = output.shape[place.axis]
         elif over == -1 and place is not None and mixes_channels:
             raise UnsupportedOperator("it mixes positions")
-        sizes.append(size)
+        sizes.append(size if place is None or over < 0 else output.shape[place.axis])
         places.append(place)
         windows.append(window)
     words = [f"{what} {by(kernel)}", *_word("stride", stride, 1), note]

@@ -42,7 +42,7 @@ def join(states: Sequence[PathState], branches: Sequence[Tensor], output: Tensor
     first = states[main]
     if first.lost or _is_smaller_than_a_lost_one(main, states, branches):
         raise UnsupportedOperator("it joins what is not mapped")
-    for size, place in zip(first.sizes, first.places):
+    for place in first.places:
         if (
             place is not None
             and output.shape[place.axis] != branches[main].shape[_own(place.axis, branches[main], output)]

@@ -128,7 +128,7 @@ class TracedNetwork:
             "read from",
         )  # fmt: skip
         ones = (1,) * len(self.image)
-        rows = [("image", "", "", str(self.channels), by(self.image), by(ones), by(ones), "")]
+        rows: list[tuple[str, ...]] = [("image", "", "", str(self.channels), by(self.image), by(ones), by(ones), "")]
         for number, (step, seen) in enumerate(zip(self.path, self.windows), start=1):
             sides = ([w.side for w in step.windows], [w.stride for w in step.windows])
             totals = ([w.side for w in seen], [w.stride for w in seen])

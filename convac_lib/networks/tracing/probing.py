@@ -44,15 +44,15 @@ def probed(state: PathState, input: Tensor, what: str, operator: Callable[[Tenso
         results = [_first(operator(sample.clone())) for sample in samples]
         sizes, places, windows = [], [], []
         for size, place in zip(state.sizes, state.places):
-            pooled, place = (
-                (False, None) if place is None else _along(operator, samples, results, place, size, generator)
-            )
+            pooled, new = False, place
+            if place is not None:
+                pooled, new = _along(operator, samples, results, place, size, generator)
             sizes.append(1 if pooled else size)
-            places.append(place)
+            places.append(new)
             windows.append(Window(0, size, size) if pooled else SAME)
     except UnsupportedOperator:
         raise
-    except Exception:  # whatever the operator refuses
+    except Exception:  # noqa: BLE001  # whatever the operator refuses
         raise UnsupportedOperator("not known here") from None
     if all(window == SAME for window in windows):
         return OperatorEffect(what, tuple(sizes), tuple(places), tuple(windows))

@@ -30,7 +30,7 @@ SAME_SHAPE = {
 WRITES_AS_IT_IS = {"copy", "zero", "fill", "index_put", "_index_put_impl", "scatter", "scatter_add", "index_add"}
 
 
-class Support(TorchDispatchMode):
+class Support(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's base class
     """Replaces, in a backward pass, every operator by what it does to the support of the gradient.
 
     Args:
@@ -38,7 +38,7 @@ class Support(TorchDispatchMode):
     """
 
     def __init__(self, seed: Tensor) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's
         self._gradients: MutableMapping[Tensor, bool] = WeakIdKeyDictionary()
         self._gradients[seed] = True
 
@@ -90,7 +90,7 @@ def _pointwise(call: Call, gradients: list[Tensor]) -> Any:
     """Return the support of all gradients among the inputs of a pointwise operator."""
     written = written_by(call)
     shapes = [tensor.shape for tensor in tensors_in(call.arguments)]
-    found = union(gradients).expand(torch.broadcast_shapes(*shapes))
+    found = union(gradients).expand(_broadcast(shapes))
     if not written:
         return found
     result = written[0]
@@ -112,7 +112,7 @@ def union(gradients: Sequence[Tensor]) -> Tensor:
     """
     if len(gradients) == 1:
         return gradients[0]
-    shape = torch.broadcast_shapes(*(gradient.shape for gradient in gradients))
+    shape = _broadcast([gradient.shape for gradient in gradients])
     wide = [gradient.expand(shape) for gradient in gradients]
     narrow = [
         each[tuple(slice(0, 1) if all(w.stride(a) == 0 for w in wide) else slice(None) for a in range(len(shape)))]
@@ -122,6 +122,10 @@ def union(gradients: Sequence[Tensor]) -> Tensor:
     for other in narrow[1:]:
         found = torch.maximum(found, other.to(found.dtype))
     return found.expand(shape)
+
+
+def _broadcast(shapes: Sequence[torch.Size]) -> torch.Size:
+    return torch.broadcast_shapes(*shapes)  # type: ignore[no-untyped-call]  # torch's
 
 
 def _same(given: Mapping[str, Any]) -> Any:
@@ -201,8 +205,8 @@ def _adaptive_max(given: Mapping[str, Any]) -> Any:
     return found.reshape(input.shape)
 
 
-def _each(numbers: Any, count: int) -> tuple[int, ...]:
-    numbers = tuple(numbers)
+def _each(numbers: Sequence[int], count: int) -> tuple[int, ...]:
+    numbers = tuple(map(int, numbers))
     return numbers * count if len(numbers) == 1 else numbers
 
 

@@ -3,7 +3,7 @@
 `convac_lib.networks.tracing.network` makes an architecture of the trace. Taught in the chapter *The overlap theorem*.
 """
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch._ops import OpOverload
+from torch.autograd.grad_mode import _unsafe_preserve_version_counter
 from torch.autograd.graph import get_gradient_edge
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakIdKeyDictionary
@@ -30,7 +31,7 @@ from convac_lib.networks.tracing.windows import (
 )
 
 
-class Tracer(TorchDispatchMode):
+class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's base class
     """Traces the image: it sees every operator that a run calls, below torch's functions and below autograd.
 
     Args:
@@ -45,7 +46,7 @@ class Tracer(TorchDispatchMode):
     """
 
     def __init__(self, *, computes: bool = False, hidden: frozenset[int] = frozenset()) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's
         self.steps: dict[int, Step] = {}
         self.found: dict[Any, list[OperatorEffect]] = {}
         self.borders: set[str] = set()
@@ -79,7 +80,7 @@ class Tracer(TorchDispatchMode):
         """Put back what the run wrote into the model's own tensors."""
         with torch.no_grad():
             for tensor, before in reversed(self._writes):
-                with torch.autograd._unsafe_preserve_version_counter(tensor):  # the backward pass comes later
+                with _unsafe_preserve_version_counter(tensor):  # the backward pass comes later
                     tensor.copy_(before)
 
     def __torch_dispatch__(
@@ -234,7 +235,7 @@ class Tracer(TorchDispatchMode):
         """
         for branch in branches:
             if branch.requires_grad:
-                branch.register_hook(torch.zeros_like)
+                branch.register_hook(torch.zeros_like)  # type: ignore[no-untyped-call]  # torch's
         return self.record(what, "left out")
 
     @contextmanager

@@ -71,7 +71,7 @@ class FunctionNames(TorchFunctionMode):
 def name_of(function: Callable[..., Any]) -> str:
     """Return the plain name of one of torch's functions.
 
-    >>> name_of(torch.Tensor.add_), name_of(torch.Tensor.T.__get__)            # torch passes an attribute as its __get__
+    >>> name_of(torch.Tensor.add_), name_of(torch.Tensor.T.__get__)        # torch passes an attribute so
     ('add', 'T')
     """
     name = getattr(function, "__name__", type(function).__name__)

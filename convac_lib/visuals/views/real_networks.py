@@ -63,7 +63,8 @@ T_R/T_S = 6.62.
         others = (
             f"do not in {counts['non-overlapping'] + counts['skipping']}, {counts['skipping']} of which skip pixels"
         )
-    reading = f"{network} ({record['year']}): windows overlap in {counts['overlapping']} of {len(layers)} layers and {others}."
+    overlapping = f"windows overlap in {counts['overlapping']} of {len(layers)} layers"
+    reading = f"{network} ({record['year']}): {overlapping} and {others}."
     if whole:
         reading += f" The last map sees {T_R:,} pixels in steps of {T_S}, T_R/T_S = {readable(float(last.overlap))}."
     elif not counts["overlapping"]:

@@ -106,7 +106,7 @@ def draw_overlap_by_layer(layers: Sequence[LayerGeometry], name: str, *, whole: 
     Chapter: *The overlap theorem*.
 
     >>> layer = LayerGeometry("convolution", (3, 3), (1, 1), (3, 3), (1, 1))
-    >>> "R > S" in draw_overlap_by_layer([layer], "one layer")
+    >>> "T_R / T_S of one layer" in draw_overlap_by_layer([layer], "one layer")
     True
     """
     axes = Axes(linear(0.5, len(layers) + 0.5), logarithmic(LEAST, LARGEST), left=58, right=WIDTH - 18)

@@ -184,11 +184,11 @@ NAME_ONE = (
         ("models_of_mine:plain --input-size 3 8 8 8 8",
          "an input size is a side, as in 224, or (channels, height, width), as in (3, 224, 224), not [3, 8, 8, 8, 8]"),
         ("models_of_mine:plain --M 2",
-         "a --model states its own layers, channels and border; give it with --input-size, --example, "
-         "--figure, --cut and --json only"),
+         ("a --model states its own layers, channels and border; give it with --input-size, --example, "
+         "--figure, --cut and --json only")),
         ("models_of_mine:plain --border ones",
-         "a --model states its own layers, channels and border; give it with --input-size, --example, "
-         "--figure, --cut and --json only"),
+         ("a --model states its own layers, channels and border; give it with --input-size, --example, "
+         "--figure, --cut and --json only")),
         ("models_of_mine:plain --input-size 8 --cut diagonal",
          ("unknown cut 'diagonal'; use one of left-right, top-bottom, interleaved, checkerboard, "
           "or list the patches of one side")),

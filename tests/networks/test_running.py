@@ -80,8 +80,8 @@ class Uncopied(nn.Module):
     [
         (Uncopied(),
          "Uncopied has lazy modules, and cannot be copied to find their sizes: Only Tensors created explicitly"),
-        (Unfilled(), "the model does not run on a batch of shape (1, 3, 8, 8) (3 channels, as the first convolution "
-         "reads), with scale not initialized: "),
+        (Unfilled(), ("the model does not run on a batch of shape (1, 3, 8, 8) (3 channels, as the first convolution "
+         "reads), with scale not initialized: ")),
     ],
 )  # fmt: skip
 def test_a_lazy_model_whose_sizes_cannot_be_known_gets_one_sentence(model, words):

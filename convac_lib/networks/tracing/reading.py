@@ -69,7 +69,7 @@ def from_torch(
     layer | 2: max pooling 2×2, stride 2
     layer | 3: convolution 3×3, dilation 2, padding 2
     >>> print(traced.read, "|", traced.check)
-    whole | the gradient of pixel (7, 7) of the last map reads rows 9 to 20 and columns 9 to 20, as the windows say
+    whole | the gradient of pixel (8, 8) of the last map reads rows 11 to 22 and columns 11 to 22, as the windows say
     """
     model = _readable(model)
     guesses = inputs_of(model, input_size, example)

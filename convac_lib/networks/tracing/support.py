@@ -125,7 +125,7 @@ def union(gradients: Sequence[Tensor]) -> Tensor:
 
 
 def _broadcast(shapes: Sequence[torch.Size]) -> torch.Size:
-    return torch.broadcast_shapes(*shapes)  # type: ignore[no-untyped-call]  # torch's
+    return torch.broadcast_shapes(*shapes)  # type: ignore[no-untyped-call,no-any-return]  # torch's
 
 
 def _same(given: Mapping[str, Any]) -> Any:

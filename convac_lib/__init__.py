@@ -24,7 +24,7 @@ _HOMES = {
     "networks.functional": ["generalized_conv2d"],
     "networks.layers": ["GeneralizedConv2d"],
     "networks.models": ["ConvAC", "ConvNet"],
-    "networks.tracing.network": ["from_torch"],
+    "networks.tracing.reading": ["from_torch"],
     "experiments.training": ["train"],
     "visuals.explorer": ["Explorer"],
 }

@@ -8,7 +8,7 @@ from .networks.functional import generalized_conv2d as generalized_conv2d
 from .networks.layers import GeneralizedConv2d as GeneralizedConv2d
 from .networks.models import ConvAC as ConvAC
 from .networks.models import ConvNet as ConvNet
-from .networks.tracing.network import from_torch as from_torch
+from .networks.tracing.reading import from_torch as from_torch
 from .theory.bounds import bounds_of as bounds_of
 from .theory.circuits import Circuit as Circuit
 from .theory.circuits import random_circuit as random_circuit

@@ -8,8 +8,10 @@ from torch import nn
 
 from convac_lib import bounds_of, common_case, from_torch
 from convac_lib.__main__ import main
+from convac_lib.visuals.overlap_by_layer import draw_overlap_by_layer, layers_of
 
 MODELS = """
+import torch
 from torch import nn
 from convac_lib import ConvAC, common_case
 
@@ -27,6 +29,29 @@ def broken():
 
 def leaving():
     raise SystemExit(7)
+
+def deep(depth, width=2):
+    layers = [nn.Conv2d(3 if not n else width, width, 3, padding=1) for n in range(depth)]
+    return nn.Sequential(*layers)
+
+ready = plain()
+
+class Two(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, x, scale):
+        return self.layer(x) * scale
+
+def inputs():
+    return torch.zeros(1, 3, 8, 8), 2.0
+
+def upsampled():
+    return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Upsample(scale_factor=2), nn.Conv2d(4, 4, 3))
+
+def oblong():
+    return nn.Sequential(nn.Conv2d(3, 4, (1, 7), padding=(0, 3)))
 
 number = int
 """
@@ -73,31 +98,97 @@ def test_describe_gives_a_models_geometry_where_patches_are_skipped(described):
     assert f"theorem                does not apply: {sentence}\n" in out
 
 
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        ("models_of_mine:ready", 10),
+        ("models_of_mine.py:plain", 10),
+        ("./models_of_mine.py:ready", 10),
+        ("models_of_mine.py:deep(2)", 5),
+        ("models_of_mine:deep(3,width=4)", 7),
+        ("models_of_mine:Two --example models_of_mine.py:inputs", 3),
+    ],
+)
+def test_a_model_is_named_in_many_ways(described, words, field):
+    size = "" if "--example" in words else " --input-size 8"
+    status, out, err = described(f"{words}{size} --json")
+    report = json.loads(out)
+    assert (status, err, report["read"], report["unread"]) == (0, "", "whole", [])
+    assert report["windows"][-1]["total_receptive_fields"] == [field, field]
+    assert report["check"]["agrees"]
+
+
+def test_a_network_read_in_part_gets_no_bound(described):
+    _, out, _ = described("models_of_mine:upsampled --input-size 8")
+    sentence = (
+        "this network was read in part, and no bound is given, since none would be about it: "
+        "1: interpolate: resampling has no one receptive field and stride"
+    )
+    assert out.split("\n\n")[1:] == [sentence + "\n"]
+    assert "rank" not in out and "proved" not in out
+    report = json.loads(described("models_of_mine:upsampled --input-size 8 --json")[1])
+    assert (report["read"], report["bounds"], report["standing"]) == ("part", None, sentence)
+    assert report["unread"] == [{"where": "1", "what": "interpolate: resampling has no one receptive field and stride"}]
+    assert not report["about_this_network"]
+
+
+def test_a_network_whose_windows_stay_oblong_gets_both_sides_and_no_bound(described):
+    status, out, _ = described("models_of_mine:oblong --input-size 8")
+    assert status == 0 and "no bound is given: from 0: convolution 1×7, padding 0×3 on, windows stay 1×7" in out
+    assert "proved" not in out
+
+
+def test_the_overlap_by_layer_is_drawn(described, tmp_path):
+    status, out, _ = described("models_of_mine:plain --input-size 8 --figure overlap.svg --json")
+    assert status == 0 and json.loads(out)["figure"] == "overlap.svg"
+    traced = from_torch(
+        nn.Sequential(
+            nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(64, 10)
+        ), 8,
+    )  # fmt: skip
+    drawn = draw_overlap_by_layer(layers_of(traced), "models_of_mine:plain")
+    assert (tmp_path / "overlap.svg").read_text() == drawn
+
+
+FORMS = "write mynet.py:net, package.module:factory, 'package.module:factory(18, width=2)' or timm:resnet50"
 NAME_ONE = (
-    "; name a module that can be imported from here, and in it a function without arguments that returns a "
-    "torch.nn.Module"
+    "; write mynet.py:net, package.module:factory, 'package.module:factory(18, width=2)' or timm:resnet50, where the "
+    "name is a model, or a function that returns one"
 )
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("models_of_mine", "'models_of_mine' names no factory; write package.module:factory"),
-        (":plain", "':plain' names no factory; write package.module:factory"),
+        ("models_of_mine", "'models_of_mine' names no model; " + FORMS),
+        (":plain", "':plain' names no model; " + FORMS),
         ("models_of_yours:plain",
          "models_of_yours:plain gave no model (ModuleNotFoundError: No module named 'models_of_yours')" + NAME_ONE),
         ("models_of_mine:complex",
          ("models_of_mine:complex gave no model (AttributeError: module 'models_of_mine' has no attribute 'complex')"
           + NAME_ONE)),
+        ("models_of_yours.py:plain",
+         "models_of_yours.py:plain gave no model (FileNotFoundError: there is no file models_of_yours.py)" + NAME_ONE),
+        ("models_of_mine:deep",
+         ("models_of_mine:deep gave no model (TypeError: deep() missing 1 required positional argument: 'depth'); "
+          "write its arguments after it, as in 'package.module:factory(18, width=2)'")),
+        ("models_of_mine:Two --input-size 8",
+         ("the model does not run on a batch of shape (1, 3, 8, 8) (3 channels, as the first convolution reads): "
+          "Two.forward() missing 1 required positional argument: 'scale'; it has several inputs: give an example of "
+          "them, as in from_torch(model, example=(image, other))")),
+        ("models_of_mine:Two --input-size 8 --example models_of_mine:inputs",
+         "an --example has a size of its own; leave out --input-size"),
         ("models_of_mine:broken", "models_of_mine:broken gave no model (RuntimeError: no weights)" + NAME_ONE),
         ("models_of_mine:leaving", "models_of_mine:leaving gave no model (SystemExit: 7)" + NAME_ONE),
         ("models_of_mine:number", "from_torch reads a torch.nn.Module, and this is 0; give it a network"),
-        ("models_of_mine:plain --input-size 3 8",
-         "an input size is a side, as in 224, or (channels, height, width), as in (3, 224, 224), not [3, 8]"),
+        ("models_of_mine:plain --input-size 3 8 8 8 8",
+         "an input size is a side, as in 224, or (channels, height, width), as in (3, 224, 224), not [3, 8, 8, 8, 8]"),
         ("models_of_mine:plain --M 2",
-         "a --model states its own layers, channels and border; give it with --input-size, --cut and --json only"),
+         ("a --model states its own layers, channels and border; give it with --input-size, --example, "
+         "--figure, --cut and --json only")),
         ("models_of_mine:plain --border ones",
-         "a --model states its own layers, channels and border; give it with --input-size, --cut and --json only"),
+         ("a --model states its own layers, channels and border; give it with --input-size, --example, "
+         "--figure, --cut and --json only")),
         ("models_of_mine:plain --input-size 8 --cut diagonal",
          ("unknown cut 'diagonal'; use one of left-right, top-bottom, interleaved, checkerboard, "
           "or list the patches of one side")),

@@ -52,9 +52,9 @@ WINDOWS = {
 
 @pytest.mark.parametrize(("function", "window"), WINDOWS.values(), ids=WINDOWS)
 def test_windows_have_many_forms(function, window):
-    _, step, _ = from_torch(Calls(function), 8).steps("layer")
-    assert step.layer == Layer(*window, channels=4)
-    assert step.size == function(torch.zeros(1, 4, 8, 8)).shape[-1]
+    _, square, _ = from_torch(Calls(function), 8).squares
+    assert square.layer == Layer(*window, channels=4)
+    assert square.steps[-1].sizes == function(torch.zeros(1, 4, 8, 8)).shape[2:]
 
 
 GLOBAL = {
@@ -85,7 +85,9 @@ def test_a_branch_of_another_stride_is_left_out_and_named():
     assert [str(step) for step in traced.steps("left out")] == [
         "Calls: mul with a branch of size 1×1, total receptive field 10 and total stride 8"
     ]
-    assert [step.what for step in traced.steps("off the path")] == ["global pooling 8×8", "convolution 1×1"]
+    assert [step.what for step in traced.steps("off the path")] == ["global pooling 8×8"]
+    assert [step.what for step in traced.steps("dense")] == ["convolution of one pixel"]
+    assert traced.read == "whole"
 
 
 class Opaque(torch.autograd.Function):
@@ -99,12 +101,6 @@ class Hidden(nn.Module):
         return Opaque.apply(x)
 
 
-def rolled(x):
-    y = x.clone()
-    y[:, :2] = x[:, 2:]
-    return y
-
-
 def attended(x):
     tokens = x.flatten(2).transpose(1, 2)
     return F.scaled_dot_product_attention(tokens, tokens, tokens).transpose(1, 2).reshape(x.shape)
@@ -115,28 +111,18 @@ NOT_MAPPED = {
                    "function: conv_transpose2d: a transposed convolution enlarges the map, which no stride does"),
     "resampled": (nn.Upsample(scale_factor=1),
                   "function: interpolate: resampling has no one receptive field and stride"),
-    "oblong": (nn.Conv2d(4, 4, (1, 3), padding=(0, 1)), "function: conv2d: its window is 1×3, and a layer's is square"),
-    "unequal strides": (lambda x: F.max_pool2d(x, 1, (1, 2)),
-                        "Calls: max_pool2d: its stride is 1×2, and a layer's is square"),
-    "unequal dilation": (nn.Conv2d(4, 4, 1, dilation=(1, 2)),
-                         "function: conv2d: its dilation is 1×2, and a layer's is square"),
     "adaptive": (nn.AdaptiveAvgPool2d(3),
                  "function: adaptive_avg_pool2d: from 8×8 to 3×3 it has windows of several sizes"),
     "attention": (attended, "Calls: scaled_dot_product_attention: attention: every position may read every other"),
     "a product with itself": (lambda x: x @ x,
-                              "Calls: matmul: it combines several tensors that were computed from the image"),
-    "a module that hides": (Hidden(), "function: Hidden: what it does inside could not be followed"),
-    "written into": (rolled, "Calls: setitem: it combines several tensors that were computed from the image"),
-    "rearranged": (nn.PixelShuffle(1), "function: pixel_shuffle: not known here"),
-    "windows in the batch": (lambda x: x.view(1, 4, 2, 4, 2, 4).transpose(2, 3).reshape(1, 4, 8, 8),
-                             "Calls: view: it moves pixels as no window does"),
-    "mirrored": (lambda x: x.flip(2), "Calls: flip: not known here"),
-    "one side pooled": (lambda x: x.mean(2, keepdim=True), "Calls: mean: it averages over one side of the map only"),
+                              "Calls: matmul: a product of two maps: every position may read every other"),
+    "a module that hides": (Hidden(), "function: numbers of the image that left torch and came back"),
+    "rearranged": (lambda x: F.pixel_shuffle(x, 2).repeat(1, 4, 1, 1),
+                   "Calls: pixel_shuffle: it enlarges the map, which no stride does"),
+    "mirrored": (lambda x: x.flip(2), "Calls: flip: it moves pixels as no window does"),
     "softmax over pixels": (lambda x: x.softmax(-1), "Calls: softmax: it is normalized over the whole map"),
     "positions mixed": (nn.Linear(8, 8), "function: linear: it mixes positions"),
     "more rows": (lambda x: torch.cat([x, torch.zeros(1, 4, 1, 8)], 2), "Calls: cat: it changes the shape of the map"),
-    "odd arguments": (lambda x: x.mean(axis=(2, 3), keepdim=True),
-                      "Calls: mean: called with arguments that are not known here"),
 }  # fmt: skip
 
 
@@ -144,12 +130,13 @@ NOT_MAPPED = {
 def test_what_is_not_mapped_is_named_and_the_architecture_ends_below_it(function, reason):
     traced = from_torch(Calls(function), 8)
     assert traced.architecture == Architecture(8, 3, [Layer(3, 1, 4)])
+    assert (traced.read, traced.why_part) == ("part", reason)
     assert [str(step) for step in traced.steps("not mapped")] == [reason]
     assert str(traced).splitlines()[-1].startswith(f"not mapped: {reason}; ")
     assert [step.where for step in traced.steps("above")][-1] == "second"
 
 
-def test_whatever_a_lost_branch_joins_is_lost_and_every_attention_is_named():
+def test_the_path_goes_on_beside_attention_and_the_network_is_read_in_part():
     class Twice(nn.Module):
         def __init__(self):
             super().__init__()
@@ -163,11 +150,10 @@ def test_whatever_a_lost_branch_joins_is_lost_and_every_attention_is_named():
             return x.mean(1)
 
     traced = from_torch(Twice(), (3, 16, 16))
-    assert traced.architecture == Architecture(16, 3, [Layer(4, 4, 8)])
-    assert str(traced).splitlines()[-1] == (
-        "not mapped: blocks.0: multi_head_attention_forward: attention: every position may read every other (×2); "
-        "6 more operations above"
-    )
+    assert traced.architecture == Architecture(16, 3, [Layer(4, 4, 8), Layer(4, 4, 8)])
+    assert traced.read == "part"
+    attention = "blocks.0: multi_head_attention_forward: attention: every position may read every other (×2)"
+    assert traced.why_part == f"{attention}; Twice: add with a branch that is not mapped (×2)"
 
 
 def test_normalization_by_statistics_of_the_whole_map_is_named():

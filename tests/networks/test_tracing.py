@@ -1,5 +1,9 @@
 """Traced networks against architectures known beforehand, and bad input."""
 
+import random
+from dataclasses import dataclass
+
+import numpy as np
 import pytest
 import torch
 from helpers.models import resnet18
@@ -105,8 +109,7 @@ def test_functions_are_read_as_modules_are():
     )  # fmt: skip
     assert {step.where for step in traced.account} == {"Functional"}
     assert "\noverlapping, skipping patches, border 'neutral'\n" in str(traced)
-    # the decision is named, and the output does not depend on it
-    assert [str(step) for step in traced.steps("not mapped")] == ["Functional: gt: not known here"]
+    assert traced.read == "whole" and not traced.steps("not mapped")
 
 
 def test_tracing_leaves_the_model_as_it_was():
@@ -136,11 +139,73 @@ def test_a_model_may_have_any_type_of_numbers_and_several_outputs():
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch's own, as it compiles and scripts
-def test_a_compiled_model_is_read_and_a_scripted_one_is_not():
+def test_a_compiled_model_and_a_scripted_one_are_read():
     assert from_torch(torch.compile(MODULES), 16) == from_torch(MODULES, 16)
-    with pytest.raises(ArchitectureError) as error:
-        from_torch(nn.Sequential(MODULES, torch.jit.script(nn.Conv2d(8, 4, 1))), 16)
-    assert str(error.value) == "a scripted module hides what it does; give the module that it was scripted from"
+    scripted = from_torch(nn.Sequential(MODULES, torch.jit.script(nn.Conv2d(8, 4, 1))), 16)
+    assert scripted.architecture.layers == from_torch(MODULES, 16).architecture.layers
+    assert scripted.read == "whole"
+
+
+@dataclass
+class Output:
+    map: torch.Tensor
+    anchors: torch.Tensor
+
+
+class Detector(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, x, scale):
+        return Output(self.layer(x) * scale, torch.ones(3))
+
+
+def test_a_model_may_have_several_inputs_and_return_a_dataclass_and_constants():
+    traced = from_torch(Detector(), example=(torch.zeros(1, 3, 8, 8), torch.ones(1)))
+    assert traced.architecture == Architecture(8, 3, [Layer(3, 1, 4)]) and traced.read == "whole"
+    assert traced == from_torch(Detector(), example={"scale": 2.0, "x": torch.zeros(1, 3, 8, 8)})
+
+
+class Restless(nn.Module):
+    """Changes whatever a model may change as it runs."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.norm, self.dropout = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout()
+        self.hidden = [nn.BatchNorm2d(4)]  # in a plain list, where eval() does not reach
+        self.register_buffer("calls", torch.zeros(()))
+        self.cache = None
+
+    def forward(self, x):
+        self.norm.train()
+        self.calls += 1
+        self.cache = self.first(x)
+        self.first.weight.data.mul_(2)
+        random.random()
+        np.random.rand()  # the state that older models share
+        noise = torch.rand(4, 1, 1)
+        y = F.batch_norm(self.norm(self.cache), self.norm.running_mean, self.norm.running_var, training=True)
+        return self.dropout(self.hidden[0](y)) + noise
+
+
+def digest_of(model):
+    modules = [*model.modules(), *model.hidden]
+    return (
+        [{name: tensor.tolist() for name, tensor in module.state_dict().items()} for module in modules],
+        [module.training for module in modules], [sorted(vars(module)) for module in modules],
+        [len(module._forward_hooks) + len(module._forward_pre_hooks) for module in modules], model.cache,
+        torch.get_rng_state().tolist(), random.getstate(), np.random.get_state()[1].tolist(),
+        [parameter.grad for parameter in model.parameters()],
+        [parameter.requires_grad for parameter in model.parameters()],
+    )  # fmt: skip
+
+
+def test_nothing_of_a_model_changes_that_changes_itself_as_it_runs():
+    model = Restless().train()
+    before = digest_of(model)
+    assert from_torch(model, 8).architecture.total_receptive_fields == (3,)
+    assert digest_of(model) == before
 
 
 class Silent(nn.Module):
@@ -152,14 +217,27 @@ class Silent(nn.Module):
     ("model", "size", "sentence"),
     [
         (3, 8, "from_torch reads a torch.nn.Module, and this is 3; give it a network"),
+        (MODULES, (3,),
+         "an input size is a side, as in 224, or (channels, height, width), as in (3, 224, 224), not (3,)"),
+        (MODULES, None, "give an input size, or an example of the model's inputs, and not both"),
+        (MODULES, 0, "side must be an integer of at least 1, not 0"),
+        (MODULES, (3, 0, 8), "height must be an integer of at least 1, not 0"),
         (MODULES, (3, 8),
-         "an input size is a side, as in 224, or (channels, height, width), as in (3, 224, 224), not (3, 8)"),
-        (MODULES, (3, 8, 6), "an architecture's image is square, and this one is 8×6; make them equal"),
-        (MODULES, 0, "height must be an integer of at least 1, not 0"),
+         ("the model does not run on a batch of shape (1, 3, 8) (a first convolution over 2 axes): Given groups=1, "
+          "weight of size [4, 3, 5, 5], expected input[1, 1, 3, 8] to have 3 channels, but got 1 channels instead; "
+          "give the input size that it is made for as (channels, height, width), or (channels, length) for signals")),
         (MODULES, (2, 8, 8),
          ("the model does not run on a batch of shape (1, 2, 8, 8): Given groups=1, weight of size [4, 3, 5, 5], "
           "expected input[1, 2, 8, 8] to have 3 channels, but got 2 channels instead; "
           "give the input size that it is made for")),
+        (Detector(), 8,
+         ("the model does not run on a batch of shape (1, 3, 8, 8) (3 channels, as the first convolution reads): "
+          "Detector.forward() missing 1 required positional argument: 'scale'; it has several inputs: give an example "
+          "of them, as in from_torch(model, example=(image, other))")),
+        (nn.Sequential(nn.Flatten(), nn.Linear(7, 2)), 8,
+         ("the model does not run on a batch of shape (1, 3, 8, 8) (3 channels, as photographs have): "
+          "mat1 and mat2 shapes cannot be multiplied (1x192 and 7x2); give the input size that it is made for as "
+          "(channels, height, width), or (channels, length) for signals")),
         (nn.ReLU(), 8,
          ("ReLU has no layer of windows from the image on, and so no architecture; "
           "give a model of convolutions or poolings")),
@@ -167,7 +245,8 @@ class Silent(nn.Module):
          ("Upsample has no layer of windows from the image on, and so no architecture; "
           "Upsample: interpolate: resampling has no one receptive field and stride; "
           "give a model of convolutions or poolings")),
-        (Silent(), 8, "Silent returns no tensor, and only tensors can be followed; return one"),
+        (Silent(), 8,
+         "Silent returns NoneType, in which no tensor can be found; return a tensor, or tensors in a tuple or dict"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_traced_gets_one_sentence(model, size, sentence):

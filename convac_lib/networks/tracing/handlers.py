@@ -1,4 +1,4 @@
-"""What single operators of torch do: each handler takes the input's axes, the output, and the call's arguments.
+"""What single operators of torch do: each handler takes the input's state, the input, and the call.
 
 Taught in the chapter *The overlap theorem*.
 """
@@ -8,232 +8,243 @@ from typing import Any
 
 from torch import Tensor
 
-from convac_lib.architecture import Layer
-from convac_lib.networks.tracing.effects import OperatorEffect, SpatialAxes, UnsupportedOperator, require_square
+from convac_lib.networks.tracing.calls import CONVOLUTIONS, Call
+from convac_lib.networks.tracing.windows import (
+    SAME,
+    OperatorEffect,
+    PathState,
+    Place,
+    UnsupportedOperator,
+    Window,
+    by,
+    kept,
+)
 
-Side = int | Sequence[int]  # of a window, a stride, a dilation: for rows and columns, or for both
-
-
-def pointwise(
-    spatial: SpatialAxes, input: Tensor, output: Tensor, what: str, *, in_circuit: bool = False
-) -> OperatorEffect:
-    """Return the effect of an operator that does the same at every pixel.
-
-    Args:
-        spatial: the input's `SpatialAxes`.
-        input: the tensor that was computed from the image.
-        output: what the operator returned.
-        what: the operator, in words.
-        in_circuit: whether a ConvAC, too, has such an operator between its layers.
-
-    Raises:
-        UnsupportedOperator: if the output's rows and columns differ from the input's.
-    """
-    if output.ndim != input.ndim or any(output.shape[axis] != input.shape[axis] for axis in spatial.axes):
-        raise UnsupportedOperator("it changes the shape of the map")
-    return OperatorEffect(what, spatial, in_circuit=in_circuit)
+Sides = Sequence[int]
 
 
-def _window(
-    spatial: SpatialAxes,
+def _each(numbers: int | Sides, count: int) -> tuple[int, ...]:
+    """Return one number for each axis of a window."""
+    numbers = (numbers,) if isinstance(numbers, int) else tuple(map(int, numbers))
+    return numbers * count if len(numbers) == 1 else numbers
+
+
+def _word(what: str, numbers: Sides, plain: int) -> list[str]:
+    """Return words for numbers, one if they are equal, and none if they say nothing."""
+    if set(numbers) == {plain}:
+        return []
+    return [f"{what} {numbers[0] if len(set(numbers)) == 1 else by(numbers)}"]
+
+
+def _slid(
+    state: PathState,
     input: Tensor,
     output: Tensor,
     what: str,
-    channels: int,
-    kernel: Side,
-    stride: Side,
-    padding: Side | str = 0,
-    dilation: Side = 1,
+    kernel: Sides,
+    stride: Any,
+    padding: Any = 0,
+    dilation: Any = 1,
+    *,
+    mixes_channels: int = 0,
     note: str = "",
 ) -> OperatorEffect:
-    """Return the effect of a layer of windows over the last two axes."""
-    kernel, stride = require_square(kernel, "window"), require_square(stride, "stride")
-    padding = padding if isinstance(padding, str) else require_square(padding, "padding")
-    dilation = require_square(dilation, "dilation")
-    over = (output.ndim - 2, output.ndim - 1)
-    if sorted(spatial.axes or over) != list(over) or set(input.shape[-2:]) != {spatial.size}:
-        raise UnsupportedOperator("its windows do not run over the rows and columns of the image")
-    require_square(output.shape[-2:], "output")
-    words = [f"{what} {kernel}×{kernel}", *[f"stride {stride}"] * (stride > 1), note]
-    words += [f"dilation {dilation}"] * (dilation > 1) + [f"padding {padding}"] * (padding not in (0, "valid"))
-    layer = Layer((kernel - 1) * dilation + 1, stride, channels)
-    return OperatorEffect(", ".join(filter(None, words)), SpatialAxes(output.shape[-1], over), "layer", layer)
+    """Return the effect of windows that run over the last axes of a tensor.
+
+    Args:
+        state: the input's.
+        input: what they read.
+        output: what they make.
+        what: the operator, in words.
+        kernel: the sides of a window, one per axis.
+        stride: its steps.
+        padding: how many positions come before the first axis entry.
+        dilation: the distance between a window's entries.
+        mixes_channels: the output channels, if all channels meet; 0 if every channel keeps to itself.
+        note: words to add.
+    """
+    count = len(kernel)
+    stride, padding, dilation = _each(stride or kernel, count), _each(padding, count), _each(dilation, count)
+    first = input.ndim - count
+    sizes, places, windows = [], [], []
+    for size, place in zip(state.sizes, state.places):
+        over = -1 if place is None else place.axis - first
+        window = SAME
+        if place is not None and over >= 0:
+            if place.inner != 1 or input.shape[place.axis] != size:
+                raise UnsupportedOperator("its windows do not run over the rows and columns of the image")
+            window = Window(-padding[over], (kernel[over] - 1) * dilation[over] + 1, stride[over])
+        elif over == -1 and place is not None and mixes_channels:
+            raise UnsupportedOperator("it mixes positions")
+        sizes.append(size if place is None or over < 0 else output.shape[place.axis])
+        places.append(place)
+        windows.append(window)
+    words = [f"{what} {by(kernel)}", *_word("stride", stride, 1), note]
+    words += _word("dilation", dilation, 1) + _word("padding", padding, 0)
+    channels = mixes_channels or (input.shape[first - 1] if first else 1)
+    inside = ", ".join(filter(None, words))
+    if not mixes_channels and not any(place is not None and place.axis >= first for place in state.places):
+        return kept(state, inside)
+    return OperatorEffect(inside, tuple(sizes), tuple(places), tuple(windows), "layer", channels)
 
 
-def _convolution(
-    spatial: SpatialAxes,
-    output: Tensor,
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Side = 1,
-    padding: Side | str = 0,
-    dilation: Side = 1,
-    groups: int = 1,
-) -> OperatorEffect:
-    note = f"{groups} groups" if groups > 1 else ""
-    kernel = weight.shape[2:]
-    return _window(spatial, input, output, "convolution", len(weight), kernel, stride, padding, dilation, note)
+def _convolution(state: PathState, input: Tensor, call: Call) -> OperatorEffect:
+    given, weight = call.arguments, call.arguments["weight"]
+    if given.get("transposed"):
+        raise UnsupportedOperator("a transposed convolution enlarges the map, which no stride does")
+    if weight is input:
+        raise UnsupportedOperator("its weights are computed from the image")
+    groups = given.get("groups", 1)
+    return _slid(
+        state, input, call.result, "convolution", weight.shape[2:], given["stride"], given["padding"],
+        given["dilation"], mixes_channels=len(weight), note=f"{groups} groups" if groups > 1 else "",
+    )  # fmt: skip
 
 
-def _max_pooling(
-    spatial: SpatialAxes,
-    output: Tensor,
-    input: Tensor,
-    kernel_size: Side,
-    stride: Side | None = None,
-    padding: Side = 0,
-    dilation: Side = 1,
-    *_: Any,
-    **__: Any,
-) -> OperatorEffect:
-    channels = input.shape[-3]
-    return _window(
-        spatial, input, output, "max pooling", channels, kernel_size, stride or kernel_size, padding, dilation
+def _pooling(what: str, axes: int) -> Callable[[PathState, Tensor, Call], OperatorEffect]:
+    def handler(state: PathState, input: Tensor, call: Call) -> OperatorEffect:
+        given = call.arguments
+        kernel = _each(given["kernel_size"], axes)
+        return _slid(state, input, call.result, what, kernel, given["stride"], given["padding"],
+                     given.get("dilation", 1))  # fmt: skip
+
+    return handler
+
+
+def _unfold(state: PathState, input: Tensor, call: Call) -> OperatorEffect:
+    """Return the effect of `F.unfold`, whose output lists the windows of rows and columns along one axis."""
+    given = call.arguments
+    kernel, padding, dilation, stride = (
+        _each(given[name], 2) for name in ("kernel_size", "padding", "dilation", "stride")
     )
+    spans = [(kernel[a] - 1) * dilation[a] + 1 for a in (0, 1)]
+    out = [(input.shape[input.ndim - 2 + a] + 2 * padding[a] - spans[a]) // stride[a] + 1 for a in (0, 1)]
+    grid = input.new_empty((1, 1, *out), device="meta")
+    effect = _slid(
+        state, input, grid, "windows", kernel, stride, padding, dilation, mixes_channels=call.result.shape[-2]
+    )
+    last = call.result.ndim - 1
+    first = input.ndim - 2
+    places = [place and Place(last, out[1] if place.axis == first else 1) for place in effect.places]
+    return OperatorEffect(effect.what, effect.sizes, tuple(places), effect.windows, "layer", effect.channels)
 
 
-def _average_pooling(
-    spatial: SpatialAxes,
-    output: Tensor,
-    input: Tensor,
-    kernel_size: Side,
-    stride: Side | None = None,
-    padding: Side = 0,
-    *_: Any,
-    **__: Any,
-) -> OperatorEffect:
-    channels = input.shape[-3]
-    return _window(spatial, input, output, "average pooling", channels, kernel_size, stride or kernel_size, padding)
+def _adaptive_pooling(state: PathState, input: Tensor, call: Call) -> OperatorEffect:
+    asked = call.arguments["output_size"]
+    before, after = input.shape[-len(asked) :], call.result.shape[-len(asked) :]
+    if before == after:
+        return kept(state, "adaptive pooling that changes nothing", in_circuit=True)
+    if any(old % new for old, new in zip(before, after)):
+        raise UnsupportedOperator(f"from {by(before)} to {by(after)} it has windows of several sizes")
+    kernel = [old // new for old, new in zip(before, after)]
+    what = "global pooling" if set(after) == {1} else "adaptive pooling"
+    effect = _slid(state, input, call.result, what, kernel, kernel)
+    words = f"{what} {by(kernel)}" if what == "global pooling" else effect.what
+    return OperatorEffect(words, effect.sizes, effect.places, effect.windows, effect.role, effect.channels)
 
 
-def _power_pooling(
-    spatial: SpatialAxes,
-    output: Tensor,
-    input: Tensor,
-    norm_type: float,
-    kernel_size: Side,
-    stride: Side | None = None,
-    *_: Any,
-    **__: Any,
-) -> OperatorEffect:
-    return _window(spatial, input, output, "power pooling", input.shape[-3], kernel_size, stride or kernel_size)
+def _reduction(state: PathState, input: Tensor, call: Call) -> OperatorEffect:
+    """Return the effect of a mean, a sum or a maximum along some axes."""
+    given = call.arguments
+    dims = given.get("dim")
+    dims = range(input.ndim) if dims is None or dims == [] else [dims] if isinstance(dims, int) else dims
+    return reduced(state, input, {dim % max(1, input.ndim) for dim in dims}, given.get("keepdim", False), call.words)
 
 
-def _adaptive_pooling(
-    spatial: SpatialAxes, output: Tensor, input: Tensor, output_size: Any, *_: Any, **__: Any
-) -> OperatorEffect:
-    size = require_square(output.shape[-2:], "output")
-    if size == spatial.size:
-        return OperatorEffect("adaptive pooling that changes nothing", spatial, in_circuit=True)
-    if size == 1:
-        return _global_pooling(spatial, input)
-    if spatial.size % size:
-        raise UnsupportedOperator(
-            f"from {spatial.size}×{spatial.size} to {size}×{size} it has windows of several sizes"
-        )
-    window = spatial.size // size
-    return _window(spatial, input, output, "adaptive pooling", input.shape[-3], window, window)
+def reduced(state: PathState, input: Tensor, axes: set[int], keeps: bool, what: str) -> OperatorEffect:
+    """Return the effect of an operator that makes one entry of all along some axes.
+
+    Args:
+        state: the input's.
+        input: what it reads.
+        axes: the axes that it reduces.
+        keeps: whether each remains, with one entry.
+        what: the operator, in words.
+    """
+    hit = [place is not None and place.axis in axes for place in state.places]
+    shared = {place.axis for place in state.places if place is not None}
+    if any(hit) and len(shared) < sum(place is not None for place in state.places) and not all(hit):
+        raise UnsupportedOperator("it averages over a part of a flattened map")
+    windows = tuple(Window(0, size, size) if mean else SAME for size, mean in zip(state.sizes, hit))
+    sizes = tuple(1 if mean else size for size, mean in zip(state.sizes, hit))
+    places = tuple(
+        place if place is None or keeps else Place(place.axis - sum(axis < place.axis for axis in axes), place.inner)
+        for place in state.places
+    )
+    if not any(hit):
+        return OperatorEffect(f"{what} over channels", sizes, places, windows)
+    positions = 1
+    for size in state.sizes:
+        positions *= size
+    words = f"global pooling {by(state.sizes)}" if set(sizes) == {1} else f"pooling {by(w.side for w in windows)}"
+    return OperatorEffect(words, sizes, places, windows, "layer", max(1, input.numel() // positions))
 
 
-def _global_pooling(spatial: SpatialAxes, input: Tensor) -> OperatorEffect:
-    """Return the effect of one window over the whole map."""
-    size = spatial.size
-    layer = Layer(size, size, input[0].numel() // size**2)
-    return OperatorEffect(f"global pooling {size}×{size}", SpatialAxes(1), "layer", layer)
+def _softmax(state: PathState, input: Tensor, call: Call) -> OperatorEffect:
+    dim = call.arguments["dim"] % max(1, input.ndim)
+    if any(place is not None and place.axis == dim for place in state.places):
+        raise UnsupportedOperator(call.why_not() or "it is normalized over the whole map")
+    return kept(state, "softmax")
 
 
-def _reduction(
-    spatial: SpatialAxes,
-    output: Tensor,
-    input: Tensor,
-    dim: Side | None = None,
-    keepdim: bool = False,
-    *,
-    dtype: Any = None,
-) -> OperatorEffect:
-    dims = range(input.ndim) if dim is None else [dim] if isinstance(dim, int) else dim
-    reduced = {axis % input.ndim for axis in dims}
-    hit = reduced & set(spatial.axes)
-    if not spatial.axes:
-        return OperatorEffect("mean", spatial)
-    if hit == set(spatial.axes):
-        return _global_pooling(spatial, input)
-    if hit:
-        raise UnsupportedOperator("it averages over one side of the map only")
-    kept = spatial.axes if keepdim else tuple(axis - sum(gone < axis for gone in reduced) for axis in spatial.axes)
-    return OperatorEffect("mean over channels", SpatialAxes(spatial.size, kept))
+def _normalization(state: PathState, input: Tensor, call: Call) -> OperatorEffect:
+    given = call.arguments
+    first = input.ndim - len(given.get("normalized_shape", ()))
+    whole = call.name in {"native_group_norm", "group_norm"} or given.get("training", False)
+    whole = whole or any(place is not None and place.axis >= first for place in state.places)
+    return kept(state, "normalization by statistics of the whole map, which are left out" if whole else call.words)
 
 
-def _linear(
-    spatial: SpatialAxes, output: Tensor, input: Tensor, weight: Tensor, bias: Tensor | None = None
-) -> OperatorEffect:
-    words = "" if bias is None else ", with bias"
-    if not spatial.axes:
-        return OperatorEffect(f"linear map{words}", spatial, "dense", in_circuit=bias is None)
-    size, channels = spatial.size, len(weight)
-    if input.ndim - 1 not in spatial.axes:
-        what = f"convolution 1×1, as a linear map of channels{words}"
-        return OperatorEffect(what, spatial, "layer", Layer(1, 1, channels))
-    if input.ndim == 2:
-        what = f"linear map of the whole {size}×{size}{words}"
-        return OperatorEffect(what, SpatialAxes(1), "layer", Layer(size, size, channels))
-    raise UnsupportedOperator("it mixes positions")
+def _padding(state: PathState, input: Tensor, call: Call) -> OperatorEffect:
+    return padded(state, input, call.result, call.arguments["pad" if "pad" in call.arguments else "padding"])
 
 
-def _softmax(
-    spatial: SpatialAxes, output: Tensor, input: Tensor, dim: int | None = None, *_: Any, **__: Any
-) -> OperatorEffect:
-    if spatial.axes and (dim is None or dim % input.ndim in spatial.axes):
-        raise UnsupportedOperator("it is normalized over the whole map")
-    return pointwise(spatial, input, output, "softmax")
+def padded(state: PathState, input: Tensor, output: Tensor, pads: Sides) -> OperatorEffect:
+    """Return the effect of padding, given as in `torch.nn.functional.pad`.
+
+    Args:
+        state: the input's.
+        input: what is padded.
+        output: the result.
+        pads: (before, after) of the last axis, then of the one before it, and so on.
+    """
+    before = {input.ndim - 1 - number: pads[2 * number] for number in range(len(pads) // 2)}
+    sizes, windows = [], []
+    for size, place in zip(state.sizes, state.places):
+        inside = place is not None and output.shape[place.axis] != input.shape[place.axis]
+        if place is not None and (inside or before.get(place.axis, 0)):
+            if place.inner != 1 or input.shape[place.axis] != size:
+                raise UnsupportedOperator("it pads a map that was flattened")
+            windows.append(Window(-before[place.axis], 1, 1))
+            sizes.append(output.shape[place.axis])
+        else:
+            windows.append(SAME)
+            sizes.append(size)
+    return OperatorEffect("padding", tuple(sizes), state.places, tuple(windows))
 
 
-def _statistics(spatial: SpatialAxes, output: Tensor, input: Tensor, *_: Any, **__: Any) -> OperatorEffect:
-    what = "normalization by statistics of the whole map, which are left out"
-    return pointwise(spatial, input, output, what)
-
-
-def _layer_norm(
-    spatial: SpatialAxes, output: Tensor, input: Tensor, normalized_shape: Sequence[int], *_: Any, **__: Any
-) -> OperatorEffect:
-    if any(axis >= input.ndim - len(normalized_shape) for axis in spatial.axes):
-        return _statistics(spatial, output, input)
-    return pointwise(spatial, input, output, "layer_norm")
-
-
-def _batch_norm(
-    spatial: SpatialAxes, output: Tensor, input: Tensor, running_mean: Tensor | None = None, *_: Any, **__: Any
-) -> OperatorEffect:
-    if running_mean is None:
-        return _statistics(spatial, output, input)
-    return pointwise(spatial, input, output, "batch_norm")
-
-
-def _pad(spatial: SpatialAxes, output: Tensor, input: Tensor, *_: Any, **__: Any) -> OperatorEffect:
-    sides = {output.shape[axis] for axis in spatial.axes}
-    if len(spatial.axes) != 2 or len(sides) > 1:
-        raise UnsupportedOperator("it pads a map that is no longer one, or pads rows and columns differently")
-    return OperatorEffect("padding", SpatialAxes(sides.pop(), spatial.axes))
-
-
-HANDLERS: dict[str, Callable[..., OperatorEffect]] = {
-    "conv2d": _convolution,
-    "max_pool2d": _max_pooling,
-    "max_pool2d_with_indices": _max_pooling,
-    "avg_pool2d": _average_pooling,
-    "lp_pool2d": _power_pooling,
-    "adaptive_avg_pool2d": _adaptive_pooling,
-    "adaptive_max_pool2d": _adaptive_pooling,
-    "mean": _reduction,
-    "sum": _reduction,
-    "amax": _reduction,
-    "linear": _linear,
-    "softmax": _softmax,
-    "log_softmax": _softmax,
-    "batch_norm": _batch_norm,
-    "layer_norm": _layer_norm,
-    "group_norm": _statistics,
-    "instance_norm": _statistics,
-    "pad": _pad,
-}
+HANDLERS: dict[str, Callable[[PathState, Tensor, Call], OperatorEffect]] = {
+    **dict.fromkeys(CONVOLUTIONS, _convolution),
+    **dict.fromkeys(("max_pool1d", "max_pool1d_with_indices"), _pooling("max pooling", 1)),
+    **dict.fromkeys(("max_pool2d", "max_pool2d_with_indices", "mkldnn_max_pool2d"), _pooling("max pooling", 2)),
+    **dict.fromkeys(("max_pool3d", "max_pool3d_with_indices"), _pooling("max pooling", 3)),
+    "avg_pool1d": _pooling("average pooling", 1),
+    "avg_pool2d": _pooling("average pooling", 2),
+    "avg_pool3d": _pooling("average pooling", 3),
+    **dict.fromkeys(
+        [f"{prefix}adaptive_{kind}_pool{n}d" for prefix in ("", "_") for kind in ("avg", "max") for n in (1, 2, 3)],
+        _adaptive_pooling,
+    ),
+    "im2col": _unfold,
+    **dict.fromkeys(("mean", "sum", "amax", "amin", "max", "min"), _reduction),
+    **dict.fromkeys(("_softmax", "_log_softmax", "_safe_softmax"), _softmax),
+    **dict.fromkeys(
+        ("native_batch_norm", "_native_batch_norm_legit", "_native_batch_norm_legit_no_training", "cudnn_batch_norm",
+         "_batch_norm_with_update", "_batch_norm_no_update", "native_group_norm", "native_layer_norm",
+         "_fused_rms_norm"),
+        _normalization,
+    ),
+    **dict.fromkeys(
+        ("constant_pad_nd", *[f"{kind}_pad{n}d" for kind in ("reflection", "replication") for n in (1, 2, 3)]), _padding
+    ),
+}  # fmt: skip

@@ -3,270 +3,299 @@
 `convac_lib.networks.tracing.network` makes an architecture of the trace. Taught in the chapter *The overlap theorem*.
 """
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch._ops import OpOverload
+from torch.autograd.grad_mode import _unsafe_preserve_version_counter
+from torch.autograd.graph import get_gradient_edge
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakIdKeyDictionary
 
-from convac_lib.architecture import Layer
-from convac_lib.errors import ArchitectureError
-from convac_lib.networks.layers import GeneralizedConv2d, Representation, Templates
-from convac_lib.networks.models import ConvAC
-from convac_lib.networks.tracing.effects import OperatorEffect, SpatialAxes, UnsupportedOperator
-from convac_lib.networks.tracing.operators import JOINS, WHY_NOT, effect_of, name_of
-from convac_lib.networks.tracing.running import Shape, blank_image, run_once, tensors_in
-
-REPRESENTATIONS = (Representation, Templates)
-LEAVES = (GeneralizedConv2d, ConvAC, *REPRESENTATIONS)  # recognised as modules, not by the functions that they call
-
-
-@dataclass(frozen=True)
-class Step:
-    """One operation of a traced model on a tensor that was computed from the image.
-
-    Attributes:
-        where: the name of the module that did it, or the model's class.
-        what: the operation, in words.
-        role: "layer", "representation", "pointwise", "join", "dense", "off the path" (a layer of a narrower branch),
-            "left out" (a branch that the path cannot hold), "not mapped", or "above" something that is not mapped.
-        layer: the `Layer` that it is, if it is one.
-        size: the side of the model's own output there, if it is a layer.
-        in_circuit: whether a ConvAC has such a step at this place.
-
-    Chapter: *The overlap theorem*.
-    """
-
-    where: str
-    what: str
-    role: str
-    layer: Layer | None = None
-    size: int | None = None
-    in_circuit: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.what}"
+from convac_lib.networks.tracing.aliases import after_write, storage_of
+from convac_lib.networks.tracing.calls import Call, call_of, makes_constant, tensors_in, written_by
+from convac_lib.networks.tracing.effects import effects_of
+from convac_lib.networks.tracing.evaluation import evaluated
+from convac_lib.networks.tracing.windows import (
+    End,
+    OperatorEffect,
+    PathState,
+    Place,
+    Step,
+    UnsupportedOperator,
+    Window,
+)
 
 
-@dataclass(frozen=True)
-class PathState:
-    """State of the traced path at a tensor: its layers, receptive field and stride, and the axes of rows and columns.
-
-    Attributes:
-        spatial: the tensor's `SpatialAxes`.
-        start: the size and the channels of the first layer's input.
-        layers: the places, in the account, of the path's layers.
-        field: the total receptive field.
-        stride: the total stride.
-        lost: whether the path has ended, at an operator that is not mapped.
-
-    Chapter: *The overlap theorem*.
-    """
-
-    spatial: SpatialAxes
-    start: tuple[int, int]
-    layers: tuple[int, ...] = ()
-    field: int = 1
-    stride: int = 1
-    lost: bool = False
-
-
-class Tracer(TorchFunctionMode):
-    """Traces the image: it sees every call of torch's functions, and every module that the run enters and leaves.
+class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's base class
+    """Traces the image: it sees every operator that a run calls, below torch's functions and below autograd.
 
     Args:
-        model: the model that will run.
+        computes: whether products and convolutions are computed; otherwise their outputs are zeros.
+        hidden: the numbers of the unknown tensors that are known to depend on the image.
 
     Attributes:
-        steps: every `Step` so far, in order.
+        steps: every `Step` so far, in order, by its number.
+        found: what was found out on numbers, for equal calls.
         borders: the borders of the generalized convolutions among them.
-
-    Chapter: *The overlap theorem*.
+        unknown: the tensors, in order, of which torch does not say where they come from.
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.steps: list[Step] = []
+    def __init__(self, *, computes: bool = False, hidden: frozenset[int] = frozenset()) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's
+        self.steps: dict[int, Step] = {}
+        self.found: dict[Any, list[OperatorEffect]] = {}
         self.borders: set[str] = set()
-        # of every tensor that was computed from the image
-        self._states: MutableMapping[Tensor, PathState] = WeakIdKeyDictionary()
-        self._names = {module: name or type(model).__name__ for name, module in model.named_modules()}
-        self._entered: list[tuple[nn.Module, bool]] = []  # the modules around the call, and whether each is a leaf
+        self.unknown: list[Tensor] = []
+        self.where = "the model"
+        self.function = ""
+        self.quiet = 0  # how many calls around this one are read as a whole
+        self.states: MutableMapping[Tensor, PathState] = WeakIdKeyDictionary()  # of tensors computed from the image
+        self._computes, self._hidden = computes, hidden
+        self._known: MutableMapping[Tensor, bool] = WeakIdKeyDictionary()  # tensors that hold nothing of the image
+        self._writes: list[tuple[Tensor, Tensor]] = []  # the model's own tensors, and what they held
+        self._own: set[int] = set()
+        self._viewed: set[int] = set()  # the memory of tensors that have views
+        self._count, self._last = 0, ""
 
-    def run(self, model: nn.Module, shape: Shape) -> PathState:
-        """Run the model once on zeros, and return the state of its output with the largest total receptive field.
+    def begin(self, model: nn.Module, image: Tensor, others: Sequence[Tensor]) -> None:
+        """Name the tensors that are there before the run.
 
         Args:
-            model: the model of this tracer.
-            shape: the image's, (1, C, H, H).
-
-        Raises:
-            ArchitectureError: if the model does not run on such an image, or returns no tensor.
-            BudgetError: if it needs more memory than is free.
+            model: the model.
+            image: the image, of shape (1, C, …).
+            others: other inputs.
         """
-        image = blank_image(model, shape)
-        self._states[image] = PathState(SpatialAxes(shape[-1], (2, 3)), start=(shape[-1], shape[1]))
-        hooks = [module.register_forward_pre_hook(self._enter, with_kwargs=True) for module in self._names]
-        hooks += [module.register_forward_hook(self._leave, with_kwargs=True) for module in self._names]
-        try:
-            outputs = run_once(model, image, self)
-        finally:
-            for hook in hooks:
-                hook.remove()
-        if not outputs:
-            raise ArchitectureError(
-                f"{type(model).__name__} returns no tensor, and only tensors can be followed; return one"
-            )
-        return max((self._states[tensor] for tensor in outputs), key=lambda state: state.field)
+        for tensor in (*model.parameters(), *model.buffers(), *others):
+            self._known[tensor] = True
+            self._own.add(storage_of(tensor))
+        sides, places = tuple(image.shape[2:]), tuple(map(Place, range(2, image.ndim)))
+        self._latest = self.states[image] = PathState((sides, image.shape[1]), sides, places, (Window(),) * len(sides))
 
-    def __torch_function__(
-        self,
-        function: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
+    def restore(self) -> None:
+        """Put back what the run wrote into the model's own tensors."""
+        with torch.no_grad():
+            for tensor, before in reversed(self._writes):
+                with _unsafe_preserve_version_counter(tensor):  # the backward pass comes later
+                    tensor.copy_(before)
+
+    def __torch_dispatch__(
+        self, func: OpOverload, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        output = function(*args, **kwargs)
-        inputs = self._from_image((args, kwargs))
-        if function is Tensor.__setitem__:
-            output = args[0]
-        if inputs and tensors_in(output) and not any(leaf for _, leaf in self._entered):
-            self._trace(inputs, output, lambda: self._call(function, args, kwargs, output, inputs), name_of(function))
-        return None if function is Tensor.__setitem__ else output
+        call = call_of(func, args, kwargs, None, self.function)
+        self._keep_what_is_written(call)
+        inputs = tensors_in((args, kwargs))
+        before = {id(tensor): self.states[tensor] for tensor in inputs if tensor in self.states}
+        output = evaluated(func, args, kwargs, computes=self._computes)
+        self._meet_unknown(inputs, call)
+        before |= {id(tensor): self.states[tensor] for tensor in inputs if tensor in self.states}
+        call = replace(call, output=output)
+        if before and not self.quiet and tensors_in(output) and not makes_constant(call):
+            self._follow(call, inputs, before)
+        elif not before or self.quiet or makes_constant(call):
+            for tensor in tensors_in(output):
+                if tensor not in self.states:
+                    self._known[tensor] = True
+        return output
 
-    def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        inputs = self._from_image((args, kwargs))
-        leaf = isinstance(module, LEAVES) and len(inputs) == 1
-        if isinstance(module, REPRESENTATIONS) and leaf and self._states[inputs[0]].layers:
-            leaf = False  # above a layer, it is a convolution like any other
-        self._entered.append((module, leaf))
+    def _keep_what_is_written(self, call: Call) -> None:
+        written = written_by(call)
+        if "batch_norm" in call.name and call.arguments.get(
+            "training"
+        ):  # whose declaration does not say that it writes
+            written += tensors_in([call.arguments.get("running_mean"), call.arguments.get("running_var")])
+        for tensor in written:
+            if storage_of(tensor) in self._own:
+                self._writes.append((tensor, tensor.clone()))
 
-    def _leave(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-        name, (_, leaf) = type(module).__name__, self._entered[-1]
-        inputs = self._from_image((args, kwargs))
-        unseen = [tensor for tensor in tensors_in(output) if tensor not in self._states]
-        if not any(outer for _, outer in self._entered[:-1]):
-            if leaf:
-                self._trace(inputs, output, lambda: self._leaf(module, output, self._states[inputs[0]]), name)
-            elif inputs and unseen:
-                self._trace(inputs, unseen, _not_followed, name)
-        self._entered.pop()
+    def _meet_unknown(self, inputs: list[Tensor], call: Call) -> None:
+        """Keep tensors that come from elsewhere: constants of the model's own, or numbers that left torch."""
+        for tensor in inputs:
+            if tensor in self._known or tensor in self.states:
+                continue
+            self._known[tensor] = True
+            self._own.add(storage_of(tensor))
+            if tensor.numel() > 1 and not isinstance(tensor, nn.Parameter):
+                if len(self.unknown) in self._hidden:
+                    words = "numbers of the image that left torch and came back"
+                    key = self.record(words, "not mapped")
+                    self.states[tensor] = replace(self._latest, lost=True, unread=self._latest.unread | {key})
+                self.unknown.append(tensor)
 
-    def _from_image(self, values: object) -> list[Tensor]:
-        return [tensor for tensor in tensors_in(values) if tensor in self._states]
+    def _follow(self, call: Call, inputs: list[Tensor], before: Mapping[int, PathState]) -> None:
+        """Record the steps of one operator, and give every output its state, and all that shares its memory."""
+        branches = [tensor for tensor in inputs if id(tensor) in before]
+        states = [before[id(tensor)] for tensor in branches]
+        try:
+            after = effects_of(call, branches, states, self)
+        except UnsupportedOperator as reason:
+            after = [self.lost(call, branches, states, str(reason))]
+        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError):  # of forms that nobody foresaw
+            after = [self.lost(call, branches, states, "called in a way that is not known here")]
+        outputs = tensors_in(call.output)
+        if any(each.alias_info for each in call.operator._schema.returns) and not written_by(call):
+            self._viewed.update(map(storage_of, outputs))
+        after = after * len(outputs) if len(after) == 1 else after
+        for tensor, state in zip(outputs, after):
+            self.states[tensor] = state if _holds(tensor, outputs[0], state) else _pooled(state)
+        self._latest = after[0]
+        for tensor in written_by(call):
+            self._write(tensor, self.states.get(tensor))
 
-    def _trace(self, inputs: list[Tensor], output: object, follow: Callable[[], PathState], name: str) -> None:
-        """Record the steps of one operator, and give every output its state."""
-        widest = max((self._states[tensor] for tensor in inputs), key=lambda state: (state.lost, state.field))
-        state = replace(widest, lost=True)
-        if not widest.lost:
+    def _write(self, part: Tensor, written: PathState | None) -> None:
+        """Tell every tensor that shares memory with one that was written into."""
+        if written is None:
+            return
+        memory = storage_of(part)
+        if memory not in self._viewed and part._base is None:
+            return
+        sharing = [tensor for tensor in list(self.states) if tensor is not part and storage_of(tensor) == memory]
+        base = part._base
+        if base is not None and all(base is not tensor for tensor in sharing):
+            sharing.append(base)
+        for tensor in sharing:
+            old = self.states.get(tensor)
             try:
-                state = follow()
+                new = after_write(tensor, old, part, written)
             except UnsupportedOperator as reason:
-                self._record(f"{name}: {reason}", "not mapped")
-        elif name in WHY_NOT:
-            self._record(f"{name}: {WHY_NOT[name]}", "not mapped")
-        else:
-            self._record(name, "above")
-        for tensor in tensors_in(output):
-            self._states[tensor] = state
+                key = self.record(f"{self.function or 'write'}: {reason}", "not mapped")
+                new = replace(written, lost=True, unread=written.unread | {key})
+            self.states[tensor] = new
 
-    def _record(
-        self, what: str, role: str, layer: Layer | None = None, size: int | None = None, in_circuit: bool = False
-    ) -> None:
-        module, _ = self._entered[-1]
-        self.steps.append(Step(self._names[module], what, role, layer, size, in_circuit))
+    def lost(self, call: Call, branches: list[Tensor], states: list[PathState], reason: str) -> PathState:
+        """Record why the path ends at a call, and return the state above it.
 
-    def _apply(self, state: PathState, effect: OperatorEffect) -> PathState:
-        """Record one step, and return the state above it."""
+        Args:
+            call: the call.
+            branches: its inputs that were computed from the image.
+            states: theirs.
+            reason: why it is not mapped.
+        """
+        number = max(range(len(states)), key=lambda number: (*states[number].rank[1:], states[number].lost))
+        furthest, unread = states[number], frozenset[int]().union(*(state.unread for state in states))
+        if not furthest.lost:
+            key = self.record(f"{call.words}: {reason}", "not mapped")
+            return replace(
+                furthest, lost=True, unread=unread | {key}, end=furthest.end or end_of(branches[number], furthest)
+            )
+        if why := call.why_not():
+            return replace(furthest, unread=unread | {self.record(f"{call.words}: {why}", "not mapped")})
+        self.record(call.words, "above")
+        return replace(furthest, unread=unread)
+
+    def apply(self, state: PathState, effect: OperatorEffect, input: Tensor | None = None) -> PathState:
+        """Record one step, and return the state above it.
+
+        Args:
+            state: the input's.
+            effect: what the operator does.
+            input: the tensor that it reads.
+        """
         # below the first layer, every pointwise step belongs to the representation
         in_circuit = effect.in_circuit or (effect.role == "pointwise" and not state.layers)
-        size = effect.spatial.size if effect.layer else None
-        if effect.layer:
-            state = replace(
-                state,
-                layers=(*state.layers, len(self.steps)),
-                field=state.field + (effect.layer.receptive_field - 1) * state.stride,
-                stride=state.stride * effect.layer.stride,
+        windows = tuple(own.above(below) for own, below in zip(effect.windows, state.windows))
+        layers, end = state.layers, state.end
+        is_layer = effect.role == "layer"
+        key = self.record(effect.what, effect.role, in_circuit=in_circuit)
+        if is_layer:
+            self.steps[key] = replace(
+                self.steps[key], windows=effect.windows, channels=effect.channels, sizes=effect.sizes, seen=windows
             )
-        self._record(effect.what, effect.role, effect.layer, size, in_circuit)
-        return replace(state, spatial=effect.spatial)
+            layers = (*layers, (key, self.steps[key]))
+        if set(effect.sizes) == {1} and not state.is_point and input is not None:
+            end = end_of(input, state)
+        return replace(
+            state, sizes=effect.sizes, places=effect.places, windows=windows, layers=layers, end=end,
+            dense=state.dense or effect.dense,
+        )  # fmt: skip
 
-    def _call(
-        self,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        output: object,
-        inputs: list[Tensor],
-    ) -> PathState:
-        first = tensors_in(output)[0]
-        if len(inputs) == 1:
-            state = self._states[inputs[0]]
-            return self._apply(state, effect_of(function, args, kwargs, first, inputs[0], state.spatial))
-        name = name_of(function)
-        if name not in JOINS:
-            raise UnsupportedOperator(
-                WHY_NOT.get(name, "it combines several tensors that were computed from the image")
-            )
-        return self._join(JOINS[name], inputs, first)
+    def record(self, what: str, role: str, *, in_circuit: bool = False) -> int:
+        """Record one step, and return its number.
 
-    def _join(self, name: str, inputs: list[Tensor], output: Tensor) -> PathState:
-        """Follow the branch with the largest total receptive field among those with the largest map."""
-        states = [self._states[tensor] for tensor in inputs]
-        size = max(state.spatial.size for state in states)
-        largest = (number for number, state in enumerate(states) if state.spatial.size == size)
-        number = max(largest, key=lambda number: states[number].field)
-        widest = states[number]
-        effect = effect_of(torch.add, (), {}, output, inputs[number], widest.spatial)  # checks the shape
-        self._record(name, "join")
-        for state in states:
-            if state.stride != widest.stride:
-                self._record(
-                    f"{name} with a branch of size {state.spatial.size}×{state.spatial.size}, total receptive field "
-                    f"{state.field} and total stride {state.stride}",
-                    "left out",
-                )
-        return replace(widest, spatial=effect.spatial)
+        Args:
+            what: as in `Step`.
+            role: as in `Step`.
+            in_circuit: as in `Step`.
+        """
+        self._count += 1
+        self.steps[self._count] = Step(self.where, what, role, in_circuit=in_circuit)
+        return self._count
 
-    def _leaf(self, module: nn.Module, output: Tensor, state: PathState) -> PathState:
-        if isinstance(module, GeneralizedConv2d):
-            return self._generalized_convolution(module, output, state)
-        if isinstance(module, ConvAC):
-            return self._circuit(module, state)
-        return self._representation(module, state, output.shape[1], output.shape[2])
+    def leave_out(self, what: str, *branches: Tensor) -> int:
+        """Record that the path does not hold some branches, and let no gradient through them.
 
-    def _circuit(self, module: ConvAC, state: PathState) -> PathState:
-        plan = module.architecture
-        if not isinstance(module.representation, nn.Identity):
-            state = self._representation(module.representation, state, plan.representation_channels, plan.size)
-        self.borders.add(plan.border)
-        for number, (layer, size) in enumerate(zip(plan.layers, plan.sizes), start=1):
-            words = f"generalized convolution {number}, {layer.receptive_field}×{layer.receptive_field}"
-            state = self._apply(state, OperatorEffect(words, SpatialAxes(size, (2, 3)), "layer", layer, True))
-        return self._apply(state, OperatorEffect("linear map", SpatialAxes(1), "dense", in_circuit=True))
+        Args:
+            what: the operator and the branch, in words.
+            branches: their tensors.
+        """
+        for branch in branches:
+            if branch.requires_grad:
+                branch.register_hook(torch.zeros_like)  # type: ignore[no-untyped-call]  # torch's
+        return self.record(what, "left out")
 
-    def _generalized_convolution(self, module: GeneralizedConv2d, output: Tensor, state: PathState) -> PathState:
-        R = module.receptive_field
-        if state.spatial != SpatialAxes(state.spatial.size, (2, 3)):
-            raise UnsupportedOperator("its windows do not run over the rows and columns of the image")
-        self.borders.add(module.border)
-        words = f"generalized convolution {R}×{R}" + ", with bias" * (module.bias is not None)
-        layer = Layer(R, module.stride, module.out_channels)
-        spatial = SpatialAxes(output.shape[-1], (2, 3))
-        return self._apply(state, OperatorEffect(words, spatial, "layer", layer, module.bias is None))
+    @contextmanager
+    def calling(self, name: str) -> Iterator[None]:
+        """Give the steps of one function of torch its name, and keep one of those that leave every pixel in place.
 
-    def _representation(self, module: nn.Module, state: PathState, channels: int, size: int) -> PathState:
-        if state.layers:
-            raise UnsupportedOperator("a representation is below every layer, and this one is above some")
-        words = f"{type(module).__name__}, {channels} functions of every patch; from here on, patches are counted"
-        self._record(words, "representation", in_circuit=True)
-        return replace(state, spatial=SpatialAxes(size, (2, 3)), start=(size, channels))
+        Args:
+            name: the function's.
+        """
+        first, outer, self.function = self._count, self.function, name
+        try:
+            yield
+        finally:
+            self.function, self._last = outer, name
+            self._shorten([key for key in range(first + 1, self._count + 1) if key in self.steps])
+
+    def _shorten(self, keys: Sequence[int]) -> None:
+        """Drop, of the steps of one function, those that say nothing more than others."""
+        moves = any(not (step.role == "pointwise" and step.in_circuit) for step in map(self.steps.__getitem__, keys))
+        makes = any(self.steps[key].role not in ("pointwise", "join", "above") for key in keys)
+        seen: set[tuple[str, str]] = set()
+        for key in keys:
+            step = self.steps[key]
+            again = (step.role, step.what) in seen and step.role in ("pointwise", "join", "above", "not mapped")
+            if again or (
+                step.role == "pointwise" and (moves if step.in_circuit else makes and step.what == self._last)
+            ):
+                del self.steps[key]
+            else:
+                seen.add((step.role, step.what))
+
+    @contextmanager
+    def ignoring(self) -> Iterator[None]:
+        """Follow nothing meanwhile, since what happens is read as a whole."""
+        self.quiet += 1
+        try:
+            yield
+        finally:
+            self.quiet -= 1
 
 
-def _not_followed() -> PathState:
-    raise UnsupportedOperator("what it does inside could not be followed")
+def _holds(tensor: Tensor, first: Tensor, state: PathState) -> bool:
+    """Whether a further output of an operator has the map of the first, and not statistics of it."""
+    axes = [place.axis for place in state.places if place is not None]
+    return all(axis < tensor.ndim and (tensor is first or tensor.shape[axis] == first.shape[axis]) for axis in axes)
+
+
+def _pooled(state: PathState) -> PathState:
+    windows = tuple(Window(0, size, size).above(below) for size, below in zip(state.sizes, state.windows))
+    return replace(state, sizes=(1,) * len(windows), windows=windows)
+
+
+def end_of(tensor: Tensor, state: PathState) -> End | None:
+    """Return the place from which a gradient can be sent back through the path; None if the map is a point.
+
+    Args:
+        tensor: a map.
+        state: its state.
+    """
+    if state.is_point:
+        return state.end
+    edge = get_gradient_edge(tensor) if tensor.requires_grad else None
+    return End(edge, tuple(tensor.shape), tensor.dtype, replace(state, end=None))

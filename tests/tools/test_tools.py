@@ -362,3 +362,39 @@ def test_a_new_chapter_is_listed_and_runs(tmp_path):
     assert again.stderr == (
         "'My Chapter' is no chapter name; use lower-case letters, digits and hyphens, as in my-chapter\n"
     )
+
+
+# The numbers of statements
+
+
+@pytest.fixture
+def numbers(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))  # it writes notebooks as execute_notebooks does
+    return tool("number_statements")
+
+
+def test_the_statements_are_numbered_in_reading_order(numbers):
+    pages = {path.name: numbers.texts_of(path) for path in numbers.in_reading_order()}
+    assert sum(len(numbers.HEAD.findall(text)) for texts in pages.values() for text in texts) > 20
+    assert numbers.numbered(pages) == pages, "run tools/number_statements.py"
+
+
+def test_a_statement_that_comes_between_moves_the_numbers_after_it(numbers):
+    pages = {
+        "one": ['> <a id="new"></a>**Theorem 9 (New).**', '> <a id="old"></a>**Theorem 1.**'],
+        "two": ['> <a id="lemma"></a>**Lemma 4.**', "[Theorem 1](one.ipynb#old), [Lemma 4](#lemma), [words](#old)"],
+    }
+    assert numbers.numbered(pages) == {
+        "one": ['> <a id="new"></a>**Theorem 1 (New).**', '> <a id="old"></a>**Theorem 2.**'],
+        "two": ['> <a id="lemma"></a>**Lemma 1.**', "[Theorem 2](one.ipynb#old), [Lemma 1](#lemma), [words](#old)"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [("by Theorem 1, it is", "Theorem 1"), ("see [Theorem 1](#section)", "section")],
+)
+def test_a_number_that_could_not_be_kept_is_refused(numbers, text, what):
+    pages = {"one": ['> <a id="old"></a>**Theorem 1.**', text]}
+    with pytest.raises(ValueError, match=f"^one: {what} must be a link to a statement's anchor$"):
+        numbers.numbered(pages)

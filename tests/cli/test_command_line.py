@@ -129,7 +129,9 @@ def test_describe_prints_a_table_for_people(capsys):
         "\n"
         "theorem                rank ≥ 1  [proved]\n"
         "common case            rank ≥ ⌈2^(1/4)⌉ = 2  [claimed in the talk]\n"
+        "chain                  rank ≥ 2^0 = 1  [proved]\n"
         "non-overlapping upper  rank ≤ 2  [proved]\n"
+        "min cut                rank ≤ 2  [proved]\n"
         "saturation             rank ≤ 2^2 = 4  [proved]\n"
     )
 

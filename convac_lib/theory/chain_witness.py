@@ -18,10 +18,11 @@ from convac_lib.theory.weights import require_room, weight_shapes
 class ChainWitness:
     """A circuit whose function is 1 where all patches of each chain have equal templates, and 0 elsewhere.
 
-        A(f) at d = Π_chains [ d is equal on all patches of the chain, and below D ]
+        A(f) at d = Π_chains [ d is equal on all patches of the chain ] · Π_patches [ d < D ]
 
-    The chains contain every patch once, and each has patches on both sides of the cut left | right. So the rows and
-    columns that give all D^e combinations of templates to the e chains hold the D^e × D^e identity.
+    Each chain has patches on both sides of the cut left | right, and no patch is in two chains. So the rows and columns
+    that give all D^e combinations of templates to the e chains hold the D^e × D^e identity. The chains contain all
+    patches, except that a first layer of 1×1 windows has none.
 
     Attributes:
         circuit: the network.
@@ -52,10 +53,10 @@ class ChainWitness:
             The identity's rows and columns of these combinations, as template numbers on P and on Q, of shapes
             (n, |P|) and (n, |Q|), for `Circuit.submatrix`.
         """
-        chain_of = np.empty(self.circuit.architecture.size**2, int)
+        images = np.zeros((len(templates), self.circuit.architecture.size**2), int)
         for number, patches in enumerate(self.chains):
-            chain_of[list(patches)] = number
-        return templates[:, chain_of[list(self.cut.rows)]], templates[:, chain_of[list(self.cut.columns)]]
+            images[:, list(patches)] = templates[:, [number]]
+        return images[:, list(self.cut.rows)], images[:, list(self.cut.columns)]
 
 
 def chain_witness(architecture: Architecture, prime: int = DEFAULT_PRIME) -> ChainWitness:

@@ -60,7 +60,8 @@ def min_cut_upper(architecture: Architecture, cut: CutLike = "left-right") -> Bo
     Raises:
         HypothesisError: if the network does not end in 1×1, or R < S in a layer.
         CutError: if the cut does not fit the image.
-        BudgetError: if the unrolled network has over 40,000 vertices or 2,000,000 edges to patches.
+        BudgetError: if the network has over 64 layers, or its unrolled form over 40,000 vertices or 2,000,000 edges to
+            patches.
 
     Source: ours, after Levine et al. 2017, 2019 (min cut). Chapter: *The overlap theorem*.
 
@@ -135,7 +136,8 @@ def rank_exponent(architecture: Architecture, cut: CutLike = "left-right") -> in
         HypothesisError: if the network does not end in 1×1, R < S in a layer, the border is "zero", or a layer is
             weight-free.
         CutError: if the cut does not fit the image.
-        BudgetError: if the unrolled network has over 2,000,000 vertices or 100,000,000 edges to patches.
+        BudgetError: if the network has over 64 layers, or its unrolled form over 2,000,000 vertices or 100,000,000
+            edges to patches.
 
     Source: ours. Chapter: *The overlap theorem*.
 

@@ -14,6 +14,7 @@ import numpy as np
 from convac_lib.architecture import Architecture
 from convac_lib.errors import BudgetError
 
+LARGEST_LAYERS = 64  # each takes its turn in a search, however few instances it has
 EDGES = 50  # to patches, per vertex that is allowed
 COUNTED = 10**9  # vertices beyond which nobody needs their exact number
 
@@ -78,20 +79,25 @@ def unroll(architecture: Architecture, largest: int) -> Unrolled:
     """Unroll a network that ends in 1×1.
 
     Raises:
-        BudgetError: if the unrolled network has more vertices than this, or over 50 times as many edges to patches.
+        BudgetError: if the network has over 64 layers, or the unrolled one has more vertices than this, or over 50
+            times as many edges to patches.
     """
     vertices, edges = count_unrolled(architecture)
-    for number, limit, what in ((vertices, largest, "vertices"), (edges, EDGES * largest, "edges to patches")):
+    for number, limit, what in (
+        (len(architecture.layers), LARGEST_LAYERS, "layers"),
+        (vertices, largest, "vertices"),
+        (edges, EDGES * largest, "edges to patches"),
+    ):
         if number > limit:
             count = f"over {COUNTED:,}" if number > COUNTED else f"{number:,}"
             raise BudgetError(
                 f"a min cut is searched in unrolled networks of at most {limit:,} {what}, and this one has {count}; "
-                "use a smaller image or smaller windows"
+                "use a smaller image, smaller windows or fewer layers"
             )
     places, parents = [np.zeros(1, int)], list[np.ndarray]()
     inputs = (architecture.size, *architecture.sizes)
     for layer, size in zip(reversed(architecture.layers), reversed(inputs[:-1])):
-        starts = places[0] * layer.stride
+        starts = places[0] * min(layer.stride, size)
         offsets = np.arange(min(layer.receptive_field, size))
         below, parent = starts[:, None] + offsets, np.repeat(np.arange(len(starts)), len(offsets))
         inside = below.ravel() < size

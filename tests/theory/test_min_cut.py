@@ -227,16 +227,19 @@ def test_the_exponent_is_that_of_the_plain_cut_at_any_base(network, data):
     [
         (lambda: min_cut_upper(common_case(2, 2, 32)), BudgetError,
          ("a min cut is searched in unrolled networks of at most 40,000 vertices, and this one has 100,534; use a "
-          "smaller image or smaller windows")),
-        (lambda: min_cut_upper(common_case(2, 2, 2**40)), BudgetError,
+          "smaller image, smaller windows or fewer layers")),
+        (lambda: min_cut_upper(common_case(2, 2, 2**20)), BudgetError,
          ("a min cut is searched in unrolled networks of at most 40,000 vertices, and this one has over 1,000,000,000; "
-          "use a smaller image or smaller windows")),
+          "use a smaller image, smaller windows or fewer layers")),
         (lambda: min_cut_upper(Architecture(64, 2, [Layer(64, 1, 2), Layer(64, 64, 2)])), BudgetError,
          ("a min cut is searched in unrolled networks of at most 2,000,000 edges to patches, and this one has "
-          "4,326,400; use a smaller image or smaller windows")),
+          "4,326,400; use a smaller image, smaller windows or fewer layers")),
         (lambda: rank_exponent(common_case(3, 2, 64)), BudgetError,
          ("a min cut is searched in unrolled networks of at most 2,000,000 vertices, and this one has 14,532,756; use "
-          "a smaller image or smaller windows")),
+          "a smaller image, smaller windows or fewer layers")),
+        (lambda: min_cut_upper(Architecture(2, 2, [Layer(1, 1, 2)] * 64 + [Layer(2, 2, 2)])), BudgetError,
+         ("a min cut is searched in unrolled networks of at most 64 layers, and this one has 65; use a smaller image, "
+          "smaller windows or fewer layers")),
         (lambda: min_cut_upper(Architecture(4, 2, [Layer(2, 2, 4)])), HypothesisError,
          "the min cut needs a network that ends in 1×1, and this one ends in 2×2"),
         (lambda: rank_exponent(Architecture(4, 2, [Layer(2, 2, 4)])), HypothesisError,
@@ -264,6 +267,14 @@ def test_huge_widths_give_a_power():
     wide = min_cut_upper(common_case(2, 10**400, 4, 10**300))
     assert wide.base == 2 and wide.log2 == pytest.approx(2000 * log2(10), abs=1)
     assert min_cut_upper(common_case(2, 1, 4)).value == min_cut_upper(common_case(2, 4, 4, 1)).value == 1
+
+
+def test_windows_and_strides_may_be_huge():
+    network = Architecture(4, 2, [Layer(10**4000, 10**4000, 3), Layer(10**4000, 1, 2)])
+    assert (
+        min_cut_upper(network).value
+        == non_overlapping_upper(Architecture(4, 2, [Layer(4, 4, 3), Layer(1, 1, 2)])).value
+    )
 
 
 def test_the_statement_says_where_the_cut_is():

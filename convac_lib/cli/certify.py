@@ -51,6 +51,7 @@ def run(arguments: Namespace) -> Answer:
     """Compute a network's exact rank across a cut with random weights; almost all weights give at least this rank."""
     from convac_lib.cli.bounds_report import bounds_report, bounds_table
     from convac_lib.files import require_place
+    from convac_lib.theory.bound import Bound
     from convac_lib.theory.bounds import bounds_of
     from convac_lib.theory.cuts import make_cut
     from convac_lib.theory.ranks import certify_rank, issue_certificate, require_draws
@@ -80,7 +81,11 @@ def run(arguments: Namespace) -> Answer:
     bounds, ranks = bounds_of(architecture, cut), [draw.rank for draw, _ in draws]
     drawn = [{"seed": draw.seed, "prime": draw.prime, "rank": draw.rank} for draw, _ in draws]
     report = asdict(certified) | {"draws": drawn, "agree": len(set(ranks)) == 1, "bounds": bounds_report(bounds)}
-    return Answer(report, f"{_account_of(certified, ranks)}\n\n{bounds_table(bounds)}")
+    account = _account_of(certified, ranks)
+    upper = [bound for bound in bounds.values() if isinstance(bound, Bound) and bound.relation == "≤"]
+    if any(bound.log2 < certified.rank.bit_length() and bound.value == certified.rank for bound in upper):
+        account += f"\nno weights give a larger rank: for almost all weights, rank = {certified.rank}, proved"
+    return Answer(report, f"{account}\n\n{bounds_table(bounds)}")
 
 
 def _account_of(certified: "CertifiedRank", ranks: list[int]) -> str:

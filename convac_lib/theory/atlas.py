@@ -26,6 +26,7 @@ from convac_lib.theory.ranks import LARGEST_SAMPLE, SAMPLED, issue_certificate, 
 
 HALVES = "left-right"  # the cut that the talk's formula is about
 CUTS = (HALVES, "interleaved")
+BOUNDS_OF_A_CELL = ("theorem", "non_overlapping_upper", "saturation")
 LARGEST_CELLS = 10_000  # that one call adds
 LARGEST_BITS = 2**13  # of a number in a line
 LARGEST_FILE = 2**24  # bytes
@@ -201,7 +202,8 @@ class _Question:
 
 def _ask(architecture: Architecture, place: Place) -> _Question:
     _, M, B, _, cut = place
-    bounds = [bound for bound in bounds_of(architecture, cut).values() if isinstance(bound, Bound)]
+    found = bounds_of(architecture, cut)
+    bounds = [bound for name in BOUNDS_OF_A_CELL if isinstance(bound := found[name], Bound)]
     values = {bound.name: bound.value for bound in bounds}
     formula, proved = talk_formula(B, M) if cut == HALVES else None, values.get("theorem")
     if formula and formula.log2 > LARGEST_BITS:

@@ -27,7 +27,9 @@ class Kind:
 KINDS = {
     "theorem": Kind("theorem", "≥"),
     "common_case": Kind("common case", "≥"),
+    "chain": Kind("chain", "≥"),
     "non_overlapping_upper": Kind("non-overlapping upper", "≤"),
+    "min_cut": Kind("min cut", "≤"),
     "saturation": Kind("saturation", "≤"),
 }
 

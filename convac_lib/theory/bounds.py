@@ -5,11 +5,14 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from convac_lib.architecture import Architecture, Layer, require_size
-from convac_lib.errors import ArchitectureError, HypothesisError, shown
+from convac_lib.errors import ArchitectureError, BudgetError, HypothesisError, shown
 from convac_lib.families import common_case
 from convac_lib.theory.bound import Bound
+from convac_lib.theory.chain import chain
 from convac_lib.theory.cuts import CutLike, make_cut
-from convac_lib.theory.receptive_fields import minimal_total_receptive_field, require_all_patches_read
+from convac_lib.theory.hypotheses import require_half_cut, require_single_output
+from convac_lib.theory.min_cut import min_cut_upper
+from convac_lib.theory.receptive_fields import minimal_total_receptive_field
 from convac_lib.theory.trees import min_cut, written
 
 
@@ -52,7 +55,7 @@ def theorem(architecture: Architecture, cut: CutLike = "left-right") -> TheoremB
     >>> theorem(common_case(B=2, M=2, size=4, channels=4)).value, theorem(common_case(B=3, M=2, size=4)).value
     (4, 256)
     """
-    _require_half_cut(architecture, cut, "the theorem")
+    require_half_cut(architecture, cut, "the theorem")
     if architecture.border != "neutral":
         raise HypothesisError(
             f"the theorem is proved for the border 'neutral', and this network's is {architecture.border!r}"
@@ -113,7 +116,7 @@ def talk_bound(architecture: Architecture, cut: CutLike = "left-right") -> Bound
     >>> talk_bound(common_case(B=3, M=4, size=4)).value
     5793
     """
-    _require_half_cut(architecture, cut, "the talk's formula")
+    require_half_cut(architecture, cut, "the talk's formula")
     H, M, B = architecture.size, architecture.representation_channels, architecture.layers[0].receptive_field
     C = architecture.channels[1]
     try:
@@ -198,7 +201,7 @@ def non_overlapping_upper(architecture: Architecture, cut: CutLike = "left-right
     >>> non_overlapping_upper(baseline(M=2, size=4)).value, non_overlapping_upper(baseline(2, 4), "interleaved").value
     (2, 16)
     """
-    _require_single_output(architecture, "the bound for non-overlapping networks")
+    require_single_output(architecture, "the bound for non-overlapping networks")
     for number, layer in enumerate(architecture.layers, start=1):
         if layer.is_overlapping:
             raise HypothesisError(
@@ -240,20 +243,25 @@ def saturation(architecture: Architecture, cut: CutLike = "left-right") -> Bound
 BOUNDS: dict[str, Callable[[Architecture, CutLike], Bound]] = {
     "theorem": theorem,
     "common_case": talk_bound,
+    "chain": chain,
     "non_overlapping_upper": non_overlapping_upper,
+    "min_cut": min_cut_upper,
     "saturation": saturation,
 }
 
 
-def bounds_of(architecture: Architecture, cut: CutLike = "left-right") -> dict[str, Bound | HypothesisError]:
-    """Apply every bound to a network: a `Bound` each, or the `HypothesisError` that says why it does not apply.
+def bounds_of(
+    architecture: Architecture, cut: CutLike = "left-right"
+) -> dict[str, Bound | HypothesisError | BudgetError]:
+    """Apply every bound to a network: a `Bound` each, or the error that says why it does not apply.
 
     Args:
         architecture: the network.
         cut: what `make_cut` takes.
 
     Returns:
-        The keys "theorem", "common_case", "non_overlapping_upper", "saturation".
+        The keys "theorem", "common_case", "chain", "non_overlapping_upper", "min_cut", "saturation". A
+        `HypothesisError` names the hypothesis that fails, and a `BudgetError` says that the network is too large.
 
     Raises:
         CutError: if the cut does not fit the image.
@@ -261,27 +269,13 @@ def bounds_of(architecture: Architecture, cut: CutLike = "left-right") -> dict[s
     Chapter: *The overlap theorem*.
 
     >>> {name: getattr(bound, "value", None) for name, bound in bounds_of(common_case(B=3, M=2, size=4)).items()}
-    {'theorem': 256, 'common_case': 77, 'non_overlapping_upper': None, 'saturation': 256}
+    {'theorem': 256, 'common_case': 77, 'chain': 256, 'non_overlapping_upper': None, 'min_cut': 256, 'saturation': 256}
     """
     cut = make_cut(cut, architecture.size)
-    found: dict[str, Bound | HypothesisError] = {}
+    found: dict[str, Bound | HypothesisError | BudgetError] = {}
     for name, bound in BOUNDS.items():
         try:
             found[name] = bound(architecture, cut)
-        except HypothesisError as error:
+        except (HypothesisError, BudgetError) as error:
             found[name] = error
     return found
-
-
-def _require_half_cut(architecture: Architecture, cut: CutLike, what: str) -> None:
-    _require_single_output(architecture, what)
-    cut = make_cut(cut, architecture.size)
-    if not any(cut.is_like(name) for name in ("left-right", "top-bottom")):
-        raise HypothesisError(f"{what} is for the cuts 'left-right' and 'top-bottom', and this one is {cut.name!r}")
-
-
-def _require_single_output(architecture: Architecture, what: str) -> None:
-    require_all_patches_read(architecture)
-    size = architecture.sizes[-1]
-    if size != 1:
-        raise HypothesisError(f"{what} needs a network that ends in 1×1, and this one ends in {size}×{size}")

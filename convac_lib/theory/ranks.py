@@ -9,10 +9,9 @@ import numpy as np
 from convac_lib.architecture import Architecture
 from convac_lib.budget import require_memory, require_time
 from convac_lib.checks import require_integers
-from convac_lib.errors import ConvacError
+from convac_lib.errors import ConvacError, HypothesisError
 from convac_lib.theory.assembly import matricization
-from convac_lib.theory.bound import Bound
-from convac_lib.theory.bounds import bounds_of
+from convac_lib.theory.bounds import talk_bound, theorem
 from convac_lib.theory.certificate_rules import LARGEST_RANK
 from convac_lib.theory.certificates import RankCertificate, packed, require_statable
 from convac_lib.theory.checker_costs import require_checkable
@@ -120,7 +119,7 @@ def certify_rank(
             weights, and real weights are taken exactly modulo p.
         cut: what `make_cut` takes.
         rows: how many rows and columns to sample. If left out, the whole matricization is taken up to 4,096 rows and
-            columns; of a larger one 1,024 of each, or as many as it takes to attain a lower bound of up to 8,192.
+            columns; of a larger one 1,024 of each, or as many as the theorem's bound or the talk's needs, up to 8,192.
         seed: draws the weights and the sample.
         prime: p; a circuit over GF(p) has its own.
         progress: whether to draw a progress bar on stderr.
@@ -284,13 +283,19 @@ def require_draws(architecture: Architecture, cut: Cut, rows: int | None, seeds:
 
 
 def _rows(architecture: Architecture, cut: Cut) -> int:
-    """Choose all rows up to 4,096; beyond, as many as it takes to attain every lower bound that is within reach."""
+    """Choose all rows up to 4,096; beyond, as many as it takes to attain the talk's lower bounds if they are near."""
     M = architecture.representation_channels
     if max(_side(M, patches, LARGEST_WHOLE + 1) for patches in cut.sides) <= LARGEST_WHOLE:
         return LARGEST_WHOLE
-    bounds = [bound for bound in bounds_of(architecture, cut).values() if isinstance(bound, Bound)]
-    lower = [bound for bound in bounds if bound.relation == "≥" and bound.log2 <= log2(LARGEST_SAMPLE)]
-    return max([SAMPLED, *(bound.value for bound in lower)])
+    wanted = [SAMPLED]
+    for bound in (theorem, talk_bound):
+        try:
+            found = bound(architecture, cut)
+        except HypothesisError:
+            continue
+        if found.log2 <= log2(LARGEST_SAMPLE):
+            wanted.append(found.value)
+    return max(wanted)
 
 
 def _side(base: int, length: int, limit: int) -> int:

@@ -128,8 +128,8 @@ def _node(children: frozenset[tuple[Node, int]], channels: int) -> Node:
     """Compute (a, b, s) of the node over these children, each given with its count: see `non_overlapping_upper`."""
     a, b, s = (_product((value[side], count) for value, count in children) for side in range(3))
     limit = _product([(_power(channels), 1), (s, 1)])
-    a, b = _smaller(a, limit), _smaller(b, limit)
-    return a, b, s if sum(count for _, count in children) == 1 else _smaller(a, b)
+    a, b = smaller(a, limit), smaller(b, limit)
+    return a, b, s if sum(count for _, count in children) == 1 else smaller(a, b)
 
 
 def _power(number: int) -> Powers:
@@ -145,7 +145,7 @@ def _product(factors: Iterable[tuple[Powers, int]]) -> Powers:
     return tuple(sorted(total.items()))
 
 
-def _smaller(x: Powers, y: Powers) -> Powers:
+def smaller(x: Powers, y: Powers) -> Powers:
     """Return the smaller of two products of powers; if over 50 digits of their logarithms agree, either of them."""
     ratio = Counter(dict(x))
     ratio.subtract(dict(y))

@@ -74,6 +74,22 @@ def test_certify_says_what_the_library_says(capsys):
     assert bounds["why"]["theorem"].startswith("the theorem is for the cuts 'left-right' and 'top-bottom'")
 
 
+@pytest.mark.parametrize(
+    ("words", "rank", "meets"),
+    [
+        ("--B 2 --M 2 --size 4", 64, True),
+        ("--B 3 --M 2 --size 4", 256, True),
+        ("--B 1 --M 2 --size 4", 2, True),
+        ("--B 2 --M 2 --size 4 --rows 50", 45, False),
+        ("--layers 2/1/3 2/2/4 --M 2 --size 3 --border valid --cut 0,3,6", 7, False),
+    ],
+)
+def test_certify_says_when_the_rank_meets_an_upper_bound(words, rank, meets, capsys):
+    status, out, _ = run(capsys, f"certify {words}")
+    sentence = f"\nno weights give a larger rank: for almost all weights, rank = {rank}, proved\n"
+    assert status == 0 and out.startswith(f"rank {rank} of") and (sentence in out) == meets
+
+
 def test_several_seeds_and_primes_agree_or_the_largest_rank_counts(capsys):
     words = "certify --B 2 --M 2 --size 4 --seed 0 1 2 --prime 8388593 2147483647"
     report = json.loads(run(capsys, f"{words} --json")[1])
@@ -129,7 +145,9 @@ def test_describe_prints_a_table_for_people(capsys):
         "\n"
         "theorem                rank ≥ 1  [proved]\n"
         "common case            rank ≥ ⌈2^(1/4)⌉ = 2  [claimed in the talk]\n"
+        "chain                  rank ≥ 2^0 = 1  [proved]\n"
         "non-overlapping upper  rank ≤ 2  [proved]\n"
+        "min cut                rank ≤ 2  [proved]\n"
         "saturation             rank ≤ 2^2 = 4  [proved]\n"
     )
 

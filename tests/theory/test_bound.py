@@ -62,7 +62,9 @@ def test_every_bound_has_its_title_and_its_relation():
     assert {name: (kind.title, kind.relation) for name, kind in KINDS.items()} == {
         "theorem": ("theorem", "≥"),
         "common_case": ("common case", "≥"),
+        "chain": ("chain", "≥"),
         "non_overlapping_upper": ("non-overlapping upper", "≤"),
+        "min_cut": ("min cut", "≤"),
         "saturation": ("saturation", "≤"),
     }
     assert list(KINDS) == list(BOUNDS)

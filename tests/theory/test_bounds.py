@@ -11,6 +11,8 @@ from convac_lib import Architecture, Layer, baseline, bounds_of, certify_rank, c
 from convac_lib.errors import ArchitectureError, ConvacError, CutError, HypothesisError
 from convac_lib.theory.bound import Bound
 from convac_lib.theory.bounds import common_case_exponents, non_overlapping_upper, saturation, talk_bound, theorem
+from convac_lib.theory.chain import chain
+from convac_lib.theory.min_cut import min_cut_upper
 from convac_lib.theory.receptive_fields import minimal_total_receptive_field, minimal_windows
 
 # --- the theorem ---
@@ -209,7 +211,9 @@ def test_bounds_of_holds_each_bound_or_why_it_does_not_apply(network, cut):
     functions = {
         "theorem": theorem,
         "common_case": talk_bound,
+        "chain": chain,
         "non_overlapping_upper": non_overlapping_upper,
+        "min_cut": min_cut_upper,
         "saturation": saturation,
     }
     assert list(found) == list(functions)
@@ -280,7 +284,9 @@ def test_outside_its_hypotheses_a_bound_says_why(ask, sentence):
     assert str(error.value) == sentence and isinstance(error.value, ConvacError)
 
 
-@pytest.mark.parametrize("bound", [theorem, talk_bound, non_overlapping_upper, saturation, bounds_of])
+@pytest.mark.parametrize(
+    "bound", [theorem, talk_bound, chain, non_overlapping_upper, min_cut_upper, saturation, bounds_of]
+)
 def test_a_cut_that_does_not_fit_is_an_error_of_every_bound(bound):
     for cut in ("diagonal", [], [16]):
         with pytest.raises(CutError):
@@ -295,7 +301,7 @@ def test_every_bound_but_the_matricizations_side_needs_windows_that_read_every_p
     bounds = bounds_of(network)
     assert bounds.pop("saturation").value == 2**8
     assert {name: (type(bound), str(bound)) for name, bound in bounds.items()} == dict.fromkeys(
-        ["theorem", "common_case", "non_overlapping_upper"], (HypothesisError, sentence)
+        ["theorem", "common_case", "chain", "non_overlapping_upper", "min_cut"], (HypothesisError, sentence)
     )
     with pytest.raises(HypothesisError) as error:
         minimal_total_receptive_field(network, K=2, alpha=1)

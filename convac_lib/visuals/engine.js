@@ -1,223 +1,51 @@
-// The page's own exact engine: ranks of grid tensors over GF(p), computed by the reader's browser. It shares no code and
-// no algorithm with the Python engine or its checker, so it is also a test of them. A network is what a certificate says
-// of one: { size, representation_channels, layers: [[R, S, C, weight-free], …], border, shared }.
-export const engine = () => {
-  const refuse = (sentence) => {
-    throw Object.assign(new Error(sentence), { refusal: true });
-  };
-  const [SECONDS, PER_SECOND, BYTES] = [10, 3e8, 5e8]; // the budget of one question, and products modulo p per second
-  const LARGEST_SIZE = 64;
-  const CUTS = {
-    "left-right": (size, row, column) => column < size / 2,
-    "top-bottom": (size, row, column) => row < size / 2,
-    interleaved: (size, row, column) => column % 2 === 0,
-    checkerboard: (size, row, column) => (row + column) % 2 === 0,
-  };
+// The page's own exact engine: entries of grid tensors and their ranks over GF(p), computed by the reader's browser. It
+// shares no code and no algorithm with the Python engine or its checker, so it is also a test of them.
+export const engine = (plans) => {
+  const { geometry, channelsOf, inside, positionsOf, straddlingOf } = plans;
 
   // --- residues ---
 
-  // (a·b + t) mod p for residues modulo p < 2³¹, exactly. Neither a·b nor q·p needs to be exact, only the quotient q, and
-  // their difference modulo 2³², which Math.imul gives. In float64, (a·b + t)·over is at least (a·b + t)/p and at most
-  // 2⁻¹⁷ more, because `over` exceeds 1/p by more than four roundings lose. So q is the quotient or 1 more, the difference
-  // is between −p/2¹⁷ and p, and 32 bits determine it.
+  // Every residue is an integer from 0 to p − 1, p < 2³¹, in an Int32Array, and every result is exact, in two ways.
+  // `times`: neither a·b nor q·p needs to be exact, only the quotient q and their difference modulo 2³², which Math.imul
+  // gives. In float64, a·b·over is at least a·b/p and at most 2⁻¹⁷ more, because `over` exceeds 1/p by more than three
+  // roundings lose. So q is the quotient or 1 more, the difference is between −p/2¹⁷ and p, and 32 bits determine it.
+  // `addMultiples`: a factor is high·2¹⁶ + low, so a sum of its products with residues is one of high·a, below 2⁴⁶ each,
+  // and one of low·a, below 2⁴⁷ each; float64 holds up to 60 such terms exactly, below 2⁵³, before `collect` reduces them.
   const field = (p) => {
     const over = (1 + 2 ** -50) / p;
-    const multiplyAdd = (a, b, t) => {
-      const q = ((a * b + t) * over) | 0;
-      const rest = (Math.imul(a, b) + t - Math.imul(q, p)) | 0;
+    const times = (a, b) => {
+      const rest = (Math.imul(a, b) - Math.imul((a * b * over) | 0, p)) | 0;
       return rest + (p & (rest >> 31));
+    };
+    const reduce = (sum) => {
+      const rest = sum - Math.floor(sum * over) * p; // the quotient may be 1 too large
+      return rest < 0 ? rest + p : rest;
     };
     const inverse = (a) => {
       let [r, s, x, y] = [p, a, 0, 1]; // x·a = r and y·a = s modulo p
       while (s) [r, s, x, y] = [s, r % s, y, x - Math.floor(r / s) * y];
       return x < 0 ? x + p : x;
     };
-    return { multiplyAdd, inverse };
-  };
-
-  const isPrime = (p) => {
-    if (!Number.isInteger(p) || p < 2 || p >= 2 ** 31) return false;
-    for (let d = 2; d * d <= p; d++) if (p % d === 0) return false;
-    return true;
-  };
-
-  // --- the library's draws: NumPy's default_rng, which is PCG64 seeded by a SeedSequence of 32-bit words ---
-
-  const generator = (...seeds) => {
-    const words = seeds.flatMap((seed) => (seed < 2 ** 32 ? [seed] : [seed >>> 0, Math.floor(seed / 2 ** 32)]));
-    const hasher = (constant, factor) => (value) => {
-      value ^= constant;
-      constant = Math.imul(constant, factor);
-      value = Math.imul(value, constant);
-      return value ^ (value >>> 16);
-    };
-    const mix = (x, y) => {
-      const mixed = (Math.imul(0xca01f9dd, x) - Math.imul(0x4973f715, y)) | 0;
-      return mixed ^ (mixed >>> 16);
-    };
-    const hash = hasher(0x43b0d7e5, 0x931e8875);
-    const pool = [0, 1, 2, 3].map((at) => hash(words[at] ?? 0));
-    for (let from = 0; from < Math.max(4, words.length); from++) {
-      for (let to = 0; to < 4; to++) {
-        if (from !== to) pool[to] = mix(pool[to], hash(from < 4 ? pool[from] : words[from]));
-      }
-    }
-    const spread = hasher(0x8b51f9dd, 0x58f38ded);
-    const drawn = Array.from({ length: 8 }, (_, at) => BigInt(spread(pool[at % 4]) >>> 0));
-    const wide = (at) => (drawn[at + 1] << 96n) | (drawn[at] << 64n) | (drawn[at + 3] << 32n) | drawn[at + 2];
-    const increment = (wide(4) << 1n) | 1n;
-    const step = (state) => BigInt.asUintN(128, state * 0x2360ed051fc65da44385df649fccf645n + increment);
-    let state = step(BigInt.asUintN(128, increment + wide(0)));
-    let kept; // the upper half of the last 64 bits
-    const next32 = () => {
-      if (kept !== undefined) {
-        const half = kept;
-        kept = undefined;
-        return half;
-      }
-      state = step(state);
-      const [folded, turn] = [BigInt.asUintN(64, state ^ (state >> 64n)), state >> 122n];
-      const bits = BigInt.asUintN(64, (folded >> turn) | (folded << (64n - turn)));
-      kept = Number(bits >> 32n);
-      return Number(bits & 0xffffffffn);
-    };
-    // An integer below n < 2³¹, by Lemire's rejection: the upper half of a product of 63 bits, taken exactly.
-    return (n) => {
-      if (n === 1) return 0;
-      for (;;) {
-        const bits = next32();
-        const low = Math.imul(bits, n) >>> 0;
-        if (low >= 2 ** 32 % n) return Math.round((bits * n - low) / 2 ** 32);
+    // high, low += f₀·a₀ + … + f₃·a₃ from place `first` on, where aₖ begins at starts[k] in `values`.
+    const addMultiples = (high, low, first, factors, values, starts) => {
+      const [f0, f1, f2, f3] = [factors[0] & 65535, factors[1] & 65535, factors[2] & 65535, factors[3] & 65535];
+      const [g0, g1, g2, g3] = [factors[0] >> 16, factors[1] >> 16, factors[2] >> 16, factors[3] >> 16];
+      const [s0, s1, s2, s3] = starts;
+      for (let c = first; c < low.length; c++) {
+        const a0 = values[s0 + c];
+        const a1 = values[s1 + c];
+        const a2 = values[s2 + c];
+        const a3 = values[s3 + c];
+        high[c] += g0 * a0 + g1 * a1 + g2 * a2 + g3 * a3;
+        low[c] += f0 * a0 + f1 * a1 + f2 * a2 + f3 * a3;
       }
     };
+    const collect = (high, low) => reduce(reduce(high) * 65536 + low);
+    return { times, inverse, addMultiples, collect };
   };
-
-  // --- networks ---
-
-  const requireIntegers = (numbers, least = 1, most = 2 ** 53) => {
-    for (const [name, value] of Object.entries(numbers)) {
-      const rule = most < 2 ** 53 ? `from ${least} to ${most}` : `of at least ${least}`;
-      if (!Number.isInteger(value) || value < least || value > most) {
-        refuse(`${name.replaceAll("_", " ")} must be an integer ${rule}, not ${value}`);
-      }
-    }
-  };
-
-  // Sides, total receptive fields and total strides, from the image up. The totals stop at 2⁴⁰.
-  const geometry = ({ size, layers, border }) => {
-    const [sizes, fields, strides] = [[size], [1], [1]];
-    for (const [R, S] of layers) {
-      const [below, field, stride] = [sizes.at(-1), fields.at(-1), strides.at(-1)];
-      sizes.push(border === "valid" ? Math.floor((below - R) / S) + 1 : Math.ceil(below / S));
-      fields.push(Math.min(field + (R - 1) * stride, 2 ** 40));
-      strides.push(Math.min(stride * S, 2 ** 40));
-    }
-    return { sizes, fields, strides };
-  };
-
-  const channelsOf = ({ representation_channels, layers }) => [representation_channels, ...layers.map((each) => each[2])];
-
-  // The number of weights of every layer at one position, and at all positions that have their own.
-  const weightCounts = (network) => {
-    const [channels, { sizes }] = [channelsOf(network), geometry(network)];
-    return network.layers.map(([R, , C, free], l) => {
-      return C * channels[l] * R * R * (network.shared || free ? 1 : sizes[l + 1] ** 2);
-    });
-  };
-
-  const requireNetwork = (network) => {
-    const { size, representation_channels, layers, border } = network;
-    requireIntegers({ size }, 1, LARGEST_SIZE);
-    requireIntegers({ representation_channels });
-    if (!["neutral", "ones", "zero", "valid"].includes(border)) {
-      refuse(`unknown border '${border}'; use one of neutral, ones, zero, valid`);
-    }
-    if (!layers.length) refuse("a network needs at least one layer; none was given");
-    for (const [receptive_field, stride, channels] of layers) requireIntegers({ receptive_field, stride, channels });
-    const [channels, { sizes }] = [channelsOf(network), geometry(network)];
-    layers.forEach(([R, , C, free], l) => {
-      if (sizes[l + 1] < 1) {
-        const field = `layer ${l + 1} has receptive field ${R} on an input of size ${sizes[l]}`;
-        refuse(`${field}: with border 'valid' no window fits; use a receptive field of at most ${sizes[l]}`);
-      }
-      if (free && C !== channels[l]) {
-        const keeps = `layer ${l + 1} is weight-free, so that it keeps the ${channels[l]} channels of its input`;
-        refuse(`${keeps}, and it was given ${C}; give it ${channels[l]}`);
-      }
-    });
-    const [R, S] = layers.find(([R, S]) => R < S) ?? [];
-    if (S) {
-      const smaller = `receptive field ${R} is smaller than stride ${S}`;
-      refuse(`${smaller}: patches would be skipped; use a receptive field of at least ${S}`);
-    }
-    const last = sizes.at(-1);
-    if (last !== 1) {
-      const ends = `the network ends in ${last}×${last}, and the dense layer needs 1×1`;
-      refuse(`${ends}: add layers whose strides multiply to ${last}`);
-    }
-  };
-
-  // The patches of the first and of the second side of a cut, given by name or as the patches of the first side.
-  const sidesOf = (cut, size) => {
-    const patches = Array.from({ length: size ** 2 }, (_, patch) => patch);
-    if (typeof cut === "string" && !Object.hasOwn(CUTS, cut)) {
-      refuse(`unknown cut '${cut}'; use one of ${Object.keys(CUTS).join(", ")}, or list the patches of one side`);
-    }
-    if (typeof cut === "string" && size % 2) {
-      const needs = `the cut '${cut}' needs an even size to make two equal halves, and the size is ${size}`;
-      refuse(`${needs}; use ${size + 1}, or list the patches of one side`);
-    }
-    const foreign = typeof cut !== "string" && cut.find((patch) => !patches.includes(patch));
-    if (foreign !== false && foreign !== undefined) {
-      refuse(`patch ${foreign} is not in a ${size}×${size} image; use numbers from 0 to ${size ** 2 - 1}`);
-    }
-    const rule = typeof cut === "string" ? CUTS[cut] : (size, row, column) => cut.includes(row * size + column);
-    const sides = [true, false].map((first) =>
-      patches.filter((patch) => rule(size, Math.floor(patch / size), patch % size) === first),
-    );
-    if (!sides[0].length || !sides[1].length) {
-      const has = `this one has ${sides[0].length} of ${size ** 2} on the first`;
-      refuse(`a cut needs patches on both sides, and ${has}`);
-    }
-    return sides;
-  };
-
-  // Weights as `random_circuit` draws them from the same seed: one flat list per layer, and the dense vector.
-  const drawWeights = (network, seed, p) => {
-    const [below, channels] = [generator(seed), channelsOf(network)];
-    const weights = weightCounts(network).map((count, l) => {
-      const [R, , C, free] = network.layers[l];
-      if (!free) return Int32Array.from({ length: count }, () => below(p));
-      return Int32Array.from({ length: count }, (_, at) => +(Math.floor(at / (R * R)) % (C + 1) === 0));
-    });
-    return { weights, dense: Int32Array.from({ length: channels.at(-1) }, () => below(p)) };
-  };
-
-  // All assignments of M templates to the patches of each side, or a sample of them as `certify_rank` draws it.
-  const drawAssignments = (M, sides, limit, seed) => {
-    const below = generator(seed, 1);
-    return sides.map(({ length }) => {
-      if (M ** length <= limit) {
-        const digit = (number, place) => Math.floor(number / M ** (length - 1 - place)) % M;
-        return Array.from({ length: M ** length }, (_, number) => Array.from({ length }, (_, at) => digit(number, at)));
-      }
-      const found = new Map();
-      while (found.size < limit) {
-        for (let drawn = 0; drawn < limit; drawn++) {
-          const word = Array.from({ length }, () => below(M));
-          if (!found.has(word.join())) found.set(word.join(), word);
-        }
-      }
-      return [...found.values()].slice(0, limit);
-    });
-  };
+  const FOURS = 15; // sums of four products that high and low hold
 
   // --- the matricization ---
-
-  const inside = (patch, size, { top, left, side }) => {
-    const [row, column] = [Math.floor(patch / size) - top, (patch % size) - left];
-    return row >= 0 && row < side && column >= 0 && column < side;
-  };
 
   // Words (assignments to one side's patches) that agree on a square of the image are one class, because a window that
   // sees this square has one value for them. `of` is the class of every word, and `first` a word of every class.
@@ -237,45 +65,49 @@ export const engine = () => {
     return { of, first };
   };
 
-  // Every position of every layer with the square of patches that it sees, from the patches up. For R ≥ S these squares
-  // have no gaps.
-  const positionsOf = (network) => {
-    const { sizes, fields, strides } = geometry(network);
-    return sizes.map((size, l) =>
-      Array.from({ length: size ** 2 }, (_, at) => {
-        const [u, v] = [Math.floor(at / size), at % size];
-        return { top: u * strides[l], left: v * strides[l], side: fields[l] };
-      }),
-    );
-  };
-
   // The entries of the grid tensor at listed assignments to the two sides of a cut: an Int32Array, row by row. Every
   // position keeps its values for the classes of rows and of columns that it can tell apart, tile by tile of both.
   const matricization = (circuit, sides, rows, columns, hear = () => {}) => {
     const { network, weights, dense, prime } = circuit;
-    const { multiplyAdd } = field(prime);
+    const { times, addMultiples, collect } = field(prime);
     const [{ size, representation_channels: M, layers, border }, { sizes }] = [network, geometry(network)];
     const [channels, squares] = [channelsOf(network), positionsOf(network)];
 
-    // x[pair, c'] ← (Σ_c W[c', c]·y[pair, c]) for the C'×C matrix that begins at `at` and is spread by R² in a weight.
-    const linear = (weight, at, spread, C, d, y) => {
-      const x = new Int32Array((y.length / d) * C);
-      for (let pair = 0, out = 0; pair < y.length; pair += d) {
-        for (let c = 0, w = at; c < C; c++) {
-          let total = 0;
-          for (let k = 0; k < d; k++, w += spread) total = multiplyAdd(weight[w], y[pair + k], total);
-          x[out++] = total;
+    // Values lie in planes, one per channel. z[c'] = Σ_c W[c', c]·y[c] for the C'×C matrix W that begins at `start` in a
+    // weight and is spread there by R².
+    const linear = (weight, start, spread, C, d, y) => {
+      const [pairs, z] = [y.length / d, new Int32Array((y.length / d) * C)];
+      const [high, low, factors, starts] = [new Float64Array(pairs), new Float64Array(pairs), [0, 0, 0, 0], [0, 0, 0, 0]];
+      const put = (plane) => {
+        for (let at = 0; at < pairs; at++) z[plane + at] = collect(high[at], low[at]);
+      };
+      for (let c = 0; c < C; c++) {
+        high.fill(0);
+        low.fill(0);
+        for (let k = 0, fours = 1; k < d; k += 4, fours++) {
+          for (let more = 0; more < 4; more++) {
+            factors[more] = k + more < d ? weight[start + (c * d + k + more) * spread] : 0;
+            starts[more] = k + more < d ? (k + more) * pairs : 0;
+          }
+          addMultiples(high, low, 0, factors, y, starts);
+          if (fours % FOURS === 0) {
+            put(c * pairs);
+            high.fill(0);
+            for (let at = 0; at < pairs; at++) low[at] = z[c * pairs + at];
+          }
         }
+        put(c * pairs);
       }
-      return x;
+      return z;
     };
 
-    // x[a, b] ← x[a, b]·y[rowOf(a), columnOf(b)], channel by channel, in place; the first factor is copied.
+    // x[a, b] ← x[a, b]·y[rowOf(a), columnOf(b)], plane by plane, in place; the first factor is copied.
     const multiply = (x, y, C, rowOf, columnOf, width, isFirst) => {
-      for (let a = 0, out = 0; a < rowOf.length; a++) {
-        for (let b = 0; b < columnOf.length; b++) {
-          let from = (rowOf[a] * width + columnOf[b]) * C;
-          for (let c = 0; c < C; c++, from++, out++) x[out] = isFirst ? y[from] : multiplyAdd(x[out], y[from], 0);
+      for (let c = 0, out = 0; c < C; c++) {
+        for (let a = 0; a < rowOf.length; a++) {
+          const from = c * (y.length / C) + rowOf[a] * width;
+          if (isFirst) for (let b = 0; b < columnOf.length; b++, out++) x[out] = y[from + columnOf[b]];
+          else for (let b = 0; b < columnOf.length; b++, out++) x[out] = times(x[out], y[from + columnOf[b]]);
         }
       }
     };
@@ -306,95 +138,153 @@ export const engine = () => {
       return parts.get(key);
     };
 
-    const tileOf = (rowClasses, columnClasses) => {
-      const at = (l, place) => ({ rows: rowClasses[l][place], columns: columnClasses[l][place] });
-      let below = squares[0].map((_, patch) => ({ ...at(0, patch), values: templatesOf(patch, at(0, patch)) }));
-      layers.forEach(([R, S, C, free], l) => {
-        const [side, inputs, d] = [sizes[l + 1], sizes[l], channels[l]];
-        const constant = new Int32Array(d).fill(border === "ones" ? 1 : 0);
-        const single = { of: new Int32Array(1), first: [0] };
-        const outside = ["ones", "zero"].includes(border) && { rows: single, columns: single, values: constant };
-        const reach = outside ? R : Math.min(R, inputs);
-        below = squares[l + 1].map((_, place) => {
-          const [u, v, factors] = [Math.floor(place / side) * S, (place % side) * S, []];
-          const start = network.shared || free ? 0 : place * C * d * R * R;
-          for (let i = 0; i < reach; i++) {
-            for (let j = 0; j < reach; j++) {
-              const input = u + i < inputs && v + j < inputs ? below[(u + i) * inputs + v + j] : outside;
-              if (!input) continue;
-              const mapped = free ? input.values : linear(weights[l], start + i * R + j, R * R, C, d, input.values);
-              factors.push({ below: input, values: mapped });
-            }
-          }
-          const own = at(l + 1, place);
-          return { ...own, values: valueOf(own, factors, C) };
-        });
+    const single = { of: new Int32Array(1), first: [0] };
+    const constant = (d) => new Int32Array(d).fill(border === "ones" ? 1 : 0);
+    const windowOf = (below, l, place, own) => {
+      const [[R, S, C, free], side, inputs, d] = [layers[l], sizes[l + 1], sizes[l], channels[l]];
+      const [u, v, factors] = [Math.floor(place / side) * S, (place % side) * S, []];
+      const outside = ["ones", "zero"].includes(border) && { rows: single, columns: single, values: constant(d) };
+      const reach = outside ? R : Math.min(R, inputs);
+      const start = network.shared || free ? 0 : place * C * d * R * R;
+      for (let i = 0; i < reach; i++) {
+        for (let j = 0; j < reach; j++) {
+          const input = u + i < inputs && v + j < inputs ? below[(u + i) * inputs + v + j] : outside;
+          if (!input) continue;
+          const mapped = free ? input.values : linear(weights[l], start + i * R + j, R * R, C, d, input.values);
+          factors.push({ below: input, values: mapped });
+        }
+      }
+      return valueOf(own, factors, C);
+    };
+
+    const digit = new Map(sides.flatMap((patches, second) => patches.map((patch, at) => [patch, [second, at]])));
+    const templatesOf = (patch, words, classes) => {
+      const [second, at] = digit.get(patch);
+      const { first } = second ? classes.columns : classes.rows;
+      const values = new Int32Array(first.length * M);
+      first.forEach((word, place) => (values[words[second][word][at] * first.length + place] = 1));
+      return values;
+    };
+
+    // A part of the rows or columns: their classes everywhere, and the values at the positions that see no other patches.
+    const straddled = straddlingOf(network, sides);
+    const numbers = 2 ** 22 / Math.max(...straddled.map((places, l) => channels[l] * (1 + places.filter((each) => each === 3).length)));
+    const tile = Math.max(16, Math.min(256, 2 ** Math.floor(Math.log2(numbers) / 2)));
+    const partsOf = (words, patches) =>
+      Array.from({ length: Math.ceil(words.length / tile) }, (_, at) => {
+        const part = words.slice(at * tile, (at + 1) * tile);
+        const classes = squares.map((layer) => layer.map((square) => classify(part, patches, size, M, square)));
+        return { words: part, classes, known: squares.map(() => []) };
       });
+    const topOf = (rowPart, columnPart) => {
+      let below = [];
+      for (let l = 0; l < squares.length; l++) {
+        below = squares[l].map((_, place) => {
+          const sees = straddled[l][place];
+          const known = sees === 1 ? rowPart.known[l] : sees === 2 ? columnPart.known[l] : [];
+          const own = { rows: rowPart.classes[l][place], columns: columnPart.classes[l][place] };
+          known[place] ??= l ? windowOf(below, l - 1, place, own) : templatesOf(place, [rowPart.words, columnPart.words], own);
+          return { ...own, values: known[place] };
+        });
+      }
       const [top] = below;
       return { ...top, values: linear(dense, 0, 1, 1, channels.at(-1), top.values) };
     };
 
-    const digit = new Map(sides.flatMap((patches, second) => patches.map((patch, at) => [patch, [second, at]])));
-    let words; // of the present tile, on both sides
-    const templatesOf = (patch, { rows, columns }) => {
-      const [second, at] = digit.get(patch);
-      const first = second ? columns.first : rows.first;
-      const values = new Int32Array(first.length * M);
-      first.forEach((word, place) => (values[place * M + words[second][word][at]] = 1));
-      return values;
-    };
-
-    const numbers = 2 ** 22 / (Math.max(...channels) * size ** 2); // of pairs in a tile
-    const tile = Math.max(16, Math.min(256, 2 ** Math.floor(Math.log2(numbers) / 2)));
-    const starts = ({ length }) => Array.from({ length: Math.ceil(length / tile) }, (_, at) => at * tile);
-    const classes = (part, patches) => {
-      return squares.map((layer) => layer.map((square) => classify(part, patches, size, M, square)));
-    };
-    const parts = starts(columns).map((start) => columns.slice(start, start + tile));
-    const columnClasses = parts.map((part) => classes(part, sides[1]));
+    const [rowParts, columnParts] = [partsOf(rows, sides[0]), partsOf(columns, sides[1])];
     const matrix = new Int32Array(rows.length * columns.length);
-    starts(rows).forEach((start, done, { length }) => {
-      const part = rows.slice(start, start + tile);
-      const rowClasses = classes(part, sides[0]);
-      parts.forEach((columnPart, across) => {
-        words = [part, columnPart];
-        const top = tileOf(rowClasses, columnClasses[across]);
+    rowParts.forEach((rowPart, down) => {
+      columnParts.forEach((columnPart, across) => {
+        const top = topOf(rowPart, columnPart);
         const width = top.columns.first.length;
-        part.forEach((_, r) => {
-          const [row, from] = [(start + r) * columns.length + across * tile, top.rows.of[r] * width];
-          columnPart.forEach((_, q) => (matrix[row + q] = top.values[from + top.columns.of[q]]));
+        rowPart.words.forEach((_, r) => {
+          const [row, from] = [(down * tile + r) * columns.length + across * tile, top.rows.of[r] * width];
+          columnPart.words.forEach((_, q) => (matrix[row + q] = top.values[from + top.columns.of[q]]));
         });
-        hear((done + (across + 1) / parts.length) / length);
+        hear((down + (across + 1) / columnParts.length) / rowParts.length);
       });
+      rowPart.known = undefined;
     });
     return matrix;
   };
 
   // --- ranks ---
 
-  // The rank of an m×n matrix of residues, and the numbers of its pivot rows and columns, row by row: a row whose entries
-  // have all become 0 depends on the rows before it. The matrix is overwritten.
+  // The rank of an m×n matrix of residues, and the numbers of its pivot rows and columns. Row after row is reduced by the
+  // pivot rows before it; one whose entries all become 0 depends on these. Pivot rows come in fours: within four, each has
+  // 0 in the pivot columns of the others, so a row's entries there are its factors.
   const echelon = (matrix, m, n, p, hear = () => {}) => {
-    const { multiplyAdd, inverse } = field(p);
-    const [rows, columns] = [[], Array.from({ length: n }, (_, column) => column)];
+    const { times, inverse, addMultiples, collect } = field(p);
+    const columns = Int32Array.from({ length: n }, (_, column) => column); // the pivots' first
+    const [rows, pivots] = [[], new Int32Array((Math.min(m, n) + 4) * n)];
+    const [high, low, row] = [new Float64Array(n), new Float64Array(n), new Int32Array(n)];
+    const settle = (first) => {
+      for (let c = first; c < n; c++) {
+        low[c] = collect(high[c], low[c]);
+        high[c] = 0;
+      }
+    };
+    const subtract = (start, factor, from, first) => {
+      if (factor) for (let c = first; c < n; c++) pivots[start + c] = (pivots[start + c] + times(p - factor, pivots[from + c])) % p;
+    };
+    const factors = [0, 0, 0, 0];
     for (let i = 0; i < m && rows.length < n; i++) {
-      const [k, start] = [rows.length, i * n];
+      const k = rows.length;
+      high.fill(0);
+      for (let c = 0; c < n; c++) low[c] = matrix[i * n + columns[c]];
+      for (let g = 0, fours = 1; g < k; g += 4, fours++) {
+        for (let more = 0; more < 4; more++) {
+          const c = g + more;
+          factors[more] = c < k ? (p - collect(high[c], low[c])) % p : 0;
+        }
+        addMultiples(high, low, g, factors, pivots, [g * n, g * n + n, g * n + 2 * n, g * n + 3 * n]);
+        if (fours % FOURS === 0) settle(g);
+      }
+      settle(k - (k % 4));
       let j = k;
-      while (j < n && !matrix[start + j]) j++;
+      while (j < n && !low[j]) j++;
       if (j === n) continue;
       rows.push(i);
       [columns[j], columns[k]] = [columns[k], columns[j]];
-      for (let at = start; at < matrix.length; at += n) [matrix[at + j], matrix[at + k]] = [matrix[at + k], matrix[at + j]];
-      const minus = p - inverse(matrix[start + k]);
-      for (let at = start + n; at < matrix.length; at += n) {
-        if (!matrix[at + k]) continue;
-        const factor = multiplyAdd(matrix[at + k], minus, 0);
-        for (let c = k + 1; c < n; c++) matrix[at + c] = multiplyAdd(factor, matrix[start + c], matrix[at + c]);
-      }
-      if (i % 16 === 0) hear(1 - (1 - i / m) ** 3);
+      [low[j], low[k]] = [low[k], low[j]];
+      for (let at = 0; at < k * n; at += n) [pivots[at + j], pivots[at + k]] = [pivots[at + k], pivots[at + j]];
+      const scale = inverse(low[k]);
+      for (let c = k; c < n; c++) pivots[k * n + c] = times(scale, low[c]);
+      for (let other = k - (k % 4); other < k; other++) subtract(other * n, pivots[other * n + k], k * n, k);
+      if (i % 16 === 0) hear((i / m) ** 2 * (3 - (2 * i) / m));
     }
-    return { rank: rows.length, rows, columns: columns.slice(0, rows.length) };
+    return { rank: rows.length, rows, columns: [...columns.slice(0, rows.length)] };
   };
 
-  return { refuse, field, isPrime, generator, geometry, channelsOf, weightCounts, requireNetwork, sidesOf, drawWeights, drawAssignments, matricization, echelon };
+  // What `certify_rank` finds, for the same seed: the rank of the whole matricization, or of as many sampled rows and
+  // columns as `rows` says, with the entries, and the assignments of the pivots.
+  const certifyRank = ({ network, cut, rows: limit, seed, prime }, hear = () => {}) => {
+    plans.requireNetwork(network);
+    const sides = plans.sidesOf(cut, network.size);
+    plans.requireIntegers({ rows: limit });
+    plans.requireIntegers({ seed }, 0);
+    if (!plans.isPrime(prime)) plans.refuse(`${prime} is not a prime below 2^31; use for example 2147483647`);
+    const M = network.representation_channels;
+    const [m, n] = sides.map((patches) => Math.min(limit, M ** patches.length));
+    const what = `the rank of ${m}×${n} entries of an image of ${network.size}×${network.size} patches`;
+    plans.requireAffordable(network, sides, m, n, what, commandOf({ network, cut, rows: limit, seed, prime }));
+    const [rows, columns] = plans.drawAssignments(M, sides, limit, seed);
+    const circuit = { network, prime, ...plans.drawWeights(network, seed, prime) };
+    const matrix = matricization(circuit, sides, rows, columns, (part) => hear(part / 2));
+    const { rank, ...pivots } = echelon(matrix, m, n, prime, (part) => hear((1 + part) / 2));
+    const full = sides.every((patches) => M ** patches.length <= limit);
+    return {
+      rank, rows: m, columns: n, full, saturated: rank === Math.min(m, n), circuit, matrix,
+      pivots: { rows: pivots.rows.map((at) => rows[at]), columns: pivots.columns.map((at) => columns[at]) },
+    }; // prettier-ignore
+  };
+
+  const commandOf = ({ network, cut, rows, seed, prime }) => {
+    const layers = network.layers.map(([R, S, C, free]) => `${R}/${S}/${free ? "pool" : C}`).join(" ");
+    const border = network.border === "neutral" ? "" : ` --border ${network.border}`;
+    const plan = `--M ${network.representation_channels} --size ${network.size} --layers ${layers}${border}`;
+    return `convac certify ${plan}${network.shared ? "" : " --unshared"} --cut ${cut} --rows ${rows} --seed ${seed} --prime ${prime}`;
+  };
+
+  return { field, matricization, echelon, certifyRank };
 };

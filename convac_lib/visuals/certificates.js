@@ -16,7 +16,12 @@ export const certificates = (plans, engine) => {
 
   // --- JSON, strictly: integers only (a BigInt beyond 2⁵³), no key twice, at most 100 levels; an object is a Map ---
 
-  const TOKEN = /[ \t\n\r]*(?:([[\]{},:])|("(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")|(-?(?:0|[1-9]\d*))([.eE]?)|(\w+|-Infinity))/y;
+  const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/;
+  const INTEGER = /-?(?:0|[1-9]\d*)/;
+  const TOKEN = new RegExp(
+    `[ \\t\\n\\r]*(?:([[\\]{},:])|(${STRING.source})|(${INTEGER.source})([.eE]?)|(\\w+|-Infinity))`,
+    "y",
+  );
   const parse = (text) => {
     let at = 0;
     const next = () => {
@@ -30,7 +35,7 @@ export const certificates = (plans, engine) => {
     const value = (depth, [, sign, string, integer, more, word] = next()) => {
       if (depth > DEEPEST) notJson();
       if (string !== undefined) return JSON.parse(string);
-      if (integer !== undefined) return more || text.startsWith("-Infinity", at - 1) ? fraction(integer) : number(integer);
+      if (integer !== undefined) return more ? fraction(integer) : number(integer);
       if (word !== undefined && Object.hasOwn(literals, word)) return literals[word];
       if (["NaN", "Infinity", "-Infinity"].includes(word)) refuse(`${word} is not an integer`);
       if (sign === "[") return list(depth);
@@ -70,7 +75,7 @@ export const certificates = (plans, engine) => {
       }
     };
     const document = value(0);
-    if (text.slice(at).trim()) notJson();
+    if (/[^ \t\n\r]/.test(text.slice(at))) notJson();
     return document;
   };
 
@@ -105,8 +110,8 @@ export const certificates = (plans, engine) => {
       let [a, b, c, d, e, f, g, h] = hash;
       for (let t = 0; t < 64; t++) {
         const [x, y] = [w[t - 15], w[t - 2]];
-        if (t < 16) w[t] = bytes.getInt32(block * 64 + 4 * t);
-        else w[t] = w[t - 16] + w[t - 7] + (turn(x, 7) ^ turn(x, 18) ^ (x >>> 3)) + (turn(y, 17) ^ turn(y, 19) ^ (y >>> 10));
+        const mixed = (turn(x, 7) ^ turn(x, 18) ^ (x >>> 3)) + (turn(y, 17) ^ turn(y, 19) ^ (y >>> 10));
+        w[t] = t < 16 ? bytes.getInt32(block * 64 + 4 * t) : w[t - 16] + w[t - 7] + mixed;
         const first = (h + (turn(e, 6) ^ turn(e, 11) ^ turn(e, 25)) + ((e & f) ^ (~e & g)) + ROUNDS[t] + w[t]) | 0;
         const second = ((turn(a, 2) ^ turn(a, 13) ^ turn(a, 22)) + ((a & b) ^ (a & c) ^ (b & c))) | 0;
         [a, b, c, d, e, f, g, h] = [(first + second) | 0, a, b, c, (d + first) | 0, e, f, g];
@@ -118,7 +123,7 @@ export const certificates = (plans, engine) => {
 
   // --- the rules ---
 
-  const isInteger = (value, low, high) => typeof value === "number" && Number.isInteger(value) && low <= value && value <= high;
+  const isInteger = (value, low, high) => typeof value === "number" && low <= value && value <= high;
   const areIntegers = (values, low, high, count = values?.length) =>
     Array.isArray(values) && values.length === count && values.every((value) => isInteger(value, low, high));
   const requireInteger = (document, key, low, high, written = high) => {
@@ -203,9 +208,18 @@ export const certificates = (plans, engine) => {
     }
   };
 
+  const parsedFrom = (text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      if (error instanceof RangeError) notJson(); // a string of megabytes
+      throw error;
+    }
+  };
+
   // The certificate in a file's bytes, once its form and its digest are found right; its claim is not checked yet.
   const load = (bytes) => {
-    const parsed = parse(textOf(bytes));
+    const parsed = parsedFrom(textOf(bytes));
     const hasKeys = parsed instanceof Map && parsed.size === KEYS.length && KEYS.every((key) => parsed.has(key));
     if (!hasKeys) refuse(`its keys must be ${KEYS.join(", ")}`);
     if (parsed.get("format") !== FORMAT) refuse(`its format must be '${FORMAT}'`);
@@ -219,7 +233,7 @@ export const certificates = (plans, engine) => {
     return { ...rest, sides };
   };
 
-  // Recompute a certificate's minor and eliminate it. The answer is the certificate with its minor; a refusal says why not.
+  // Recompute a certificate's minor and eliminate it. The answer is the certificate with its minor.
   const verify = (bytes, hear = () => {}) => {
     const certificate = load(bytes);
     const { sides, representation_channels: M, rank, prime, weights, dense } = certificate;

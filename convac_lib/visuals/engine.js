@@ -6,11 +6,12 @@ export const engine = (plans) => {
   // --- residues ---
 
   // Every residue is an integer from 0 to p − 1, p < 2³¹, in an Int32Array, and every result is exact, in two ways.
-  // `times`: neither a·b nor q·p needs to be exact, only the quotient q and their difference modulo 2³², which Math.imul
-  // gives. In float64, a·b·over is at least a·b/p and at most 2⁻¹⁷ more, because `over` exceeds 1/p by more than three
-  // roundings lose. So q is the quotient or 1 more, the difference is between −p/2¹⁷ and p, and 32 bits determine it.
-  // `addMultiples`: a factor is high·2¹⁶ + low, so a sum of its products with residues is one of high·a, below 2⁴⁶ each,
-  // and one of low·a, below 2⁴⁷ each; float64 holds up to 60 such terms exactly, below 2⁵³, before `collect` reduces them.
+  // `times`: neither a·b nor q·p needs to be exact, only the quotient q and their difference modulo 2³², which
+  // Math.imul gives. In float64, a·b·over is at least a·b/p and at most 2⁻¹⁷ more, because `over` exceeds 1/p by more
+  // than three roundings lose. So q is the quotient or 1 more, the difference is from −p/2¹⁷ to p, and 32 bits tell it.
+  // `addMultiples`: a factor is high·2¹⁶ + low, so a sum of its products with residues is one of high·a, below 2⁴⁶
+  // each, and one of low·a, below 2⁴⁷ each. In float64 up to 60 such terms, below 2⁵³, are added exactly, before
+  // `collect` reduces them.
   const field = (p) => {
     const over = (1 + 2 ** -50) / p;
     const times = (a, b) => {
@@ -73,11 +74,12 @@ export const engine = (plans) => {
     const [{ size, representation_channels: M, layers, border }, { sizes }] = [network, geometry(network)];
     const [channels, squares] = [channelsOf(network), positionsOf(network)];
 
-    // Values lie in planes, one per channel. z[c'] = Σ_c W[c', c]·y[c] for the C'×C matrix W that begins at `start` in a
-    // weight and is spread there by R².
+    // Values lie in planes, one per channel. z[c'] = Σ_c W[c', c]·y[c] for the C'×C matrix W that begins at `start` in
+    // a weight and is spread there by R².
     const linear = (weight, start, spread, C, d, y) => {
       const [pairs, z] = [y.length / d, new Int32Array((y.length / d) * C)];
-      const [high, low, factors, starts] = [new Float64Array(pairs), new Float64Array(pairs), [0, 0, 0, 0], [0, 0, 0, 0]];
+      const [high, low] = [new Float64Array(pairs), new Float64Array(pairs)];
+      const [factors, starts] = [[0, 0, 0, 0], [0, 0, 0, 0]];
       const put = (plane) => {
         for (let at = 0; at < pairs; at++) z[plane + at] = collect(high[at], low[at]);
       };
@@ -127,7 +129,8 @@ export const engine = (plans) => {
           const { of, first } = below[side];
           return first.length > 1 ? Int32Array.from(own[side].first, (word) => of[word]) : new Int32Array(1);
         });
-        multiplyInto((rowOf.length > 1) * 2 + (columnOf.length > 1), values, rowOf, columnOf, below.columns.first.length);
+        const varies = (rowOf.length > 1) * 2 + (columnOf.length > 1);
+        multiplyInto(varies, values, rowOf, columnOf, below.columns.first.length);
       }
       const places = (count, own) => Int32Array.from({ length: own }, (_, at) => (count > 1 ? at : 0));
       const key = (m > 1) * 2 + (n > 1);
@@ -166,9 +169,10 @@ export const engine = (plans) => {
       return values;
     };
 
-    // A part of the rows or columns: their classes everywhere, and the values at the positions that see no other patches.
+    // A part of the rows or columns: their classes everywhere, and the values where no other patches are seen.
     const straddled = straddlingOf(network, sides);
-    const numbers = 2 ** 22 / Math.max(...straddled.map((places, l) => channels[l] * (1 + places.filter((each) => each === 3).length)));
+    const held = straddled.map((places, l) => channels[l] * (1 + places.filter((sees) => sees === 3).length));
+    const numbers = 2 ** 22 / Math.max(...held);
     const tile = Math.max(16, Math.min(256, 2 ** Math.floor(Math.log2(numbers) / 2)));
     const partsOf = (words, patches) =>
       Array.from({ length: Math.ceil(words.length / tile) }, (_, at) => {
@@ -183,7 +187,8 @@ export const engine = (plans) => {
           const sees = straddled[l][place];
           const known = sees === 1 ? rowPart.known[l] : sees === 2 ? columnPart.known[l] : [];
           const own = { rows: rowPart.classes[l][place], columns: columnPart.classes[l][place] };
-          known[place] ??= l ? windowOf(below, l - 1, place, own) : templatesOf(place, [rowPart.words, columnPart.words], own);
+          const words = [rowPart.words, columnPart.words];
+          known[place] ??= l ? windowOf(below, l - 1, place, own) : templatesOf(place, words, own);
           return { ...own, values: known[place] };
         });
       }
@@ -210,14 +215,14 @@ export const engine = (plans) => {
 
   // --- ranks ---
 
-  // The rank of an m×n matrix of residues, and the numbers of its pivot rows and columns. Row after row is reduced by the
-  // pivot rows before it; one whose entries all become 0 depends on these. Pivot rows come in fours: within four, each has
-  // 0 in the pivot columns of the others, so a row's entries there are its factors.
+  // The rank of an m×n matrix of residues, and the numbers of its pivot rows and columns. Row after row is reduced by
+  // the pivot rows before it; one whose entries all become 0 depends on these. Pivot rows come in fours: within four,
+  // each has 0 in the pivot columns of the others, so a row's entries there are its factors.
   const echelon = (matrix, m, n, p, hear = () => {}) => {
     const { times, inverse, addMultiples, collect } = field(p);
     const columns = Int32Array.from({ length: n }, (_, column) => column); // the pivots' first
     const [rows, pivots] = [[], new Int32Array((Math.min(m, n) + 4) * n)];
-    const [high, low, row] = [new Float64Array(n), new Float64Array(n), new Int32Array(n)];
+    const [high, low] = [new Float64Array(n), new Float64Array(n)];
     const settle = (first) => {
       for (let c = first; c < n; c++) {
         low[c] = collect(high[c], low[c]);
@@ -225,7 +230,10 @@ export const engine = (plans) => {
       }
     };
     const subtract = (start, factor, from, first) => {
-      if (factor) for (let c = first; c < n; c++) pivots[start + c] = (pivots[start + c] + times(p - factor, pivots[from + c])) % p;
+      if (!factor) return;
+      for (let c = first; c < n; c++) {
+        pivots[start + c] = (pivots[start + c] + times(p - factor, pivots[from + c])) % p;
+      }
     };
     const factors = [0, 0, 0, 0];
     for (let i = 0; i < m && rows.length < n; i++) {
@@ -266,7 +274,8 @@ export const engine = (plans) => {
     if (!plans.isPrime(prime)) plans.refuse(`${prime} is not a prime below 2^31; use for example 2147483647`);
     const M = network.representation_channels;
     const [m, n] = sides.map((patches) => Math.min(limit, M ** patches.length));
-    const what = `the rank of ${m}×${n} entries of an image of ${network.size}×${network.size} patches`;
+    const [tall, broad] = [m, n].map((side) => side.toLocaleString("en"));
+    const what = `the rank of ${tall}×${broad} entries of an image of ${network.size}×${network.size} patches`;
     plans.requireAffordable(network, sides, m, n, what, commandOf({ network, cut, rows: limit, seed, prime }));
     const [rows, columns] = plans.drawAssignments(M, sides, limit, seed);
     const circuit = { network, prime, ...plans.drawWeights(network, seed, prime) };
@@ -283,7 +292,8 @@ export const engine = (plans) => {
     const layers = network.layers.map(([R, S, C, free]) => `${R}/${S}/${free ? "pool" : C}`).join(" ");
     const border = network.border === "neutral" ? "" : ` --border ${network.border}`;
     const plan = `--M ${network.representation_channels} --size ${network.size} --layers ${layers}${border}`;
-    return `convac certify ${plan}${network.shared ? "" : " --unshared"} --cut ${cut} --rows ${rows} --seed ${seed} --prime ${prime}`;
+    const shared = network.shared ? "" : " --unshared";
+    return `convac certify ${plan}${shared} --cut ${cut} --rows ${rows} --seed ${seed} --prime ${prime}`;
   };
 
   return { field, matricization, echelon, certifyRank };

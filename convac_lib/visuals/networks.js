@@ -1,5 +1,5 @@
-// What a network is, for the page's own engine: its sizes, cuts, bounds and costs, and the library's draws. A network is
-// what a certificate says of one: { size, representation_channels, layers: [[R, S, C, weight-free], …], border, shared }.
+// What a network is, for the page's own engine: its sizes, cuts, bounds and costs, and the library's draws. It is what
+// a certificate says of one: { size, representation_channels, layers: [[R, S, C, weight-free], …], border, shared }.
 export const networks = () => {
   const refuse = (sentence) => {
     throw Object.assign(new Error(sentence), { refusal: true });
@@ -43,7 +43,7 @@ export const networks = () => {
     return { sizes, fields, strides };
   };
 
-  const channelsOf = ({ representation_channels, layers }) => [representation_channels, ...layers.map((each) => each[2])];
+  const channelsOf = ({ representation_channels: M, layers }) => [M, ...layers.map(([, , C]) => C)];
 
   // The number of weights of every layer at one position, and at all positions that have their own.
   const weightCounts = (network) => {
@@ -150,10 +150,12 @@ export const networks = () => {
     }
     return high;
   };
-  const bound = (relation, base, exponent, root = 1) => ({ relation, base, exponent, root, value: ceiledRoot(base, exponent, root) });
+  const bound = (relation, base, exponent, root = 1) => {
+    return { relation, base, exponent, root, value: ceiledRoot(base, exponent, root) };
+  };
 
-  // The least total receptive field above α to which layer K's windows can shrink, at least to their strides. The totals
-  // that a layer can have are listed up to the image's side H, beyond which the theorem needs none.
+  // The least total receptive field above α to which layer K's windows can shrink, at least to their strides. The
+  // totals that a layer can have are listed up to the image's side H, beyond which the theorem needs none.
   const minimalField = ({ size, layers }, strides, K, alpha) => {
     let totals = new Set([1]);
     layers.slice(0, K).forEach(([R, S], l) => {
@@ -192,8 +194,8 @@ export const networks = () => {
     return C < M || exponent / 4 > Math.floor(size ** 2 / 2) ? null : bound("≥", M, exponent, 4);
   };
 
-  // The min cut of a non-overlapping network's tree: a and b bound what a node's channels span over the patches on the two
-  // sides, s the rank of one combination of them.
+  // The min cut of a non-overlapping network's tree: a and b bound what a node's channels span over the patches on the
+  // two sides, s the rank of one combination of them.
   const nonOverlappingUpper = (network, sides) => {
     const { layers, size, representation_channels: M } = network;
     if (layers.some(([R, S]) => R !== S)) return null;
@@ -224,15 +226,18 @@ export const networks = () => {
 
   // --- costs ---
 
-  // About how many products modulo p m×n entries and their elimination take, and how many bytes. Layers with more windows
-  // than could ever be afforded are not looked into.
+  // About how many products modulo p m×n entries and their elimination take, and how many bytes. Layers with more
+  // windows than could ever be afforded are not looked into.
   const costOf = (network, sides, m, n) => {
     const { size, representation_channels: M, layers, border } = network;
     const [{ sizes }, channels] = [geometry(network), channelsOf(network)];
     const reaches = layers.map(([R], l) => (border === "neutral" ? Math.min(R, sizes[l]) : R));
-    const looked = sizes.reduce((sum, side) => sum + side ** 2 * size ** 2, 0);
-    const reads = reaches.reduce((sum, reach, l) => sum + (reach * sizes[l + 1]) ** 2 * (PER_READ + channels[l] * channels[l + 1]), 0);
-    const bytes = 12 * m * n + (m + n) * (8 * size ** 2 + 4 * sizes.reduce((sum, side) => sum + side ** 2, 0)) + 2 ** 26;
+    const positions = sizes.reduce((sum, side) => sum + side ** 2, 0);
+    const looked = positions * size ** 2;
+    const reads = reaches.reduce((sum, reach, l) => {
+      return sum + (reach * sizes[l + 1]) ** 2 * (PER_READ + channels[l] * channels[l + 1]);
+    }, 0);
+    const bytes = 12 * m * n + (m + n) * (8 * size ** 2 + 4 * positions) + 2 ** 26;
     if (reads + looked > SECONDS * PER_SECOND || bytes > BYTES) return { products: reads + looked, bytes };
     const pairsOf = (square) => {
       const seen = sides.map((patches) => patches.filter((patch) => inside(patch, size, square)).length);
@@ -258,11 +263,12 @@ export const networks = () => {
   // Refuse what takes more than about ten seconds or 500 MB here, with the command that does it elsewhere.
   const requireAffordable = (network, sides, m, n, what, command) => {
     const { products, bytes } = costOf(network, sides, m, n);
-    const needs =
-      products > SECONDS * PER_SECOND
-        ? `would take about ${Math.ceil(products / PER_SECOND).toLocaleString("en")} seconds in this browser, and the limit is ${SECONDS}`
-        : bytes > BYTES && `needs about ${Math.ceil(bytes / 1e6).toLocaleString("en")} MB in this browser, and the limit is ${BYTES / 1e6}`;
-    if (needs) refuse(`${what} ${needs}; run: ${command}`);
+    const refuseFor = (needs, number, unit, limit) => {
+      const written = Math.ceil(number).toLocaleString("en");
+      refuse(`${what} ${needs} about ${written} ${unit} in this browser, and the limit is ${limit}; run: ${command}`);
+    };
+    if (products > SECONDS * PER_SECOND) refuseFor("would take", products / PER_SECOND, "seconds", SECONDS);
+    if (bytes > BYTES) refuseFor("needs", bytes / 1e6, "MB", BYTES / 1e6);
   };
 
   // --- the library's draws: NumPy's default_rng, which is PCG64 seeded by a SeedSequence of 32-bit words ---
@@ -346,5 +352,8 @@ export const networks = () => {
     });
   };
 
-  return { refuse, isPrime, requireIntegers, requireNetwork, geometry, channelsOf, weightCounts, sidesOf, inside, positionsOf, straddlingOf, bounds, costOf, requireAffordable, generator, drawWeights, drawAssignments };
+  return {
+    refuse, isPrime, requireIntegers, requireNetwork, geometry, channelsOf, weightCounts, sidesOf, inside, positionsOf,
+    straddlingOf, bounds, costOf, requireAffordable, generator, drawWeights, drawAssignments,
+  }; // prettier-ignore
 };

@@ -1,5 +1,5 @@
-// Runs the page's own engine beside the page, in a worker made from the engine's own text. So it starts from a file too,
-// where a worker cannot be loaded by its address, and nothing is requested.
+// Runs the page's own engine beside the page, in a worker made from the engine's own text. So it starts from a file
+// too, where a worker cannot be loaded by its address, and nothing is requested.
 const serve = (compute) => {
   onmessage = ({ data: { task, argument } }) => {
     let said = 0;
@@ -18,9 +18,9 @@ const serve = (compute) => {
 
 const NO_WORKER = "This browser lets no page compute on its own, so only the recorded values are shown.";
 
-// Ask one question: "certifyRank" with { network, cut, rows, seed, prime }, "bounds" with { network, cut }, or "verify" with
-// a file's bytes. `hear` is told which part is done, from 0 to 1. Returns the promise of the answer, which a refusal
-// rejects with one sentence, and `cancel`, which ends the work at once.
+// Ask one question: "certifyRank" with { network, cut, rows, seed, prime }, "bounds" with { network, cut }, or "verify"
+// with a file's bytes. `hear` is told which part is done, from 0 to 1. Returns the promise of the answer, which a
+// refusal rejects with one sentence, and `cancel`, which ends the work at once.
 export const ask = (task, argument, hear = () => {}) => {
   let worker;
   const end = () => worker?.terminate();

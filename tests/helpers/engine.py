@@ -50,7 +50,7 @@ def by_page(tab, code, argument):
     text = module(code) + "JSON.stringify(await asked(given), plain);\nwindow.answer = answer;"
     tab.evaluate("delete window.answer")
     tab.add_script_tag(content=text, type="module")
-    tab.wait_for_function("window.answer")
+    tab.wait_for_function("typeof window.answer === 'function'")
     return json.loads(tab.evaluate("given => window.answer(JSON.parse(given))", json.dumps(argument)))
 
 

@@ -21,15 +21,17 @@ from helpers.tampering import NETWORKS, alter, falsify, hostile, issued
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from convac_lib import Architecture, Circuit, Layer, baseline, certify_rank, common_case, make_cut, random_circuit
+from convac_lib import Architecture, Circuit, Layer, baseline, certify_rank, make_cut, random_circuit
 from convac_lib.errors import CertificateError, ConvacError
 from convac_lib.theory import checker
 from convac_lib.theory.assembly import matricization
-from convac_lib.theory.certificates import LARGEST_FILE, RankCertificate, digest_of, load
+from convac_lib.theory.certificates import RankCertificate, digest_of, load
 from convac_lib.theory.checker import entries, is_nonsingular, verify
 from convac_lib.theory.ranks import issue_certificate, rank_modulo
 
 ALTERED = "the certificate was altered: its digest does not match its content"
+
+
 def written(path, document):
     path.write_text(json.dumps(document))
     return path

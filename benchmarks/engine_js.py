@@ -17,9 +17,10 @@ from timing import machine
 
 from convac_lib import common_case
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from helpers.engine import by_page, plan_of
+
+ROOT = Path(__file__).resolve().parents[1]
 
 TIMED = """async ([task, argument]) => {
   const begun = performance.now();
@@ -37,9 +38,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chromium", default=shutil.which("chromium") or shutil.which("google-chrome"))
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument(
-        "--certificates", type=int, default=20, help="how many, evenly from the smallest rank to the largest"
-    )
+    parser.add_argument("--certificates", type=int, default=20, help="how many, of all ranks")
     wanted = parser.parse_args()
     print(machine("playwright"))
     with (

@@ -223,8 +223,8 @@ def test_what_no_network_can_be_gets_the_librarys_sentence(run):
         ({"rows": 0}, "rows must be an integer of at least 1, not 0"),
         ({"prime": 9}, "9 is not a prime below 2^31; use for example 2147483647"),
         ({"cut": "diagonal"},
-         ("unknown cut 'diagonal'; use one of left-right, top-bottom, interleaved, checkerboard, or list the patches of "
-          "one side")),
+         ("unknown cut 'diagonal'; use one of left-right, top-bottom, interleaved, checkerboard, or list the patches "
+          "of one side")),
         ({"cut": [0, 16]}, "patch 16 is not in a 4×4 image; use numbers from 0 to 15"),
         ({"cut": []}, "a cut needs patches on both sides, and this one has 0 of 16 on the first"),
         ({"network": network | {"size": 65}}, "size must be an integer from 1 to 64, not 65"),
@@ -252,7 +252,8 @@ def test_what_no_network_can_be_gets_the_librarys_sentence(run):
 
 ASKED = """async ([task, argument, cancelled]) => {
   const heard = [];
-  const { answer, cancel } = ask(task, task === "verify" ? Uint8Array.from(argument) : argument, (done) => heard.push(done));
+  const given = task === "verify" ? Uint8Array.from(argument) : argument;
+  const { answer, cancel } = ask(task, given, (done) => heard.push(done));
   if (cancelled) {
     cancel();
     return Promise.race([answer, new Promise((done) => setTimeout(done, 300, "cancelled"))]);

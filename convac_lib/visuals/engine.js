@@ -248,7 +248,7 @@ export const engine = (plans) => {
         addMultiples(high, low, g, factors, pivots, [g * n, g * n + n, g * n + 2 * n, g * n + 3 * n]);
         if (fours % FOURS === 0) settle(g);
       }
-      settle(k - (k % 4));
+      settle(k);
       let j = k;
       while (j < n && !low[j]) j++;
       if (j === n) continue;
@@ -296,5 +296,5 @@ export const engine = (plans) => {
     return `convac certify ${plan}${shared} --cut ${cut} --rows ${rows} --seed ${seed} --prime ${prime}`;
   };
 
-  return { field, matricization, echelon, certifyRank };
+  return { FOURS, field, matricization, echelon, certifyRank };
 };

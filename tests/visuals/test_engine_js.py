@@ -112,18 +112,20 @@ def test_ranks_of_matrices_are_the_librarys(run):
 
 RESIDUES = """asked => asked.map(([p, a, b]) => {
   const { times, inverse, addMultiples, collect } = ranks.field(p);
-  const [high, low, values] = [new Float64Array(1), Float64Array.of(p - 1), Int32Array.of(p - 1, b, a, p - 1)];
-  for (let fours = 0; fours < 15; fours++) addMultiples(high, low, 0, [p - 1, a, b, p - 1], values, [0, 1, 2, 3]);
-  return [times(a, b), times(p - 1, p - 1), inverse(a), collect(high[0], low[0])];
+  const [high, low, values] = [new Float64Array(1), Float64Array.of(p - 1), Int32Array.of(p - 1, b, p - 1, p - 1)];
+  const { FOURS } = ranks;
+  const factors = [p - 1, a, p - 1, p - 1];
+  for (let fours = 0; fours < FOURS; fours++) addMultiples(high, low, 0, factors, values, [0, 1, 2, 3]);
+  return [times(a, b), times(p - 1, p - 1), inverse(a), collect(high[0], low[0]), FOURS];
 })"""
 
 
 def test_products_and_the_longest_sums_of_products_are_exact(run):
     draw = random.Random(0)
     asked = [(p, draw.randrange(1, p), draw.randrange(p)) for p in PRIMES for _ in range(500)]
-    asked += [(2**31 - 1, a, b) for a in (1, 2**16, 2**30, 2**31 - 2) for b in (0, 1, 2**16 - 1, 2**31 - 2)]
-    for (p, a, b), found in zip(asked, run(RESIDUES, asked), strict=True):
-        longest = p - 1 + 15 * (2 * (p - 1) ** 2 + 2 * a * b)
+    asked += [(2**31 - 1, a, b) for a in (1, 65535, 2**30, 2**31 - 2) for b in (0, 1, 65535, 2**31 - 2)]
+    for (p, a, b), (*found, fours) in zip(asked, run(RESIDUES, asked), strict=True):
+        longest = p - 1 + fours * (3 * (p - 1) ** 2 + a * b)
         assert found == [a * b % p, (p - 1) ** 2 % p, pow(a, -1, p), longest % p]
 
 

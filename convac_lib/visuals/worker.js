@@ -26,7 +26,7 @@ export const ask = (task, argument, hear = () => {}) => {
   const end = () => worker?.terminate();
   const answer = new Promise((resolve, reject) => {
     const text = `(${serve})((() => {
-      const plans = (${networks})();
+      const plans = (${networks})(${generator});
       const ranks = (${engine})(plans);
       const bounds = ({ network, cut }) => {
         plans.requireNetwork(network);

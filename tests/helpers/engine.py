@@ -6,14 +6,14 @@ import shutil
 import subprocess
 from importlib.resources import files
 
-PARTS = ("networks", "engine", "certificates", "worker")
+PARTS = ("draws", "networks", "engine", "certificates", "worker")
 SOURCE = "\n".join(files("convac_lib.visuals").joinpath(f"{part}.js").read_text("utf-8") for part in PARTS)
 NODE = shutil.which("node")
 
 PLAIN = """
 const plain = (key, value) => ArrayBuffer.isView(value) ? Array.from(value) :
   typeof value === "bigint" ? String(value) : value;
-const plans = networks();
+const plans = networks(generator);
 const ranks = engine(plans);
 const checker = certificates(plans, ranks);
 const told = (question) => {

@@ -45,6 +45,7 @@ bench: $(INSTALLED) ## time the exact engine, the layer, training and an explore
 	$(BIN)/python benchmarks/images.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/explorer.py
+	$(BIN)/python benchmarks/engine_js.py
 
 portable: $(INSTALLED) ## run chapters and tests as other processors would; half an hour (OPTIONS=--quick for the chapters alone)
 	$(BIN)/python tools/portable.py $(OPTIONS)

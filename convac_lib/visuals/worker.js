@@ -1,0 +1,55 @@
+// Runs the page's own engine beside the page, in a worker made from the engine's own text. So it starts from a file
+// too, where a worker cannot be loaded by its address, and nothing is requested.
+const serve = (compute) => {
+  onmessage = ({ data: { task, argument } }) => {
+    let said = 0;
+    const hear = (done) => {
+      if (Date.now() - said < 50) return;
+      said = Date.now();
+      postMessage({ done });
+    };
+    try {
+      postMessage({ answer: compute[task](argument, hear) });
+    } catch (error) {
+      postMessage({ refusal: error.refusal ? error.message : `the page's engine failed: ${error}` });
+    }
+  };
+};
+
+const NO_WORKER = "This browser lets no page compute on its own, so only the recorded values are shown.";
+
+// Ask one question: "certifyRank" with { network, cut, rows, seed, prime }, "bounds" with { network, cut }, or "verify"
+// with a file's bytes. `hear` is told which part is done, from 0 to 1. Returns the promise of the answer, which a
+// refusal rejects with one sentence, and `cancel`, which ends the work at once.
+export const ask = (task, argument, hear = () => {}) => {
+  let worker;
+  const end = () => worker?.terminate();
+  const answer = new Promise((resolve, reject) => {
+    const text = `(${serve})((() => {
+      const plans = (${networks})(${generator});
+      const ranks = (${engine})(plans);
+      const bounds = ({ network, cut }) => {
+        plans.requireNetwork(network);
+        return { ...plans.geometry(network), ...plans.bounds(network, plans.sidesOf(cut, network.size)) };
+      };
+      return { bounds, certifyRank: ranks.certifyRank, verify: (${certificates})(plans, ranks).verify };
+    })())`;
+    const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+    const refused = () => reject(new Error(NO_WORKER));
+    try {
+      worker = new Worker(address);
+    } catch {
+      return refused();
+    }
+    worker.onerror = refused;
+    worker.onmessage = ({ data }) => {
+      if (data.done !== undefined) return hear(data.done);
+      end();
+      URL.revokeObjectURL(address);
+      if (data.refusal) reject(new Error(data.refusal));
+      else resolve(data.answer);
+    };
+    worker.postMessage({ task, argument });
+  });
+  return { answer, cancel: end };
+};

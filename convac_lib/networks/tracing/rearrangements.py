@@ -76,7 +76,8 @@ def _effect(
     positions = 1
     for size in state.sizes:
         positions *= size
-    return OperatorEffect(words, sizes, places, windows, "layer", max(1, input.numel() // positions))
+    channels = max(1, input.numel() // positions)
+    return OperatorEffect(words, sizes, places, windows, "layer", channels, picks=skips)
 
 
 def _found(positions: Tensor, size: int) -> tuple[int, Place | None, Window]:

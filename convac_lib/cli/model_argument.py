@@ -35,15 +35,36 @@ def load(word: str, what: str = "model") -> Any:  # whatever is there; `from_tor
         raise ArchitectureError(f"{shown(word)} names no {what}; write {FORMS}")
     sys.path.insert(0, os.getcwd())
     try:
-        if home in COLLECTIONS and "(" not in name and "." not in name:
-            module, factory, given = COLLECTIONS[home]
-            return getattr(import_module(module), factory)(name, **given)
+        if home in COLLECTIONS:
+            return _collected(home, name)
         return _made(_module(home), name)
+    except ArchitectureError:
+        raise
     except (Exception, SystemExit) as error:  # whatever the factory's own code raises
-        reason = str(error).partition("\n")[0].rstrip(".")
+        raise ArchitectureError(f"{word} gave no {what} ({_reason(error)}); {_remedy(error, home, what)}") from error
+
+
+def _collected(collection: str, name: str) -> Any:
+    """Make a network of a collection, with random weights unless its arguments ask for others.
+
+    Raises:
+        ArchitectureError: if the collection is not installed, or cannot be imported.
+    """
+    home, factory, given = COLLECTIONS[collection]
+    try:
+        module = import_module(home)
+    except Exception as error:  # a broken install raises whatever its own modules raise
+        if isinstance(error, ModuleNotFoundError) and error.name == collection:
+            raise ArchitectureError(
+                f"{collection}:{name} needs the package {collection}, which is not installed; install it with "
+                f"pip install {collection}"
+            ) from error
         raise ArchitectureError(
-            f"{word} gave no {what} ({type(error).__name__}: {reason}); {_remedy(error, home, what)}"
+            f"{collection}:{name} needs the package {collection}, which is installed and cannot be imported "
+            f"({_reason(error)}); install it again with pip install --force-reinstall {collection}"
         ) from error
+    own, args, kwargs = _parsed(name) if "(" in name else (name, [], {})
+    return getattr(module, factory)(own, *args, **given | kwargs)
 
 
 def _module(home: str) -> ModuleType:
@@ -63,18 +84,26 @@ def _module(home: str) -> ModuleType:
 
 def _made(module: ModuleType, name: str) -> Any:
     """Return an object of a module, or what it returns when it is called with the arguments in the name."""
-    call = ast.parse(name, mode="eval").body
-    target, args, kwargs = call, [], {}
-    if isinstance(call, ast.Call):
-        target = call.func
-        args = [ast.literal_eval(each) for each in call.args]
-        kwargs = {each.arg or "": ast.literal_eval(each.value) for each in call.keywords}
+    own, args, kwargs = _parsed(name)
     found: Any = module
-    for part in ast.unparse(target).split("."):
+    for part in own.split("."):
         found = getattr(found, part)
-    if isinstance(call, ast.Call) or isinstance(found, type) or not _is_ready(found):
+    if name != own or isinstance(found, type) or not _is_ready(found):
         return found(*args, **kwargs)
     return found
+
+
+def _parsed(name: str) -> tuple[str, list[Any], dict[str, Any]]:
+    """Split a name from the arguments in brackets after it.
+
+    >>> _parsed("net(18, width=2)")
+    ('net', [18], {'width': 2})
+    """
+    call = ast.parse(name, mode="eval").body
+    if not isinstance(call, ast.Call):
+        return name, [], {}
+    args = [ast.literal_eval(each) for each in call.args]
+    return ast.unparse(call.func), args, {each.arg or "": ast.literal_eval(each.value) for each in call.keywords}
 
 
 def _is_ready(found: Any) -> bool:
@@ -84,9 +113,13 @@ def _is_ready(found: Any) -> bool:
     return isinstance(found, (nn.Module, Tensor, tuple, dict)) or not callable(found)
 
 
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0].rstrip('.')}"
+
+
 def _remedy(error: BaseException, home: str, what: str) -> str:
-    if isinstance(error, ModuleNotFoundError) and error.name == home.partition(".")[0] and home in COLLECTIONS:
-        return f"install {home} first"
+    if home in COLLECTIONS:
+        return f"give the name of a network in {home}, with arguments if it takes any, as in {home}:resnet50"
     if isinstance(error, TypeError) and "argument" in str(error):
         return "write its arguments after it, as in 'package.module:factory(18, width=2)'"
     return f"write {FORMS}, where the name is a {what}, or a function that returns one"

@@ -198,6 +198,111 @@ def test_a_model_that_cannot_be_described_gets_one_sentence(described, words, se
     assert described(words) == (2, "", f"convac: {sentence}\n")
 
 
+COLLECTION = """
+import torch
+from torch import nn
+
+def {factory}(name, *, {weights}, in_chans=3):
+    if name not in ("resnet18", "resnet18.tag"):
+        raise {error}
+    assert {weights} is {none}
+    return nn.Sequential(nn.Conv2d(in_chans, 4, 7, stride=2, padding=3), nn.MaxPool2d(3, 2, 1))
+"""
+COLLECTIONS = {
+    "timm": ("timm/__init__.py", "create_model", "pretrained", False, "RuntimeError(f'Unknown model ({name})')"),
+    "torchvision": ("torchvision/models.py", "get_model", "weights", None, "ValueError(f'Unknown model {name}')"),
+    "pytorchcv": (
+        "pytorchcv/model_provider.py", "get_model", "pretrained", False, "ValueError(f'Unsupported model: {name}.')"
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def collection(request, tmp_path, described, monkeypatch):
+    """Put a collection with one small network on the path, in place of the one that may be installed."""
+    file, factory, weights, none, error = COLLECTIONS[request.param]
+    for name in [each for each in sys.modules if each.partition(".")[0] == request.param]:
+        monkeypatch.delitem(sys.modules, name)
+    path = tmp_path / file
+    path.parent.mkdir()
+    (path.parent / "__init__.py").touch()
+    path.write_text(COLLECTION.format(factory=factory, weights=weights, none=none, error=error))
+    yield request.param, path, described
+    for name in [each for each in sys.modules if each.partition(".")[0] == request.param]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("collection", COLLECTIONS, indirect=True)
+@pytest.mark.parametrize(("name", "channels"), [("resnet18", 3), ("resnet18.tag", 3), ("resnet18(in_chans=1)", 1)])
+def test_a_network_of_a_collection_is_named_alone(collection, name, channels):
+    home, _, described = collection
+    status, out, err = described(f"{home}:{name} --input-size 32 --figure overlap.svg --json")
+    report = json.loads(out)
+    assert (status, err, report["read"], report["check"]["agrees"]) == (0, "", "whole", True)
+    seen = [(each["total_receptive_fields"], each["total_strides"]) for each in report["windows"]]
+    assert seen == [([7, 7], [2, 2]), ([11, 11], [4, 4])]
+    traced = from_torch(nn.Sequential(nn.Conv2d(channels, 4, 7, stride=2, padding=3), nn.MaxPool2d(3, 2, 1)), 32)
+    assert report["account"][0]["what"] == traced.account[0].what
+
+
+@pytest.mark.parametrize("collection", COLLECTIONS, indirect=True)
+def test_a_name_that_a_collection_does_not_know_gets_its_answer(collection):
+    home, _, described = collection
+    answer = {
+        "timm": "RuntimeError: Unknown model (resnet19)",
+        "torchvision": "ValueError: Unknown model resnet19",
+        "pytorchcv": "ValueError: Unsupported model: resnet19",
+    }[home]
+    sentence = (
+        f"{home}:resnet19 gave no model ({answer}); give the name of a network in {home}, with arguments if it takes "
+        f"any, as in {home}:resnet50"
+    )
+    assert described(f"{home}:resnet19") == (2, "", f"convac: {sentence}\n")
+
+
+@pytest.mark.parametrize("collection", COLLECTIONS, indirect=True)
+def test_a_collection_that_is_not_installed_is_named_with_the_command(collection, monkeypatch):
+    home, path, described = collection
+    path.unlink()
+    (path.parent / "__init__.py").unlink(missing_ok=True)
+    path.parent.rmdir()
+    monkeypatch.setattr(sys, "meta_path", [Hides(home), *sys.meta_path])
+    sentence = f"{home}:resnet18 needs the package {home}, which is not installed; install it with pip install {home}"
+    assert described(f"{home}:resnet18") == (2, "", f"convac: {sentence}\n")
+
+
+class Hides:
+    """Hides a package that may be installed."""
+
+    def __init__(self, package):
+        self.package = package
+
+    def find_spec(self, name, path=None, target=None):
+        if name == self.package:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+@pytest.mark.parametrize("collection", COLLECTIONS, indirect=True)
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("import nothing_of_this_name", "ModuleNotFoundError: No module named 'nothing_of_this_name'"),
+        (
+            "raise RuntimeError('operator torchvision::nms does not exist')",
+            "RuntimeError: operator torchvision::nms does not exist",
+        ),
+    ],
+)
+def test_a_collection_that_cannot_be_imported_says_so(collection, line, reason):
+    home, path, described = collection
+    path.write_text(line)
+    sentence = (
+        f"{home}:resnet18 needs the package {home}, which is installed and cannot be imported ({reason}); install it "
+        f"again with pip install --force-reinstall {home}"
+    )
+    assert described(f"{home}:resnet18") == (2, "", f"convac: {sentence}\n")
+
+
 def test_describe_needs_an_architecture_or_a_model(capsys):
     assert main(["describe", "--B", "2"]) == 2
     assert capsys.readouterr().err == (

@@ -182,3 +182,28 @@ def test_any_stack_sees_what_its_gradient_does(stack):
             start = position * T_S - before
             assert (int(seen[0]), int(seen[-1]) + 1) == (start, start + T_R)
     assert from_torch(model, size).path[-1].sizes == y.shape[2:]
+
+
+class Merging(nn.Module):
+    """Take the pixels of every 2×2 square together as channels, by slices that are cut in one of two orders."""
+
+    def __init__(self, in_two):
+        super().__init__()
+        self.in_two = in_two
+
+    def forward(self, x):
+        corners = [(u, v) for u in (0, 1) for v in (0, 1)]
+        if self.in_two:
+            return torch.cat([x[:, :, u::2][..., v::2] for u, v in corners], 1)
+        return torch.cat([x[..., u::2, v::2] for u, v in corners], 1)
+
+
+@pytest.mark.parametrize("in_two", [False, True])
+def test_slices_of_rows_and_of_columns_are_one_layer_as_a_pixel_unshuffle_is(in_two):
+    below, above = nn.Conv2d(3, 8, 4, stride=4), nn.Conv2d(32, 8, 3, padding=1)
+    sliced = from_torch(nn.Sequential(below, Merging(in_two), above), 64)
+    unshuffled = from_torch(nn.Sequential(below, nn.PixelUnshuffle(2), above), 64)
+    assert sliced.windows == unshuffled.windows
+    assert [step.windows for step in sliced.path] == [step.windows for step in unshuffled.path]
+    assert [(step.receptive_field, step.stride) for step in sliced.architecture.layers] == [(4, 4), (2, 2), (3, 1)]
+    assert sliced.read == "whole" and sliced.check.agrees

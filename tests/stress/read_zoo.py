@@ -1,6 +1,6 @@
 """Read every classifier of torchvision, timm and pytorchcv that is installed, and compare with an oracle of its own.
 
-    python tests/stress/read_zoo.py [--only WORD] [--limit N] [--parameters MILLIONS] [--out FILE]
+    python tests/stress/read_zoo.py [--only WORD] [--limit N] [--every N] [--first N] [--parameters MILLIONS] [--out F]
 
 The oracle shares nothing with the library: it runs the network once more on a tall image, with every weight an average,
 every activation, normalization and gate an identity and every maximum an average, stops at the last map before the
@@ -31,7 +31,8 @@ NO_CONVOLUTIONS = re.compile(
     "vit|deit|beit|swin|mixer|gmlp|resmlp|cait|xcit|pit_|tnt|twins|volo|crossvit|eva|flexi|hiera|mvit|coat|convit|levit|"
     "maxvit|maxxvit|nest|pvt|sam|visformer|edgenext|efficientformer|mobilevit|nextvit|fastvit|sequencer|davit|gcvit|"
     "focalnet|tiny_vit|repvit_|halonet|lambda|botnet|lamhalobot|halo|sebot|eca_bot|lambda|xcit|samvit|naflex|"
-    "aimv2|jx_|cs3|shvit|starnet_|csatv2|mambaout|swiftformer|rdnet_|vitamin|inception_next_|hgnet_|poolformer_"
+    "aimv2|jx_|cs3|shvit|starnet_|csatv2|mambaout|swiftformer|rdnet_|vitamin|inception_next_|hgnet_|poolformer_|"
+    "cpubone|efficientvim|iformer|lowformer"
 )
 
 
@@ -185,13 +186,13 @@ def judge(make, size, channels=3):
         return "unchecked", "one window reads everything", seconds
     window = traced.windows[last[-1]][0]
     if window.side > WIDEST:
-        return "unchecked", f"{window.side}/{window.stride} is too wide for the oracle", seconds
+        return "unchecked", f"{window.side}/{window.stride} is too wide for the oracle; {traced.check}", seconds
     try:
         truth = oracle(model, channels, size, window.side, window.stride, max(96, 2 * window.stride))
     except Exception as error:  # noqa: BLE001  # whatever a network of others raises
         return "unchecked", f"{window.side}/{window.stride}; {type(error).__name__}: {str(error)[:100]}", seconds
     if truth is None:
-        return "unchecked", f"{window.side}/{window.stride}; the oracle finds no map", seconds
+        return "unchecked", f"{window.side}/{window.stride}; the oracle finds no map; {traced.check}", seconds
     verdict = "right" if truth == (window.side, window.stride) else "wrong"
     return verdict, f"{window.side}/{window.stride}, the gradient {truth[0]}/{truth[1]}; {traced.check}", seconds
 
@@ -244,6 +245,7 @@ def main():
     parser.add_argument("--only", default="", help="networks whose source:name matches this expression")
     parser.add_argument("--limit", type=int, default=10**9, help="stop after so many")
     parser.add_argument("--every", type=int, default=1, help="try every so many-th")
+    parser.add_argument("--first", type=int, default=0, help="leave out so many at first")
     parser.add_argument("--parameters", type=float, default=120, help="leave out networks with more millions of them")
     parser.add_argument("--out", type=Path, help="write a line of JSON for each")
     arguments = parser.parse_args()
@@ -257,7 +259,7 @@ def main():
             print(f"{source} is not installed: {error}")
             continue
         listed = [each for each in listed if re.search(arguments.only, f"{source}:{each[0]}")]
-        for name, make, size, channels in listed[:: arguments.every]:
+        for name, make, size, channels in listed[arguments.first :: arguments.every]:
             if number >= arguments.limit:
                 break
             number += 1

@@ -5,6 +5,7 @@ Taught in the chapter *The overlap theorem*.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -94,12 +95,21 @@ def call_of(operator: OpOverload, args: Iterable[Any], kwargs: Mapping[str, Any]
     >>> call_of(torch.ops.aten.add_.Tensor, (x, 2), {}, x, "add_").arguments["other"]
     2
     """
-    declared = operator._schema.arguments
-    arguments = {each.name: each.default_value for each in declared if each.has_default_value()}
-    arguments |= dict(zip((each.name for each in declared), args)) | dict(kwargs)
+    names, defaults, _ = _declared(operator)
+    arguments = {**defaults, **dict(zip(names, args)), **kwargs}
     return Call(operator, plain_name(operator), function, arguments, output)
 
 
+@cache
+def _declared(operator: OpOverload) -> tuple[tuple[str, ...], dict[str, Any], tuple[str, ...]]:
+    """Return the names of an operator's arguments, their defaults, and the names of those that it writes into."""
+    declared = operator._schema.arguments
+    defaults = {each.name: each.default_value for each in declared if each.has_default_value()}
+    written = tuple(each.name for each in declared if each.alias_info is not None and each.alias_info.is_write)
+    return tuple(each.name for each in declared), defaults, written
+
+
+@cache
 def plain_name(operator: OpOverload) -> str:
     """Return an operator's name, without the underscore of one that writes into its input.
 
@@ -111,8 +121,8 @@ def plain_name(operator: OpOverload) -> str:
 
 def written_by(call: Call) -> list[Tensor]:
     """Return the tensors into which a call writes."""
-    names = [a.name for a in call.operator._schema.arguments if a.alias_info is not None and a.alias_info.is_write]
-    return tensors_in([call.arguments.get(name) for name in names])
+    _, _, written = _declared(call.operator)
+    return tensors_in([call.arguments.get(name) for name in written])
 
 
 def makes_constant(call: Call) -> bool:
@@ -128,10 +138,13 @@ def tensors_in(values: object) -> list[Tensor]:
     """
     if isinstance(values, Tensor):
         return [values]
-    if isinstance(values, Mapping):
-        values = list(values.values())
-    elif is_dataclass(values) and not isinstance(values, type):
-        values = [getattr(values, each.name) for each in fields(values)]
-    elif not isinstance(values, (tuple, list)):
+    if values is None or isinstance(values, (int, float, str)):  # the most frequent, for speed
         return []
+    if not isinstance(values, (tuple, list)):
+        if isinstance(values, Mapping):
+            values = list(values.values())
+        elif is_dataclass(values) and not isinstance(values, type):
+            values = [getattr(values, each.name) for each in fields(values)]
+        else:
+            return []
     return [tensor for value in values for tensor in tensors_in(value)]

@@ -76,12 +76,13 @@ def _effect(
     positions = 1
     for size in state.sizes:
         positions *= size
-    return OperatorEffect(words, sizes, places, windows, "layer", max(1, input.numel() // positions))
+    channels = max(1, input.numel() // positions)
+    return OperatorEffect(words, sizes, places, windows, "layer", channels, picks=skips)
 
 
 def _found(positions: Tensor, size: int) -> tuple[int, Place | None, Window]:
     """Find along which axes of a tensor the positions run, and with which windows."""
-    axes = [a for a in range(positions.ndim) if positions.shape[a] > 1 and (positions.diff(dim=a) != 0).any()]
+    axes = [a for a, count in enumerate(positions.shape) if count > 1 and not _is_constant(positions, a, count)]
     if not positions.numel():
         raise UnsupportedOperator("it leaves no pixel")
     base = int(positions.flatten()[0])
@@ -93,6 +94,10 @@ def _found(positions: Tensor, size: int) -> tuple[int, Place | None, Window]:
         _require_sum(positions, lines, base)
     side = 1 + sum((line.count - 1) * line.step for line in lines if line is not main)
     return main.count, Place(main.axis, main.inner), Window(base, side, main.step)
+
+
+def _is_constant(positions: Tensor, axis: int, count: int) -> bool:
+    return torch.equal(positions.narrow(axis, 1, count - 1), positions.narrow(axis, 0, count - 1))
 
 
 def _line(positions: Tensor, axis: int, base: int) -> Line:

@@ -125,6 +125,8 @@ def union(gradients: Sequence[Tensor]) -> Tensor:
 
 
 def _broadcast(shapes: Sequence[torch.Size]) -> torch.Size:
+    if all(shape == shapes[0] for shape in shapes):  # nearly always, and torch takes long to find out
+        return shapes[0]
     return torch.broadcast_shapes(*shapes)  # type: ignore[no-untyped-call,no-any-return]  # torch's
 
 

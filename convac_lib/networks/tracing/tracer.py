@@ -28,7 +28,10 @@ from convac_lib.networks.tracing.windows import (
     Step,
     UnsupportedOperator,
     Window,
+    by,
 )
+
+Layers = tuple[tuple[int, Step], ...]
 
 
 class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's base class
@@ -61,6 +64,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's bas
         self._own: set[int] = set()
         self._viewed: set[int] = set()  # the memory of tensors that have views
         self._count, self._last = 0, ""
+        self._begun = 0  # the number of the last step before the function that is called now
+        self._picks: set[int] = set()  # the layers that only leave pixels out
 
     def begin(self, model: nn.Module, image: Tensor, others: Sequence[Tensor]) -> None:
         """Name the tensors that are there before the run.
@@ -201,7 +206,11 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's bas
         windows = tuple(own.above(below) for own, below in zip(effect.windows, state.windows))
         layers, end = state.layers, state.end
         is_layer = effect.role == "layer"
+        if effect.picks and layers and layers[-1][0] in self._picks and {w.side for w in layers[-1][1].windows} == {1}:
+            effect, layers = self._picked(effect, layers)
         key = self.record(effect.what, effect.role, in_circuit=in_circuit)
+        if effect.picks:
+            self._picks.add(key)
         if is_layer:
             self.steps[key] = replace(
                 self.steps[key], windows=effect.windows, channels=effect.channels, sizes=effect.sizes, seen=windows
@@ -213,6 +222,15 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's bas
             state, sizes=effect.sizes, places=effect.places, windows=windows, layers=layers, end=end,
             dense=state.dense or effect.dense,
         )  # fmt: skip
+
+    def _picked(self, effect: OperatorEffect, layers: Layers) -> tuple[OperatorEffect, Layers]:
+        """Take two layers that only leave pixels out as one: every second row, say, and then every second column."""
+        key, below = layers[-1]
+        if self.function and key > self._begun:
+            self.steps.pop(key, None)
+        windows = tuple(own.above(under) for own, under in zip(effect.windows, below.windows))
+        what = f"one pixel of {by(window.stride for window in windows)}"
+        return replace(effect, what=what, windows=windows), layers[:-1]
 
     def record(self, what: str, role: str, *, in_circuit: bool = False) -> int:
         """Record one step, and return its number.
@@ -245,11 +263,12 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's bas
         Args:
             name: the function's.
         """
-        first, outer, self.function = self._count, self.function, name
+        first, outer, begun = self._count, self.function, self._begun
+        self.function, self._begun = name, first
         try:
             yield
         finally:
-            self.function, self._last = outer, name
+            self.function, self._begun, self._last = outer, begun, name
             self._shorten([key for key in range(first + 1, self._count + 1) if key in self.steps])
 
     def _shorten(self, keys: Sequence[int]) -> None:

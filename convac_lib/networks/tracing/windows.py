@@ -180,6 +180,7 @@ class OperatorEffect:
         channels: of a layer, its output channels.
         in_circuit: whether a ConvAC, too, has such an operator between its layers.
         dense: whether it is a linear map of all positions.
+        picks: whether it only leaves pixels out.
     """
 
     what: str
@@ -190,6 +191,7 @@ class OperatorEffect:
     channels: int = 1
     in_circuit: bool = False
     dense: bool = False
+    picks: bool = False
 
 
 def kept(state: PathState, what: str, role: str = "pointwise", *, in_circuit: bool = False) -> OperatorEffect:

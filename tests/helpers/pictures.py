@@ -22,7 +22,8 @@ def boxes_of_texts(svg):
         bold = "-Bold" if text.get("font-weight") else ""
         font = ImageFont.truetype(FONTS / f"DejaVuSans{bold}.ttf", int(svg.get("font-size")))
         places = text.get("x").split()
-        for words, x in zip(text.text if len(places) > 1 else [text.text], map(float, places), strict=True):
+        whole = "".join(text.itertext())
+        for words, x in zip(whole if len(places) > 1 else [whole], map(float, places), strict=True):
             y, width = float(text.get("y")) + down, font.getlength(words)
             left = x - {"end": width, "middle": width / 2}.get(text.get("text-anchor"), 0)
             boxes.append((words, (left, y - font.size * 0.75, left + width, y + font.size * 0.2)))

@@ -1,6 +1,7 @@
 """The explorer of a whole network: what it reads is what torch counts and what windows see."""
 
 from itertools import product
+from xml.etree import ElementTree
 
 import pytest
 from helpers.pictures import assert_legible, numbers_in, seen_from, words_of
@@ -8,6 +9,7 @@ from helpers.pictures import assert_legible, numbers_in, seen_from, words_of
 from convac_lib import ConvAC
 from convac_lib.errors import ConvacError
 from convac_lib.families import common_case
+from convac_lib.visuals.letters import draw_letters
 from convac_lib.visuals.views.network import MEANINGS, network_view
 
 
@@ -39,7 +41,10 @@ def test_a_letter_lights_up_and_the_picture_is_legible(letter):
         lit = {text.text for text in svg.iter() if text.get("font-weight") and "=" in (text.text or "")}
         assert any(word.split()[0] == f"{letter}={number}" for word in lit), lit
         assert {word[0] for word in lit} == {letter}
-        assert f"The letter {letter} is lit." in view.alt and view.reading.startswith(letter)
+        assert (
+            f"The letter {letter} is lit, also in the formula and in the code below." in view.alt
+            and view.reading.startswith(letter)
+        )
         assert len(view.picture) < 20_000 and "1 output" in words_of(view.picture)
 
 
@@ -60,3 +65,21 @@ def test_a_letter_that_does_not_move_is_refused():
     with pytest.raises(ConvacError) as error:
         network_view(2, 2, 4, 2, "R")
     assert str(error.value) == "no letter 'R' can light up; use one of B, S, M, C, H"
+
+
+@pytest.mark.parametrize("letter", [*MEANINGS, "R"])
+def test_formula_and_code_light_up_the_same_letter(letter):
+    for B, M, size, C in product((3, 5), (4, 7), (2, 8), (9, 11)):
+        network = common_case(B, M, size, C)
+        lines = list(ElementTree.fromstring(draw_letters(network, letter)))
+        formula, ranges, code = (
+            ["".join(line.itertext()), [each.text for each in line if each.get("stroke")]] for line in lines
+        )
+        layers = [
+            number for layer in network.layers[:2] for number in (layer.receptive_field, layer.stride, layer.channels)
+        ]
+        assert numbers_in(code[0]) == [size, M, *layers]
+        assert ("…" in code[0]) == (len(network.layers) > 2)
+        numbers = {"H": [size], "M": [M], "B": [B], "R": [B, 2], "S": [1, 2], "C": [C, C]}
+        assert code[1] == list(map(str, numbers[letter]))
+        assert {*formula[1], *ranges[1]} == ({"B", "R"} if letter == "R" else {letter})

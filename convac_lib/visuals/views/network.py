@@ -3,6 +3,8 @@
 from convac_lib.architecture import Architecture
 from convac_lib.errors import ConvacError
 from convac_lib.families import common_case
+from convac_lib.visuals.letters import draw_letters
+from convac_lib.visuals.svg import stack
 from convac_lib.visuals.view import Value, View
 from convac_lib.visuals.whole_network import draw_whole_network
 from convac_lib.visuals.windows import fields_below, last_wide_unit
@@ -18,6 +20,8 @@ MEANINGS = {
 
 def network_view(B: int, M: int, size: int, C: int, letter: str) -> View:
     """Show a whole network of the common case, from the photograph to the output, with one letter lit up.
+
+    The letter is also lit in a layer's formula and in the network's code, below the picture.
 
     Args:
         B: the receptive field of the stride-1 layers.
@@ -45,13 +49,14 @@ def network_view(B: int, M: int, size: int, C: int, letter: str) -> View:
     if letter not in MEANINGS:
         raise ConvacError(f"no letter {letter!r} can light up; use one of {', '.join(MEANINGS)}")
     network = common_case(B, M, size, C)
-    picture = draw_whole_network(network, highlight=letter)
+    picture = stack(draw_whole_network(network, highlight=letter), draw_letters(network, letter))
     meaning = MEANINGS[letter].format(B=B, M=M, C=C, H=size)
     T_R, T_S = (", ".join(map(str, each)) for each in (network.total_receptive_fields, network.total_strides))
     alternative = (
         f"A photograph of {size}×{size} patches; above it a stack of {M} sheets, the representation; then "
         f"{len(network.layers)} layers of {C} channels, with {', '.join(f'{n}×{n}' for n in network.sizes)} units, the "
-        f"dense layer and one output. {_seen(network)} The letter {letter} is lit."
+        f"dense layer and one output. {_seen(network)} The letter {letter} is lit, also in the formula and in the "
+        "code below."
     )
     values: dict[str, Value] = {"T_R": T_R, "T_S": T_S, "parameters": network.parameters}
     reading = f"{meaning} Layer by layer, T_R = {T_R} and T_S = {T_S}; {network.parameters:,} parameters."

@@ -107,6 +107,7 @@ def test_a_notebook_carries_nothing_of_the_program_that_wrote_it(name):
         "language_info",
     }  # of widgets' state GitHub makes "Invalid Notebook"
     assert all(set(cell["metadata"]) <= CELL for cell in notebook["cells"])
+    assert all("".join(cell["source"]).strip() for cell in notebook["cells"]), "a cell is empty"
 
 
 def test_every_link_leads_to_a_page_and_an_anchor():

@@ -272,7 +272,9 @@ def announced(form):
 
 
 def value_of(words):
-    return int(words.replace(",", "")) if re.fullmatch(r"[\d,]+", words) else words
+    if re.fullmatch(r"-?[\d,]+", words):
+        return int(words.replace(",", ""))
+    return float(words) if re.fullmatch(r"-?\d+\.\d+", words) else words
 
 
 def moves(tab, card):

@@ -135,7 +135,7 @@ def test_no_page_leads_to_an_address_that_is_not_ours(soups):
 
 def test_no_page_is_heavy_and_none_holds_the_state_of_a_widget(html, soups):
     for page, soup in soups.items():
-        largest = 200_000 if page.removesuffix(".html") in REFERENCE else 1_000_000
+        largest = 150_000 if page.removesuffix(".html") in REFERENCE else 1_000_000
         assert (html / page).stat().st_size < largest, page
         packed = [each.get_text() for each in soup.find_all("script", type="application/gzip")]
         assert len(packed) == len(soup.select("figure.convac-explorer")), page

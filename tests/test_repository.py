@@ -22,7 +22,7 @@ LIBRARY = ROOT / "convac_lib"
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 FLOORS = [
-    "errors", "checks", "files", "budget", "architecture", "families", "theory", "networks", "data", "experiments",
+    "errors", "checks", "files", "budget", "architecture", "families", "theory", "related", "networks", "data", "experiments",
     "exercises", "visuals", "cli", "__main__",
 ]  # fmt: skip
 NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))

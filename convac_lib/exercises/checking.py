@@ -17,6 +17,8 @@ EXERCISES = {
     "overlap_theorem": ("by-hand", "pairs", "three-rows", "false-from", "where"),
     "cifar_experiments": ("seeds", "match", "count", "shuffle"),
     "conjecture": ("square", "bargain", "first-layer", "pooling"),
+    "depth_efficiency": ("three", "limit", "prime"),
+    "widths_and_entanglement": ("spread", "budget", "symmetric"),
 }
 """The exercises of every chapter, in order; the module named like the chapter holds one rule per exercise."""
 

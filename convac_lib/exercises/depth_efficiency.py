@@ -16,8 +16,8 @@ def three(pairs: object, top: object) -> str:
     leaves = np.stack([np.eye(2, dtype=int)] * 4)
     rank = odd_even_rank([leaves, *((level % DEFAULT_PRIME).astype(int) for level in (a1, a2))])
     if rank != 3:
-        entries = "1 entry" if rank == 1 else f"{rank} entries"
-        raise Wrong(f"Your halved tensor has {entries} that are not 0, so the rank is {rank}, and not 3")
+        entries = "1 entry that is" if rank == 1 else f"{rank} entries that are"
+        raise Wrong(f"Your halved tensor has {entries} not 0, so the rank is {rank}, and not 3")
     return "one of the four entries of the halved tensor is 0, and the other three are not"
 
 
@@ -45,6 +45,8 @@ def prime(degree: object, prime: object) -> str:
             f"The degree is not {degree}: count the nodes of the tree, each a factor of an entry, and the rows of the "
             "minor"
         )
+    if prime < 2:
+        raise Wrong(f"A prime is at least 2, and yours is {prime}")
     if prime < 100 * true:
         raise Wrong(f"Modulo {prime} the bound is {degree}/{prime}, more than 1/100")
     try:

@@ -208,7 +208,9 @@ def compose_row(levels: Sequence[np.ndarray], prime: int | None = DEFAULT_PRIME)
     require_composable(M, patches)
     entries = [level.shape[0] * sum(level.shape[1:]) * M ** (patches // level.shape[0]) for level in levels[1:]]
     require_memory(
-        16 * max(entries, default=0), "the tensors of this tree's nodes", "use smaller widths, a smaller M or fewer patches"
+        16 * max(entries, default=0),
+        "writing out this tree's tensor",
+        "use smaller widths, a smaller M or fewer patches",
     )
     return compose_hierarchical_tucker(levels, prime=prime)[0]
 

@@ -177,6 +177,15 @@ RIGHT = {  # answers, or a function that makes them
     "bargain": [((2, 2, 2), (3, 1, 2)), ([2, 2, 2], np.array([3, 1, 2]))],
     "first-layer": [(512, 512, 487)],
     "pooling": [(64,)],
+    "three": [
+        ([[[1, 0], [0, 1]], [[1, 1], [0, 1]]], [[[1, 1]]]),
+        (np.array([[[1, 2], [3, 4]], [[2, 2], [1, -4]]]), torch.tensor([[[-3, 2]]])),
+    ],
+    "limit": [(3, 81), (3.0, np.int64(81))],
+    "prime": [(240, 24001)],
+    "spread": [([1, 3, 5],), ({2, 4, 8},), ((1, 3, 7, 8),)],
+    "budget": [([3, 8, 8],), (np.array([3, 8, 8]),)],
+    "symmetric": [(6, 9)],
 }
 WRONG = {
     "first-move": [
@@ -579,6 +588,53 @@ WRONG = {
             (32,),
             "32 is too few: the certified rank is larger, so count the states and the units that cross the cut again.",
         ),
+    ],
+    "three": [
+        (
+            (np.ones((2, 2, 2), int), [[[1, 1]]]),
+            "Your halved tensor has 4 entries that are not 0, so the rank is 4, and not 3.",
+        ),
+        (
+            ([[[1, 0], [0, 0]], [[1, 0], [0, 0]]], [[[1, 1]]]),
+            "Your halved tensor has 1 entry that is not 0, so the rank is 1, and not 3.",
+        ),
+        (
+            ([[1, 0], [0, 1]], [[[1, 1]]]),
+            "pairs should have shape (2, 2, 2), (window, channel, channel below), not (2, 2).",
+        ),
+    ],
+    "limit": [
+        ((2, 16), "With r0 = 2 the rank is 16, and a larger r0 gives more."),
+        ((4, 81), "With r0 = 4 the rank is no larger than with r0 = 3."),
+        ((3, 16), "r0 is right, but the rank with r0 = 3 is not 16."),
+        ((5, 81), "r0 lies between 1 and 4 in the figure, and yours is 5."),
+    ],
+    "prime": [
+        (
+            (28, 2801),
+            "The degree is not 28: count the nodes of the tree, each a factor of an entry, and the rows of the minor.",
+        ),
+        ((240, 23993), "Modulo 23993 the bound is 240/23993, more than 1/100."),
+        ((240, 24007), "24007 is enough, but so is the smaller prime 24001."),
+        ((240, 24003), "24003 is not a prime below 2**63; use for example 2147483647."),
+        ((240, -7), "A prime is at least 2, and yours is -7."),
+    ],
+    "spread": [
+        (([1, 3, 5, 7],), "The cheapest cut that separates these patches costs 256, and not 64."),
+        (([0, 1],), "patches should name some of the patches 1 to 8, each once, and not all of them."),
+        (([],), "patches should name some of the patches 1 to 8, each once, and not all of them."),
+        ((3,), "patches should be a list of patches such as [1, 2], numbered from 1 as in the figure."),
+    ],
+    "budget": [
+        (([8, 8, 8],), "The min cut is 8, but the tree stores 648 numbers, more than 330."),
+        (([2, 8, 8],), "The min cut of the halves is 4, because r0² = 4."),
+        (([4, 2, 8],), "The min cut of the halves is 2, because r1 = 2."),
+        (([0, 8, 8],), "every width is at least 1."),
+        (([8, 8],), "widths should have shape (3,), one for each level, not (2,)."),
+    ],
+    "symmetric": [
+        ((9, 9), "shared is less than 9: count the free entries of a symmetric 3×3 matrix."),
+        ((6, 6), "own is more than 6: count the free entries of a 3×3 matrix."),
     ],
 }
 

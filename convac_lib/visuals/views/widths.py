@@ -49,7 +49,7 @@ def widths_view(cut: int, r0: int, r: int, r1: int | None = None, M: int = 4) ->
     tree = RowTree(PATCHES, M, (r0, r1 or r, r))
     first = [patch for patch in range(PATCHES) if cut >> patch & 1]
     found = min_cut(tree, first)
-    sizes = [size_of(tree, bond) for bond in found.bonds]
+    sizes = [size_of(tree, bond) for bond in sorted(found.bonds)]
     product = "·".join(map(str, sizes)) + (f" = {found.value:,}" if len(sizes) > 1 else "")
     reading = f"The cheapest cut passes {_where(found)}: {product}, and no rank is larger. "
     reading += f"The tree has {tree.parameters:,} numbers."
@@ -97,10 +97,11 @@ def _where(found: CheapestCut) -> str:
     parts = []
     for level in range(len(TOPS)):
         count = sum(bond[0] == level for bond in found.bonds)
-        plural = "s" * (count > 1)
-        if count:
-            parts.append(f"{count} window{plural} of level {level}" if level else f"the bond{plural} of {count} patches")
-    return " and ".join(parts).replace("of 1 patches", "of 1 patch")
+        if count and level:
+            parts.append(f"{count} window{'s' * (count > 1)} of level {level}")
+        elif count:
+            parts.append("the bond of 1 patch" if count == 1 else f"the bonds of {count} patches")
+    return " and ".join(parts)
 
 
 def _patch_box(patch: int) -> Box:

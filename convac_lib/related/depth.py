@@ -37,7 +37,8 @@ def halved(levels: Sequence[np.ndarray], prime: int | None = DEFAULT_PRIME) -> n
     >>> halved([np.stack([np.eye(2, dtype=int)] * 2), np.array([[[1, 5]]])])
     array([1, 5])
     """
-    return compose_hierarchical_tucker(levels[1:], prime=prime)[0]
+    s: np.ndarray = compose_hierarchical_tucker(levels[1:], prime=prime)[0]
+    return s
 
 
 def odd_even_rank(levels: Sequence[np.ndarray], prime: int = DEFAULT_PRIME) -> int:

@@ -212,7 +212,8 @@ def compose_row(levels: Sequence[np.ndarray], prime: int | None = DEFAULT_PRIME)
         "writing out this tree's tensor",
         "use smaller widths, a smaller M or fewer patches",
     )
-    return compose_hierarchical_tucker(levels, prime=prime)[0]
+    tensor: np.ndarray = compose_hierarchical_tucker(levels, prime=prime)[0]
+    return tensor
 
 
 def row_rank(levels: Sequence[np.ndarray], cut: RowCut, prime: int = DEFAULT_PRIME) -> int:

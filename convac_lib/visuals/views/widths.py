@@ -23,7 +23,12 @@ STEP, PATCH = 58, 44  # from patch to patch, and the side of one
 LEFT = WIDTH - PATCHES * STEP  # of the first patch's column
 TOPS = 312, 222, 132, 42  # the heights of the patches' bonds and of the windows of levels 1 to 3
 BOTTOM = TOPS[0] + 34
-NAMED = {"halves": "left-right", "odd | even": "odd-even", "pairs": (0, 1, 4, 5), "one patch": (0,)}
+NAMED: dict[str, str | tuple[int, ...]] = {
+    "halves": "left-right",
+    "odd | even": "odd-even",
+    "pairs": (0, 1, 4, 5),
+    "one patch": (0,),
+}
 CHOICES = BOTTOM + PATCH + 16  # the row of named cuts, by its top
 HEIGHT = CHOICES + LINE + 12
 
@@ -116,7 +121,7 @@ def _choice_box(place: int) -> Box:
 def _middle(bond: Bond) -> float:
     """Find where a window stands, or the bond of a patch, between left and right."""
     level, place = bond
-    return LEFT + (place + 0.5) * STEP * 2**level
+    return LEFT + (place + 0.5) * STEP * (1 << level)
 
 
 def draw_widths(tree: RowTree, first: list[int], found: CheapestCut) -> str:

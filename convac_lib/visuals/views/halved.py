@@ -13,16 +13,17 @@ from convac_lib.visuals.view import Value, View
 
 SIDE, LARGEST = 240, 16  # the square of the entries, and how many of them stand along a side
 WORDS = MARGIN + SIDE + 30
+PRIMES = {"5": 5, "31": 31, "1009": 1009, "2³¹ − 1": 2**31 - 1}
 
 
-def halved_view(N: int, M: int, r0: int, p: int, r1: int = 2, seed: int = 0) -> View | None:
+def halved_view(N: int, M: int, r0: int, p: str, r1: int = 2, seed: int = 0) -> View | None:
     """Show the halved tensor of a random deep tree over a row, and the rank across odd | even that follows.
 
     Args:
         N: patches, a power of two.
         M: templates.
         r0: the width of level 0.
-        p: the prime; weights are uniform in GF(p).
+        p: the prime, a key of `PRIMES`; weights are uniform in GF(p).
         r1: the width of every level above.
         seed: the seed of the weights.
 
@@ -31,15 +32,16 @@ def halved_view(N: int, M: int, r0: int, p: int, r1: int = 2, seed: int = 0) -> 
 
     Source: Cohen, Sharir & Shashua, COLT 2016. Chapter: *Depth efficiency*.
 
-    >>> halved_view(N=16, M=2, r0=2, p=2**31 - 1).reading
+    >>> halved_view(N=16, M=2, r0=2, p="2³¹ − 1").reading
     'Rank 256: a shallow network needs 256 channels or more, so 8,448 numbers. This deep one has 122.'
     """
     tree = RowTree(N, M, (r0, *[r1] * (N.bit_length() - 2)))
     if r0 ** (N // 2) > LARGEST**2:
         return None
-    levels = random_levels(tree, seed=seed, prime=p)
-    entries = halved(levels, p)
-    rank, left, limit = odd_even_rank(levels, p), int(np.count_nonzero(entries)), M ** (N // 2)
+    prime = PRIMES[p]
+    levels = random_levels(tree, seed=seed, prime=prime)
+    entries = halved(levels, prime)
+    rank, left, limit = odd_even_rank(levels, prime), int(np.count_nonzero(entries)), M ** (N // 2)
     numbers = rank * (N * M + 1)
     reading = f"Rank {rank}: a shallow network needs {rank} channel{'s' * (rank > 1)} or more, so {numbers:,} numbers. "
     reading += f"This deep one has {tree.parameters:,}."
@@ -50,7 +52,7 @@ def halved_view(N: int, M: int, r0: int, p: int, r1: int = 2, seed: int = 0) -> 
         reading += f" {left} entries are not 0, and the rank is less, because {why}."
     elif left < entries.size:
         many = entries.size - left
-        reading += f" Modulo {p:,}, {many} of the {entries.size} entries {'is' if many == 1 else 'are'} 0."
+        reading += f" Modulo {prime:,}, {many} of the {entries.size} entries {'is' if many == 1 else 'are'} 0."
     alternative = (
         f"A square of {entries.size} entries, {left} of them black, which are not 0. Below, the rank {rank} on a scale "
         f"that ends at {shown(limit)}."

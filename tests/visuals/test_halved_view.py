@@ -56,16 +56,16 @@ LEAF = "48 entries are not 0, and the rank is less, because a leaf matrix has a 
 @pytest.mark.parametrize(
     ("state", "rank", "numbers", "own", "more"),
     [
-        ((16, 2, 2, "2³¹ − 1"), "256", "8,448", 122, ""),
+        ((16, 2, 2, "mod 2³¹ − 1"), "256", "8,448", 122, ""),
         (
-            (8, 2, 4, "5"),
+            (8, 2, 4, "mod 5"),
             "16",
             "272",
             106,
             " 196 entries are not 0, and the rank is less, because r₀ is larger than M = 2.",
         ),
-        ((8, 3, 3, "5"), "24", "600", 106, f" {LEAF}"),
-        ((8, 2, 2, "5", 2, 39), "12", "204", 58, " Modulo 5, 4 of the 16 entries are 0."),
+        ((8, 3, 3, "mod 5"), "24", "600", 106, f" {LEAF}"),
+        ((8, 2, 2, "mod 5", 2, 39), "12", "204", 58, " Modulo 5, 4 of the 16 entries are 0."),
     ],
 )
 def test_a_sentence_for_every_case(state, rank, numbers, own, more):
@@ -77,10 +77,10 @@ def test_a_sentence_for_every_case(state, rank, numbers, own, more):
     ("state", "reading"),
     [
         (
-            (8, 2, 1, "2³¹ − 1"),
+            (8, 2, 1, "mod 2³¹ − 1"),
             "Rank 1: a shallow network needs 1 channel or more, so 17 numbers. This deep one has 34.",
         ),
-        ((2, 2, 2, "5"), "Rank 0: these weights make the function 0 on all images of templates."),
+        ((2, 2, 2, "mod 5"), "Rank 0: these weights make the function 0 on all images of templates."),
     ],
 )
 def test_a_sentence_for_the_smallest_ranks(state, reading):
@@ -88,4 +88,4 @@ def test_a_sentence_for_the_smallest_ranks(state, reading):
 
 
 def test_a_halved_tensor_that_is_too_large_to_draw_has_no_state():
-    assert halved_view(16, 2, 3, "5") is None and halved_view(8, 2, 5, "5") is None
+    assert halved_view(16, 2, 3, "mod 5") is None and halved_view(8, 2, 5, "mod 5") is None

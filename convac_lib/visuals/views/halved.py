@@ -13,7 +13,7 @@ from convac_lib.visuals.view import Value, View
 
 SIDE, LARGEST = 240, 16  # the square of the entries, and how many of them stand along a side
 WORDS = MARGIN + SIDE + 30
-PRIMES = {"5": 5, "31": 31, "1009": 1009, "2³¹ − 1": 2**31 - 1}
+PRIMES = {"mod 5": 5, "mod 31": 31, "mod 1009": 1009, "mod 2³¹ − 1": 2**31 - 1}
 
 
 def halved_view(N: int, M: int, r0: int, p: str, r1: int = 2, seed: int = 0) -> View | None:
@@ -32,7 +32,7 @@ def halved_view(N: int, M: int, r0: int, p: str, r1: int = 2, seed: int = 0) -> 
 
     Source: Cohen, Sharir & Shashua, COLT 2016. Chapter: *Depth efficiency*.
 
-    >>> halved_view(N=16, M=2, r0=2, p="2³¹ − 1").reading
+    >>> halved_view(N=16, M=2, r0=2, p="mod 2³¹ − 1").reading
     'Rank 256: a shallow network needs 256 channels or more, so 8,448 numbers. This deep one has 122.'
     """
     tree = RowTree(N, M, (r0, *[r1] * (N.bit_length() - 2)))

@@ -17,6 +17,7 @@ EXERCISES = {
     "overlap_theorem": ("by-hand", "pairs", "three-rows", "false-from", "where"),
     "cifar_experiments": ("seeds", "match", "count", "shuffle"),
     "conjecture": ("square", "bargain", "first-layer", "pooling"),
+    "rectifier_networks": ("channels", "equality", "averages"),
 }
 """The exercises of every chapter, in order; the module named like the chapter holds one rule per exercise."""
 

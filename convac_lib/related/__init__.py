@@ -1,0 +1,1 @@
+"""Part II: the related works of the talk, one file per chapter."""

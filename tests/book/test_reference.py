@@ -64,6 +64,7 @@ INTERNAL = {
     "convac_lib.exercises.networks_in_pictures": "rules, which would give the answers away",
     "convac_lib.exercises.overlap_theorem": "rules, which would give the answers away",
     "convac_lib.exercises.overlaps": "rules, which would give the answers away",
+    "convac_lib.exercises.rectifier_networks": "rules, which would give the answers away",
     "convac_lib.exercises.tensors": "rules, which would give the answers away",
     "convac_lib.experiments.checkpoints": "keeps a training on the disk between epochs",
     "convac_lib.experiments.estimates": "estimates memory and time of a sweep before it begins",

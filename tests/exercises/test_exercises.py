@@ -177,6 +177,12 @@ RIGHT = {  # answers, or a function that makes them
     "bargain": [((2, 2, 2), (3, 1, 2)), ([2, 2, 2], np.array([3, 1, 2]))],
     "first-layer": [(512, 512, 487)],
     "pooling": [(64,)],
+    "channels": [(386,)],
+    "equality": [
+        ([2, -1, -1, -1], [[[1, 1, 1]] * 2, *[[row] * 2 for row in np.eye(3, dtype=int).tolist()]]),
+        (np.array([-1, 1, -1, -1]), [[[0, 1, 1]] * 2, [[3, 0, 0], [3, 3, 3]], [[1, 0, 1]] * 2, [[1, 1, 0]] * 2]),
+    ],
+    "averages": [(31,)],
 }
 WRONG = {
     "first-move": [
@@ -578,6 +584,24 @@ WRONG = {
         (
             (32,),
             "32 is too few: the certified rank is larger, so count the states and the units that cross the cut again.",
+        ),
+    ],
+    "channels": [
+        ((6561,), "The bound does not exclude 386 channels, because 386 · 17 ≥ 6,561."),
+        ((385,), "385 channels have at most rank 6,545, and the deep network has 6,561."),
+        ((-1,), "-1 channels have at most rank 0, and the deep network has 6,561."),
+    ],
+    "equality": [
+        (([1] * 5, [[[1, 1, 1]] * 2] * 5), "Four channels are enough, and yours has 5."),
+        (([1], [[[1, 0, 0]] * 2]), "For templates 0 and 1 the network gives 1, and not 0."),
+        (([], np.zeros((0, 2, 3), int)), "For templates 0 and 0 the network gives 0, and not 1."),
+        (([1, 1], [[1, 0, 0]] * 2), "vectors should have shape (2, 2, 3), (channel, patch, template), not (2, 3)."),
+    ],
+    "averages": [
+        ((256,), "The last window adds two functions, and each half has 4 odd patches and 4 even ones."),
+        (
+            (7,),
+            "A function of one half can have as many independent rows as its odd patches have arrangements.",
         ),
     ],
 }

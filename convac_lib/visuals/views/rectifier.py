@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-from convac_lib.errors import ConvacError
 from convac_lib.related.rectifier import average_rank, draw_tensors, exact_rank
 from convac_lib.visuals.style import INK, MUTED, RULE, colour_of
 from convac_lib.visuals.svg import (
@@ -22,36 +21,30 @@ from convac_lib.visuals.view import Value, View
 
 DRAWS = 200
 TOP, BOTTOM, INSET = 2 * LINE, 280, 6
-WEIGHTS = {"−9 to 9": 9, "−1000 to 1000": 1000}
-PATCHES = (4, 8)
 
 
-def rectifier_view(pooling: str, N: int, r: int, weights: str, seed: int = 0) -> View:
+def rectifier_view(pooling: str, N: int, r: int, w: int, seed: int = 0) -> View:
     """Show how many of 200 random deep networks with two templates have each rank across odd | even.
 
     Args:
         pooling: "product", "max" or "average".
         N: patches, 4 or 8.
         r: the width of every level.
-        weights: the limits of the weights, integers that are equally likely: one of `WEIGHTS`.
+        w: the largest weight; the weights are integers from −w to w, equally likely.
         seed: the seed of the weights.
 
     Returns:
         The `View`.
 
     Raises:
-        ConvacError: if N is neither 4 nor 8, or the pooling or the limits are unknown.
+        ConvacError: if the pooling is unknown, or a number is out of range.
 
     Source: Cohen & Shashua, ICML 2016. Chapter: *Rectifier networks*.
 
-    >>> rectifier_view("product", N=4, r=2, weights="−9 to 9").reading
+    >>> rectifier_view("product", N=4, r=2, w=9).reading
     'Product: 169 of 200 networks have the full rank 4. The others met a coincidence, such as a determinant of 0.'
     """
-    if N not in PATCHES or weights not in WEIGHTS:
-        raise ConvacError(
-            f"N is 4 or 8, and the weights are from {' or from '.join(WEIGHTS)}, not {N!r} and {weights!r}"
-        )
-    tensors = list(draw_tensors(pooling, N, r, largest_weight=WEIGHTS[weights], draws=DRAWS, seed=seed))
+    tensors = list(draw_tensors(pooling, N, r, largest_weight=w, draws=DRAWS, seed=seed))
     ranks = Counter(map(exact_rank, tensors))
     halves = max(exact_rank(tensor, "left-right") for tensor in tensors)
     full = 2 ** (N // 2)

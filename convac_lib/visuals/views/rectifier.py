@@ -20,7 +20,7 @@ from convac_lib.visuals.svg import (
 from convac_lib.visuals.view import Value, View
 
 DRAWS = 200
-TOP, BOTTOM, INSET = 2 * LINE, 280, 6
+TOP, BOTTOM, INSET = 2 * LINE, 230, 6
 
 
 def rectifier_view(pooling: str, N: int, r: int, w: int, seed: int = 0) -> View:

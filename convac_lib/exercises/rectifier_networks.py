@@ -1,5 +1,7 @@
 """The rules of the exercises in *Rectifier networks*."""
 
+from collections.abc import Sized
+
 import numpy as np
 
 from convac_lib.exercises.answers import Wrong, integer, integers
@@ -18,11 +20,12 @@ def channels(Z: object) -> str:
 
 def equality(coefficients: object, vectors: object) -> str:
     """A shallow network of max-pooling with at most four channels that computes [d₁ = d₂] for three templates."""
-    a = integers("coefficients", coefficients, (np.size(coefficients),), "one for each channel")
-    if len(a) > 4:
-        raise Wrong(f"Four channels are enough, and yours has {len(a)}")
-    v = integers("vectors", vectors, (len(a), 2, 3), "(channel, patch, template)")
-    found = compose_shallow(a, v, "max") if len(a) else np.zeros((3, 3), int)
+    Z = len(coefficients) if isinstance(coefficients, Sized) else 4
+    a = integers("coefficients", coefficients, (Z,), "one for each channel")
+    if Z > 4:
+        raise Wrong(f"Four channels are enough, and yours has {Z}")
+    v = integers("vectors", vectors, (Z, 2, 3), "(channel, patch, template)")
+    found = compose_shallow(a, v, "max") if Z else np.zeros((3, 3), int)
     for d, e in np.ndindex(3, 3):
         if found[d, e] != (d == e):
             raise Wrong(f"For templates {d} and {e} the network gives {found[d, e]}, and not {int(d == e)}")

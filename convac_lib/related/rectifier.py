@@ -194,7 +194,8 @@ def channels_needed(patches: int, templates: int) -> int:
     >>> [channels_needed(N, M) for N, M in [(4, 4), (8, 2), (8, 3), (16, 2)]]
     [3, 4, 9, 29]
     """
-    return -(-(templates ** (patches // 2)) // channel_rank(patches, templates))
+    side = int(templates ** (patches // 2))
+    return -(-side // channel_rank(patches, templates))
 
 
 def average_rank(patches: int, templates: int) -> int:
@@ -261,7 +262,7 @@ def _pooled(largest: int, count: int, pooling: str) -> int:
     """The largest result of pooling `count` values that are at most `largest`."""
     if pooling not in POOLINGS:
         raise ConvacError(f"unknown pooling {shown(pooling)}; use one of {', '.join(POOLINGS)}")
-    return {"product": largest**count, "max": largest, "average": count * largest}[pooling]
+    return {"product": int(largest**count), "max": largest, "average": count * largest}[pooling]
 
 
 def _wide(array: np.ndarray, largest: int) -> np.ndarray:

@@ -593,6 +593,10 @@ WRONG = {
     ],
     "equality": [
         (([1] * 5, [[[1, 1, 1]] * 2] * 5), "Four channels are enough, and yours has 5."),
+        (
+            (4, [[[1, 0, 0]] * 2]),
+            "coefficients should be a list or an array of shape (4,), one for each channel, and 4 is neither.",
+        ),
         (([1], [[[1, 0, 0]] * 2]), "For templates 0 and 1 the network gives 1, and not 0."),
         (([], np.zeros((0, 2, 3), int)), "For templates 0 and 0 the network gives 0, and not 1."),
         (([1, 1], [[1, 0, 0]] * 2), "vectors should have shape (2, 2, 3), (channel, patch, template), not (2, 3)."),

@@ -1,6 +1,8 @@
 """The script for a GPU, on the CPU and with tiny sizes: its checks can fail, and its training stops and continues."""
 
 import sys
+import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -109,7 +111,11 @@ def test_it_trains_what_fits_and_says_what_does_not(monkeypatch, tmp_path, image
     words = ["gpu_day.py", "--cpu", "--images", str(images), "--out", str(tmp_path / "day"), "--parts", "training"]
     words += ["--B", "1", "2", "--channels", "2", "--wide", "9", "--epochs", "2", "--seeds", "0", "1", "--workers", "1"]
     monkeypatch.setattr(sys, "argv", [*words, "--minutes", "0"])
-    assert gpu_day.main() == 0
+    with monkeypatch.context() as patched:  # new processes take seconds, and here they would do nothing
+        patched.setattr(
+            gpu_day, "ProcessPoolExecutor", lambda workers, _, *rest: ThreadPoolExecutor(workers, "", *rest)
+        )
+        assert gpu_day.main() == 0
     told = capsys.readouterr().out
     assert "not reached: 8 jobs\n" in told
     assert "B = 2, C = 2, seed 0, 1, spatial, 2 epochs: not begun in this run\n" in told
@@ -123,6 +129,27 @@ def test_it_trains_what_fits_and_says_what_does_not(monkeypatch, tmp_path, image
         rows = rows_of(alike)
         assert [(row.B, row.channels, len(row.accuracies)) for row in rows] == [(1, 2, 2), (1, 9, 2), (2, 2, 2)]
         assert f"{rows[2].accuracy:.1%}" in str(accuracy_view(rows, protocol, 2, 2, "channels").values)
+
+
+def test_the_layers_table_is_kept_as_far_as_it_went_in_time(monkeypatch, tmp_path, capsys):
+    slow = "import subprocess, sys, time\nprint('one row', flush=True)\n"
+    slow += "subprocess.run([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks/layer.py").write_text(slow, "utf-8")
+    monkeypatch.setattr(gpu_day, "ROOT", tmp_path)
+    gpu_day.time_layer(CPU, tmp_path, 3)
+    assert capsys.readouterr().out == "one row\nnot reached: the rest of the layer's table, after 3 s\n"
+    (tmp_path / "benchmarks/layer.py").write_text("import sys\nprint(*sys.argv[1:])\nsys.exit(3)", "utf-8")
+    gpu_day.time_layer(CPU, tmp_path, 30)
+    assert capsys.readouterr().out == "--device cpu --threads 1\nbenchmarks/layer.py ended with status 3\n"
+
+
+def test_an_archive_is_read_as_the_folder_of_its_name(tmp_path, images):
+    with tarfile.open(tmp_path / "few.tar.xz", "w:xz") as archive:
+        for split in ("train", "test"):
+            archive.add(images / split, split)
+    dataset = gpu_day.images_of(tmp_path / "few.tar.xz")
+    assert (dataset.source, dataset.digest) == ("few", gpu_day.images_of(images).digest)
 
 
 def test_it_asks_for_a_gpu(monkeypatch, capsys):

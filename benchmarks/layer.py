@@ -1,11 +1,13 @@
 """The layer's forward and backward pass against F.conv2d's of the same shape, as ratios taken in one run.
 
-    python benchmarks/layer.py [--threads 1 2] [--batch 128] [--repeat 7]
+    python benchmarks/layer.py [--threads 1 2] [--batch 128] [--repeat 7] [--device cpu]
 
 Every round times each contender once, in turn; the smallest of the rounds counts, and "spread" is the rounds' median
 over it, less one, of the contender that varied most. The unit is conv2d in the faster of its two memory formats. With
 one thread CPU time is used, which other work on the machine disturbs least; with more, wall-clock time. Memory is the
 peak resident size over what the process held before the tensors were made, as a ratio to conv2d's, channels last.
+On a GPU (--device cuda) time is wall-clock time until the GPU is idle, float32 is float32 and not TF32, and memory is
+what torch allocates there.
 """
 
 import argparse
@@ -23,7 +25,7 @@ CASES = ((64, 16, 3, 1), (64, 16, 2, 2), (128, 16, 3, 1), (32, 32, 3, 1), (64, 1
 PEER_CASE, PEER_BATCH = (64, 16, 2, 2), 16  # stride = kernel; some peers hold a number for each pair of channels
 
 
-def contenders(case, batch, names):
+def contenders(case, batch, names, device):
     """Each a function of (x, weight), with its own x and weight, in the memory format that suits it."""
     import torch
     from torch.nn.functional import conv2d, unfold
@@ -35,8 +37,9 @@ def contenders(case, batch, names):
     formats = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
 
     def drawn(layout):
-        x = torch.empty(batch, C, H, H, memory_format=formats[layout]).normal_()
-        weight = torch.empty(C, C, K, K, memory_format=formats[layout]).normal_(std=C**-0.5)
+        options = {"memory_format": formats[layout], "device": device}
+        x = torch.empty(batch, C, H, H, **options).normal_()
+        weight = torch.empty(C, C, K, K, **options).normal_(std=C**-0.5)
         return x.requires_grad_(), weight.requires_grad_()
 
     def plain(x, weight):
@@ -127,31 +130,46 @@ def best_of(contenders, repeat, clock):
     return {name: best for name, (best, _) in times.items()}, max(spread for _, spread in times.values())
 
 
-def speed(threads, batch, repeat):
+def set_up(threads, device):
+    """Prepare the process, and return its clock."""
     import torch
 
     torch.set_num_threads(threads)
-    clock = time.process_time if threads == 1 else time.perf_counter
+    torch.backends.cudnn.allow_tf32 = False
+
+    def finished():
+        torch.cuda.synchronize()
+        return time.perf_counter()
+
+    return finished if device == "cuda" else time.process_time if threads == 1 else time.perf_counter
+
+
+def speed(threads, batch, repeat, device):
+    import torch
+
+    clock = set_up(threads, device)
     names = ("eager", "compiled", "scaled", "one-liner")
-    print(f"\n{threads} thread{'s' * (threads > 1)}, N = {batch}, best of {repeat}")
+    where = torch.cuda.get_device_name() if device == "cuda" else f"{threads} thread{'s' * (threads > 1)}"
+    print(f"\n{where}, N = {batch}, best of {repeat}")
     print(f"{'(C, H, K, S)':18} {'conv2d':>9} " + " ".join(f"{name:>10}" for name in names) + f" {'spread':>7}")
     ratios = {name: [] for name in names}
     for case in CASES:
-        best, spread = best_of(contenders(case, batch, ("conv2d nchw", "conv2d nhwc", *names)), repeat, clock)
+        best, spread = best_of(contenders(case, batch, ("conv2d nchw", "conv2d nhwc", *names), device), repeat, clock)
         unit = min(best["conv2d nchw"], best["conv2d nhwc"])
         for name in names:
             ratios[name].append(best[name] / unit)
         row = " ".join(f"{ratios[name][-1]:10.2f}" for name in names)
-        print(f"{case!s:18} {unit * 1e3:6.1f} ms {row} {spread:7.0%}", flush=True)
+        print(f"{case!s:18} {unit * 1e3:6.2f} ms {row} {spread:7.0%}", flush=True)
     print(f"{'median':28} " + " ".join(f"{median(ratios[name]):10.2f}" for name in names))
     print(f"{'largest':28} " + " ".join(f"{max(ratios[name]):10.2f}" for name in names))
     overhead = [scaled / eager for scaled, eager in zip(ratios["scaled"], ratios["eager"])]
     print(f"scaled over eager: median {median(overhead):.2f}, largest {max(overhead):.2f}")
-    compare_peers(repeat, clock)
+    if device == "cpu":
+        compare_peers(repeat, clock)
 
 
 def compare_peers(repeat, clock):
-    found = contenders(PEER_CASE, PEER_BATCH, ("conv2d nhwc", "eager", "one-liner"))
+    found = contenders(PEER_CASE, PEER_BATCH, ("conv2d nhwc", "eager", "one-liner"), "cpu")
     for name, peer in PEERS.items():
         if find_spec(name):
             found[name] = peer(PEER_CASE, PEER_BATCH)
@@ -163,28 +181,34 @@ def compare_peers(repeat, clock):
     print(f"peers at {PEER_CASE}, N = {PEER_BATCH}, over conv2d ({unit * 1e3:.1f} ms, spread {spread:.0%}): {row}")
 
 
-def peak(name, case, batch):
-    """Bytes of the process over those it held before the tensors were made."""
+def peak(name, case, batch, device):
+    """KiB of the process, or of the GPU, over those it held before the tensors were made."""
     import torch
 
-    torch.set_num_threads(1)
+    set_up(1, device)
     C, H, K, S = case
 
     def run(batch, H):
-        passes(*contenders((C, H, K, S), batch, [name])[name])()
+        passes(*contenders((C, H, K, S), batch, [name], device)[name])()
+
+    def held():
+        if device == "cuda":
+            return torch.cuda.max_memory_allocated() // 2**10
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     run(1, 2 * K * S)  # what loads once
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = held()
     run(batch, H)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    print(held() - before)
 
 
-def memory(batch):
+def memory(batch, device):
     print(f"\npeak memory over conv2d's, N = {batch}")
     for case in CASES:
         peaks = {}
         for name in ("conv2d nhwc", "eager", "scaled"):
             command = [sys.executable, __file__, "--child", name, "--case", *map(str, case), "--batch", str(batch)]
+            command += ["--device", device]
             peaks[name] = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         unit = peaks.pop("conv2d nhwc")
         row = ", ".join(f"{name} {size / unit:.2f}" for name, size in peaks.items())
@@ -196,20 +220,21 @@ def main():
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--repeat", type=int, default=7)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--case", type=int, nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.case:
-        peak(options.child, options.case, options.batch)
+        peak(options.child, options.case, options.batch, options.device)
     elif options.child:
-        speed(options.threads[0], options.batch, options.repeat)
+        speed(options.threads[0], options.batch, options.repeat, options.device)
     else:
         print(machine("torch"), flush=True)
         for threads in options.threads:
             command = [sys.executable, __file__, "--child", "speed", "--threads", str(threads)]
-            command += ["--batch", str(options.batch), "--repeat", str(options.repeat)]
+            command += ["--batch", str(options.batch), "--repeat", str(options.repeat), "--device", options.device]
             subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": str(threads)}, check=True)
-        memory(options.batch)
+        memory(options.batch, options.device)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Taught in the chapter *Convolutional arithmetic circuits*.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import reduce as fold
 from itertools import product
 
@@ -13,8 +13,12 @@ from convac_lib.errors import ConvacError
 from convac_lib.theory.fields import reduce_modulo, to_field
 from convac_lib.theory.tensors import require_composable
 
+Pooling = Callable[[np.ndarray, np.ndarray], np.ndarray]  # of two arrays that broadcast; associative
 
-def compose_cp(coefficients: np.ndarray, vectors: np.ndarray, prime: int | None = None) -> np.ndarray:
+
+def compose_cp(
+    coefficients: np.ndarray, vectors: np.ndarray, prime: int | None = None, pooling: Pooling = np.multiply
+) -> np.ndarray:
     """Write out a CP decomposition: the coefficient tensor of a shallow network.
 
         A = Σ_γ a_γ · v^{1,γ} ⊗ v^{2,γ} ⊗ … ⊗ v^{N,γ}
@@ -23,6 +27,7 @@ def compose_cp(coefficients: np.ndarray, vectors: np.ndarray, prime: int | None 
         coefficients: a, of shape (r,).
         vectors: v, of shape (r, N, M).
         prime: p for GF(p), None for the real numbers.
+        pooling: g, which takes the place of the product: (v ⊗ w)_{d,e} = g(v_d, w_e).
 
     Returns:
         A, of shape (M,)*N.
@@ -43,11 +48,11 @@ def compose_cp(coefficients: np.ndarray, vectors: np.ndarray, prime: int | None 
     require_composable(base, order)
     if prime is not None:
         coefficients, vectors = to_field(coefficients, prime), to_field(vectors, prime)
-    return _sum((a * _outer(rank_one, prime) for a, rank_one in zip(coefficients, vectors)), prime)
+    return _sum((a * _outer(rank_one, prime, pooling) for a, rank_one in zip(coefficients, vectors)), prime)
 
 
 def compose_hierarchical_tucker(
-    levels: Iterable[np.ndarray], branches: int = 2, prime: int | None = None
+    levels: Iterable[np.ndarray], branches: int = 2, prime: int | None = None, pooling: Pooling = np.multiply
 ) -> np.ndarray:
     """Write out a Hierarchical Tucker decomposition: the coefficient tensor of a deep network without overlap.
 
@@ -58,6 +63,7 @@ def compose_hierarchical_tucker(
             Weights that are shared over positions are equal for every j.
         branches: b, the number of children of a node; the talk draws 2, and a 2×2 window has 4.
         prime: p for GF(p), None for the real numbers.
+        pooling: g, which takes the place of the product: (v ⊗ w)_{d,e} = g(v_d, w_e).
 
     Returns:
         Aʸ = φᴸ_{0,y} for every y, of shape (r_L,) + (M,)*N, its modes in the order of the tree's leaves.
@@ -89,7 +95,7 @@ def compose_hierarchical_tucker(
                 f"{len(nodes[0])}; they must agree"
             )
         children = [nodes[start : start + branches] for start in range(0, len(nodes), branches)]
-        products = [np.stack([_outer(group, prime) for group in zip(*family)]) for family in children]
+        products = [np.stack([_outer(group, prime, pooling) for group in zip(*family)]) for family in children]
         nodes = [_combine(weight, values, prime) for weight, values in zip(weights, products)]
     if len(nodes) != 1:
         raise ConvacError(f"the last level has {len(nodes)} nodes and needs exactly 1, the root")
@@ -122,11 +128,11 @@ def tree_order(depth: int) -> np.ndarray:
     return order
 
 
-def _outer(vectors: Iterable[np.ndarray], prime: int | None) -> np.ndarray:
+def _outer(vectors: Iterable[np.ndarray], prime: int | None, pooling: Pooling) -> np.ndarray:
     """Compute v ⊗ w ⊗ …, reduced after every product."""
 
     def times(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        return reduce_modulo(np.multiply.outer(left, right), prime)
+        return reduce_modulo(pooling(left[(..., *[None] * right.ndim)], right), prime)
 
     return fold(times, vectors)
 

@@ -186,6 +186,12 @@ RIGHT = {  # answers, or a function that makes them
     "spread": [([1, 3, 5],), ({2, 4, 8},), ((1, 3, 7, 8),)],
     "budget": [([3, 8, 8],), (np.array([3, 8, 8]),)],
     "symmetric": [(6, 9)],
+    "channels": [(386,)],
+    "equality": [
+        ([2, -1, -1, -1], [[[1, 1, 1]] * 2, *[[row] * 2 for row in np.eye(3, dtype=int).tolist()]]),
+        (np.array([-1, 1, -1, -1]), [[[0, 1, 1]] * 2, [[3, 0, 0], [3, 3, 3]], [[1, 0, 1]] * 2, [[1, 1, 0]] * 2]),
+    ],
+    "averages": [(31,)],
 }
 WRONG = {
     "first-move": [
@@ -635,6 +641,28 @@ WRONG = {
     "symmetric": [
         ((9, 9), "shared is less than 9: count the free entries of a symmetric 3×3 matrix."),
         ((6, 6), "own is more than 6: count the free entries of a 3×3 matrix."),
+    ],
+    "channels": [
+        ((6561,), "The bound does not exclude 386 channels, because 386 · 17 ≥ 6,561."),
+        ((385,), "385 channels have at most rank 6,545, and the deep network has 6,561."),
+        ((-1,), "-1 channels have at most rank 0, and the deep network has 6,561."),
+    ],
+    "equality": [
+        (([1] * 5, [[[1, 1, 1]] * 2] * 5), "Four channels are enough, and yours has 5."),
+        (
+            (4, [[[1, 0, 0]] * 2]),
+            "coefficients should be a list or an array of shape (4,), one for each channel, and 4 is neither.",
+        ),
+        (([1], [[[1, 0, 0]] * 2]), "For templates 0 and 1 the network gives 1, and not 0."),
+        (([], np.zeros((0, 2, 3), int)), "For templates 0 and 0 the network gives 0, and not 1."),
+        (([1, 1], [[1, 0, 0]] * 2), "vectors should have shape (2, 2, 3), (channel, patch, template), not (2, 3)."),
+    ],
+    "averages": [
+        ((256,), "The last window adds two functions, and each half has 4 odd patches and 4 even ones."),
+        (
+            (7,),
+            "A function of one half can have as many independent rows as its odd patches have arrangements.",
+        ),
     ],
 }
 

@@ -1,0 +1,125 @@
+"""The page's own views say and draw, letter by letter, what Python's views do."""
+
+import random
+from types import SimpleNamespace
+
+import pytest
+from helpers.engine import NODE, by_node, by_page
+
+from convac_lib.theory.fields import DEFAULT_PRIME
+from convac_lib.visuals.card import BROWSER_VIEWS
+from convac_lib.visuals.records import RECORDS, read_record
+from convac_lib.visuals.view import words_of
+from convac_lib.visuals.views import placement, rank
+from convac_lib.visuals.views.placement import placement_view
+from convac_lib.visuals.views.rank import rank_view
+from convac_lib.visuals.views.rank_alone import rank_alone_view
+
+VIEWS = {"rank_view": rank_view, "rank_alone_view": rank_alone_view, "placement_view": placement_view}
+RECORDED = {
+    "overlap-theorem": ("B", "M", "C", "cut", "size", "seed", "prime"),
+    "intro-overlap": ("B", "M", "C", "size", "seed", "prime"),
+    "conjecture-placement": ("B1", "B2", "C", "M", "seed", "prime"),
+}
+SEEN = """asked => {
+  const views = { VIEWS };
+  return Promise.all(asked.map(async ([name, state, given]) => {
+    const seen = await views[name](state, async (questions) => {
+      return given ?? ranks.certifyRanks(questions.map((question) => ({ ...question, rows: ROWS })));
+    });
+    const words = Object.entries(seen.values).map(([name, value]) => [name, value.toLocaleString("en")]);
+    return { ...seen, values: Object.fromEntries(words) };
+  }));
+}""".replace("ROWS", "48").replace("VIEWS", ", ".join(f"{name}: {function}" for name, function in BROWSER_VIEWS.items()))
+
+
+@pytest.fixture
+def compare(request):
+    """Compare what JavaScript shows of cases, each (view, state, the ranks that it is given, or None), with a `View`."""
+
+    def compare_all(cases):
+        tab = None if NODE else request.getfixturevalue("browser").new_page()
+        found = (by_node if NODE else lambda *asked: by_page(tab, *asked))(SEEN, [case for case, _ in cases])
+        for ((name, state, _), view), seen in zip(cases, found, strict=True):
+            words = {name: words_of(value) for name, value in view.values.items()}
+            expected = {"picture": view.picture, "alt": view.alt, "reading": view.reading, "values": words}
+            assert seen == expected, (name, state)
+
+    return compare_all
+
+
+def known_ranks(name, state):
+    """What Python knows of the ranks of a state's networks, from the atlas or computed."""
+    if name == "placement_view":
+        sides = sorted({1, 2, 3, state["B1"], state["B2"]})
+        rest = (state["C"], state["M"], state["seed"], state["prime"])
+        return [{"rank": placement._rank(B1, B2, *rest), "rows": 0, "full": True} for B1 in sides for B2 in sides]
+    channels, cut = state["C"] or state["M"], state.get("cut", "left-right")
+    place = (state["size"], state["M"], state["B"], channels, cut, state["prime"], state["seed"])
+    known = rank._certified(place, upper=0)
+    return [{"rank": known.value, "rows": known.rows, "full": known.status != "at least"}]
+
+
+@pytest.mark.parametrize("explorer", RECORDED)
+def test_every_recorded_state_is_what_the_page_draws_of_its_rank(explorer, compare, record_property):
+    (name,) = (name for name in VIEWS if read_record(explorer, RECORDED[explorer], VIEWS[name]))
+    states = read_record(explorer, RECORDED[explorer], VIEWS[name])
+    cases = []
+    for values, view in states.items():
+        state = dict(zip(RECORDED[explorer], values, strict=True))
+        cases.append(((name, state, known_ranks(name, state)), view))
+    compare(cases)
+    assert (RECORDS / f"{explorer}.json.gz").exists() and len(cases) >= 9
+    record_property("recorded states that Python and JavaScript draw alike", len(cases))
+
+
+@pytest.fixture
+def no_atlas(monkeypatch):
+    monkeypatch.setattr(rank, "_atlas", dict)
+
+
+def drawn_state(draw, name):
+    prime, seed = draw.choice([DEFAULT_PRIME, DEFAULT_PRIME, 101, 8388593]), draw.choice([0, 1, draw.randrange(10**6)])
+    if name == "placement_view":
+        sides = {letter: draw.randint(1, 3) for letter in ("B1", "B2")}
+        return sides | {"C": draw.randint(2, 4), "M": draw.randint(2, 3), "seed": seed, "prime": prime}
+    state = {"B": draw.randint(1, 7), "M": draw.randint(2, 8), "C": draw.choice([None, draw.randint(1, 16)])}
+    state |= {"size": draw.choice([2, 4, 8, 16]), "seed": seed, "prime": prime}
+    return state | ({"cut": draw.choice(["left-right", "interleaved", "checkerboard"])} if name == "rank_view" else {})
+
+
+def test_300_states_of_invented_ranks_are_drawn_alike(compare, no_atlas, monkeypatch, record_property):
+    draw, cases = random.Random(0), []
+    for _ in range(300):
+        name = draw.choice(list(VIEWS))
+        state = drawn_state(draw, name)
+        if name == "placement_view":
+            sides, most = sorted({1, 2, 3, state["B1"], state["B2"]}), min(1024, state["M"] ** 8)
+            known = {(B1, B2): draw.randint(1, most) for B1 in sides for B2 in sides}
+            monkeypatch.setattr(placement, "_rank", lambda B1, B2, *_, known=known: known[B1, B2])
+            given = [{"rank": value, "rows": most, "full": state["M"] == 2} for value in known.values()]
+        else:
+            whole = state["M"] ** (state["size"] ** 2 // 2)
+            most = min(1024, whole)
+            given = [{"rank": draw.choice([1, draw.randint(1, most), most]), "rows": most, "full": whole == most}]
+            certified = SimpleNamespace(**given[0])
+            monkeypatch.setattr(rank, "certify_rank", lambda *_, certified=certified, **__: certified)
+        cases.append(((name, state, given), VIEWS[name](**state)))
+    compare(cases)
+    record_property("invented states that Python and JavaScript draw alike", len(cases))
+
+
+def test_what_the_page_computes_is_what_python_computes_also_of_samples(compare, no_atlas, monkeypatch):
+    """Of 48 sampled rows, so that a test takes no minutes; the page samples 1,024."""
+    monkeypatch.setattr(rank, "SAMPLED", 48)
+    monkeypatch.setattr(placement, "SAMPLED", 48)
+    common = {"B": 3, "M": 2, "C": None, "size": 4, "seed": 1, "prime": DEFAULT_PRIME}
+    states = [
+        ("rank_view", common | {"cut": "left-right"}),
+        ("rank_view", common | {"B": 1, "M": 3, "size": 8, "cut": "interleaved", "C": 4}),
+        ("rank_view", common | {"B": 2, "M": 5, "cut": "checkerboard", "seed": 10**6 - 1}),
+        ("rank_alone_view", common | {"B": 1, "M": 4, "prime": 101}),
+        ("rank_alone_view", common | {"B": 2, "size": 2, "C": 7}),
+        ("placement_view", {"B1": 1, "B2": 3, "C": 3, "M": 2, "seed": 7, "prime": DEFAULT_PRIME}),
+    ]
+    compare([((name, state, None), VIEWS[name](**state)) for name, state in states])

@@ -223,6 +223,9 @@ class Explorer:
             ],
             "start": start[: len(letters)],
         }
+        if self.browser_view:
+            arguments = inspect.signature(self.view).parameters.values()
+            data["others"] = {each.name: each.default for each in arguments if each.name not in self.start}
         view, table = self.states[start], self.table(letters)
         return card_html(self.name, self.title, view, table, shown, data, live=live, browser_view=self.browser_view)
 

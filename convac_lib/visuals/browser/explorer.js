@@ -70,7 +70,7 @@ const makeControls = (axes) => {
 
 const wake = async (root, kernel) => {
   root.dataset.woken = "true"; // before anything is awaited: another copy of this script then leaves the card alone
-  const { axes, states, start } = await unpacked(root.querySelector('script[type="application/gzip"]').textContent);
+  const { axes, states, start, others } = await unpacked(root.querySelector('script[type="application/gzip"]').textContent);
   const view = views[root.dataset.view];
   const picture = root.querySelector("img");
   const reading = root.querySelector(".convac-reading");
@@ -199,7 +199,7 @@ const wake = async (root, kernel) => {
       const wrong = outOfBounds(values);
       if (wrong) throw new Error(wrong);
       const state = Object.fromEntries(axes.map(({ letter }, at) => [letter, values[at]]));
-      const { values: found, ...seen } = await view(state, certify);
+      const { values: found, ...seen } = await view({ ...others, ...state }, certify);
       seen.reading = seen.reading.replaceAll(" = ", "\u00a0=\u00a0"); // never broken over two lines
       const cells = { ...Object.fromEntries(axes.map(({ short }, at) => [short, values[at]])), ...found };
       for (const name of Object.keys(cells)) cells[name] = inWords(cells[name]);

@@ -254,8 +254,8 @@ export const networks = (generator) => {
       return [Math.min(m, M ** seen[0]), Math.min(n, M ** seen[1])];
     };
     const pairs = positionsOf(network).map((layer) => layer.map(pairsOf));
-    const upper = nonOverlappingUpper(network, sides);
-    let products = reads + looked + (m * n * Math.min(m, n, upper ? Number(upper.value) : n)) / 12;
+    const most = Math.min(m, n, Number(nonOverlappingUpper(network, sides)?.value ?? n)); // of the rank
+    let products = reads + looked + (m * n * Math.max(most, 200)) / 12;
     layers.forEach(([R, S], l) => {
       pairs[l + 1].forEach(([rows, columns], place) => {
         const [u, v] = [Math.floor(place / sizes[l + 1]) * S, (place % sizes[l + 1]) * S];

@@ -8,10 +8,9 @@ from helpers.chapters import ROOT
 from helpers.explorers import shown
 
 from convac_lib.errors import ConvacError
-from convac_lib.visuals.card import BROWSER_VIEWS, script_of
+from convac_lib.visuals.card import script_of
 from convac_lib.visuals.explorer import Explorer
 from convac_lib.visuals.views import rank
-from convac_lib.visuals.views.placement import placement_view
 from convac_lib.visuals.views.rank import rank_view
 from convac_lib.visuals.views.rank_alone import rank_alone_view
 
@@ -278,6 +277,6 @@ def test_a_view_that_is_not_in_javascript_is_refused():
     with pytest.raises(ConvacError) as error:
         Explorer("some", {"B": [1]}, rank_alone_view, title="Some", browser_view="depth_view")
     assert str(error.value) == (
-        "there is no view 'depth_view' in JavaScript; use one of rank_view, rank_alone_view, placement_view, or write it"
+        "there is no view 'depth_view' in JavaScript; use one of rank_view, rank_alone_view, placement_view, "
+        "efficiency_view, or write it"
     )
-    assert {*BROWSER_VIEWS} == {view.__name__ for view in (rank_view, rank_alone_view, placement_view)}

@@ -1,31 +1,37 @@
 """The page's own views say and draw, letter by letter, what Python's views do."""
 
 import random
+from functools import partial
+from itertools import product
 from types import SimpleNamespace
 
 import pytest
 from helpers.engine import NODE, by_node, by_page
 
+from convac_lib.families import common_case
 from convac_lib.theory.fields import DEFAULT_PRIME
+from convac_lib.theory.ranks import certify_rank
 from convac_lib.visuals.card import BROWSER_VIEWS
 from convac_lib.visuals.records import RECORDS, read_record
 from convac_lib.visuals.view import words_of
-from convac_lib.visuals.views import placement, rank
+from convac_lib.visuals.views import efficiency, placement, rank
+from convac_lib.visuals.views.efficiency import efficiency_view
 from convac_lib.visuals.views.placement import placement_view
 from convac_lib.visuals.views.rank import rank_view
 from convac_lib.visuals.views.rank_alone import rank_alone_view
 
-VIEWS = {"rank_view": rank_view, "rank_alone_view": rank_alone_view, "placement_view": placement_view}
+VIEWS = {view.__name__: view for view in (rank_view, rank_alone_view, placement_view, efficiency_view)}
 RECORDED = {
     "overlap-theorem": ("B", "M", "C", "cut", "size", "seed", "prime"),
     "intro-overlap": ("B", "M", "C", "size", "seed", "prime"),
+    "expressive-efficiency": ("B", "C", "target"),
     "conjecture-placement": ("B1", "B2", "C", "M", "seed", "prime"),
 }
 SEEN = """asked => {
   const views = { VIEWS };
   return Promise.all(asked.map(async ([name, state, given]) => {
     const seen = await views[name](state, async (questions) => {
-      return given ?? ranks.certifyRanks(questions.map((question) => ({ ...question, rows: ROWS })));
+      return given?.splice(0, questions.length) ?? ranks.certifyRanks(questions.map((question) => ({ ...question, rows: ROWS })));
     });
     const words = Object.entries(seen.values).map(([name, value]) => [name, value.toLocaleString("en")]);
     return { ...seen, values: Object.fromEntries(words) };
@@ -49,7 +55,11 @@ def compare(request):
 
 
 def known_ranks(name, state):
-    """What Python knows of the ranks of a state's networks, from the atlas or computed."""
+    """What Python knows of the ranks of a state's networks, from the atlas or computed, in the order of the questions."""
+    if name == "efficiency_view":
+        fields = dict.fromkeys((1, 2, 3, state["B"]))
+        pairs = [*product(fields, efficiency.EFFICIENCY_CHANNELS), (state["B"], state["C"])]
+        return [{"rank": efficiency._rank(B, C), "rows": 256, "full": True} for B, C in pairs]
     if name == "placement_view":
         sides = sorted({1, 2, 3, state["B1"], state["B2"]})
         rest = (state["C"], state["M"], state["seed"], state["prime"])
@@ -79,6 +89,8 @@ def no_atlas(monkeypatch):
 
 
 def drawn_state(draw, name):
+    if name == "efficiency_view":
+        return {"B": draw.randint(1, 5), "C": draw.randint(1, 64), "target": draw.choice(["B = 2", "B = 3"])}
     prime, seed = draw.choice([DEFAULT_PRIME, DEFAULT_PRIME, 101, 8388593]), draw.choice([0, 1, draw.randrange(10**6)])
     if name == "placement_view":
         sides = {letter: draw.randint(1, 3) for letter in ("B1", "B2")}
@@ -93,7 +105,14 @@ def test_300_states_of_invented_ranks_are_drawn_alike(compare, no_atlas, monkeyp
     for _ in range(300):
         name = draw.choice(list(VIEWS))
         state = drawn_state(draw, name)
-        if name == "placement_view":
+        if name == "efficiency_view":
+            invented = {}
+            for B in range(1, 6):
+                for C in range(1, 65):
+                    invented[B, C] = max(invented.get((B, C - 1), 1), min(256, draw.randint(1, 4) * C))
+            monkeypatch.setattr(efficiency, "_rank", lambda B, C, known=invented: known[B, C])
+            given = known_ranks(name, state)
+        elif name == "placement_view":
             sides, most = sorted({1, 2, 3, state["B1"], state["B2"]}), min(1024, state["M"] ** 8)
             known = {(B1, B2): draw.randint(1, most) for B1 in sides for B2 in sides}
             monkeypatch.setattr(placement, "_rank", lambda B1, B2, *_, known=known: known[B1, B2])
@@ -111,6 +130,8 @@ def test_300_states_of_invented_ranks_are_drawn_alike(compare, no_atlas, monkeyp
 
 def test_what_the_page_computes_is_what_python_computes_also_of_samples(compare, no_atlas, monkeypatch):
     """Of 48 sampled rows, so that a test takes no minutes; the page samples 1,024."""
+    certify = partial(certify_rank, rows=48)
+    monkeypatch.setattr(efficiency, "_rank", lambda B, C: certify(common_case(B, 2, 4, C)).rank)
     monkeypatch.setattr(rank, "SAMPLED", 48)
     monkeypatch.setattr(placement, "SAMPLED", 48)
     common = {"B": 3, "M": 2, "C": None, "size": 4, "seed": 1, "prime": DEFAULT_PRIME}
@@ -120,6 +141,7 @@ def test_what_the_page_computes_is_what_python_computes_also_of_samples(compare,
         ("rank_view", common | {"B": 2, "M": 5, "cut": "checkerboard", "seed": 10**6 - 1}),
         ("rank_alone_view", common | {"B": 1, "M": 4, "prime": 101}),
         ("rank_alone_view", common | {"B": 2, "size": 2, "C": 7}),
+        ("efficiency_view", {"B": 4, "C": 7, "target": "B = 2"}),
         ("placement_view", {"B1": 1, "B2": 3, "C": 3, "M": 2, "seed": 7, "prime": DEFAULT_PRIME}),
     ]
     compare([((name, state, None), VIEWS[name](**state)) for name, state in states])

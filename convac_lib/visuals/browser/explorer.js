@@ -25,6 +25,9 @@ const inWords = (value) => {
   return (isFraction ? Number(value.toPrecision(4)) : value).toLocaleString("en");
 };
 
+const keyOf = (values) => JSON.stringify(values);
+const certified = new Map(); // what all cards have computed here: the rank by the question, as text
+
 // A command at a sentence's end keeps clear of a full stop, so that it can be copied.
 const sentenceOf = (reason) => (reason.includes("; run: ") ? reason : `${reason}.`);
 
@@ -81,7 +84,6 @@ const wake = async (root, kernel) => {
   const cancel = element("button", { type: "button" }, "Cancel");
   const status = element("div", { class: "convac-status" }, said, bar, cancel);
 
-  const keyOf = (values) => JSON.stringify(values);
   const known = new Map(); // a state's values, as text -> what it shows; null where there is no such state
   const rows = body.rows;
   let row = 0;
@@ -190,9 +192,13 @@ const wake = async (root, kernel) => {
 
   const computeHere = async ({ id, values }) => {
     const begun = performance.now();
-    const certify = (questions) => {
-      job = ask("certifyRanks", questions, (done) => hear({ is: "progress", id, done }));
-      return job.answer;
+    const certify = async (questions) => {
+      const asked = questions.filter((question) => !certified.has(keyOf(question)));
+      if (asked.length) {
+        job = ask("certifyRanks", asked, (done) => hear({ is: "progress", id, done }));
+        (await job.answer).forEach((rank, at) => certified.set(keyOf(asked[at]), rank));
+      }
+      return questions.map((question) => certified.get(keyOf(question)));
     };
     hear({ is: "begun", id });
     try {

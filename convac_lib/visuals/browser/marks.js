@@ -94,22 +94,25 @@ export const marks = (() => {
   const logarithmic = (first, last) => (value) => {
     return (Math.log10(value) - Math.log10(first)) / (Math.log10(last) - Math.log10(first) || 1);
   };
-  const axesOf = (xScale, yScale, left, right) => {
+  const axesOf = (xScale, yScale, left, right, inset = 0) => {
     const svg = svgDocument(WIDTH, BOTTOM + 2 * LINE + 4);
-    const xAt = (value) => left + (right - left) * xScale(value);
+    const xAt = (value) => left + inset + (right - left - 2 * inset) * xScale(value);
     const yAt = (value) => BOTTOM - (BOTTOM - TOP) * Math.min(yScale(value), 1);
     const drawLevel = (value, stroke, width, dashes) => {
       addLine(svg, [left, yAt(value)], [right, yAt(value)], stroke, width, dashes);
     };
+    const drawYLabel = (value, gap) => {
+      addText(svg, left - gap, yAt(value) + 7, String(value), { anchor: "end", fill: MUTED });
+    };
     const drawGrid = (values, gap) => {
       for (const value of values) {
         drawLevel(value, RULE);
-        addText(svg, left - gap, yAt(value) + 7, String(value), { anchor: "end", fill: MUTED });
+        drawYLabel(value, gap);
       }
     };
     const drawTicks = (values) => {
       for (const value of values) {
-        addText(svg, xAt(value), BOTTOM + LINE, String(value), { anchor: "middle", fill: MUTED });
+        addText(svg, xAt(value), BOTTOM + LINE, grouped(value), { anchor: "middle", fill: MUTED });
       }
     };
     const drawTitles = (xTitle, yTitle) => {
@@ -117,7 +120,13 @@ export const marks = (() => {
       addText(svg, right, BOTTOM + 2 * LINE, xTitle, { anchor: "end" });
     };
     const at = ([x, y]) => [xAt(x), yAt(y)];
-    return { svg, left, yAt, at, drawLevel, drawGrid, drawTicks, drawTitles };
+    const drawCurve = (B, points, isHeavy) => {
+      const places = points.map(at);
+      const stroke = { stroke: colourOf(B), "stroke-width": isHeavy ? "4" : "2.5" };
+      addPath(svg, polyline(places), { fill: "none", ...stroke });
+      for (const place of places) drawMarker(svg, B, place, 4.5);
+    };
+    return { svg, left, xAt, yAt, at, drawLevel, drawYLabel, drawGrid, drawTicks, drawTitles, drawCurve };
   };
   const CORNERS = {
     2: [[-1, -1], [1, -1], [1, 1], [-1, 1]],
@@ -133,7 +142,7 @@ export const marks = (() => {
   };
 
   return {
-    colourOf, BOUND, SATURATION, INK, MUTED, RULE, WIDTH, MARGIN, FONT, LINE, LETTER, BOLD_LETTER,
+    colourOf, BOUND, SATURATION, INK, MUTED, RULE, BOTTOM, WIDTH, MARGIN, FONT, LINE, LETTER, BOLD_LETTER,
     short, grouped, raised, readable, add, svgDocument, serialize, stack, addPath, addText, addLine,
     polyline, rectangle, outline, lattice, logarithmic, axesOf, drawMarker,
   }; // prettier-ignore

@@ -12,11 +12,7 @@ OWN = re.compile(r'\n?<(style|script type="module")>.*?</(style|script)>', re.DO
 
 
 def once(body: str) -> str:
-    """Keep the first copy of every style and module script.
-
-    >>> once("<style>a</style>1<style>a</style>2<style>b</style>")
-    '<style>a</style>12<style>b</style>'
-    """
+    """Keep the first copy of every style and module script."""
     seen: set[str] = set()
 
     def first(found: re.Match[str]) -> str:

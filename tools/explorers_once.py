@@ -1,4 +1,4 @@
-"""A Sphinx extension: a page has one copy of the explorers' script and of their style, though every card brings its own.
+"""A Sphinx extension: a page has one copy of the explorers' script and style, though every card brings its own.
 
 A script of an explorer starts every card on the page, so that the first copy is enough.
 """

@@ -1,8 +1,8 @@
 """The explorer: a picture and one sentence for every choice of a few parameters, with a kernel and without one.
 
 One card, one script and one style serve the page and the notebook. The card holds a table of all its states, over which
-the script moves. In a running notebook it asks the kernel for states that the table lacks. On a page it computes them in
-the reader's browser, if the view is one of those that are written in JavaScript too.
+the script moves. In a running notebook it asks the kernel for states that the table lacks. On a page it computes them
+in the reader's browser, if the view is one of those that are written in JavaScript too.
 """
 
 import inspect
@@ -46,8 +46,8 @@ class Explorer:
         title: the heading, one line.
         start: the first state; an axis left out starts at its first value.
         free: the integers that a reader may type if something computes, a kernel or the browser, by label: a range or a
-            sorted list. Those of an axis extend its slider. Any other argument of `view` gets a field of its own and starts at its default; "seed"
-            also gets a button that draws new weights.
+            sorted list. Those of an axis extend its slider. Any other argument of `view` gets a field of its own and
+            starts at its default; "seed" also gets a button that draws new weights.
         browser_view: the name of the view in JavaScript, in `BROWSER_VIEWS`, by which a page computes what the table
             lacks, without a kernel. It must show what `view` shows.
         recorded: whether to read the states from `results/explorers/NAME.json.gz`, the record that `make notebooks`

@@ -175,8 +175,8 @@ def test_what_is_too_large_for_a_page_is_refused_with_its_command(opened, page):
         card.get_by_label("B, receptive field: type").press("Enter")
         said = type_in(card, "size, H of the image", 8)
         assert said == (
-            "the rank of 1,024×1,024 entries of an image of 8×8 patches would take about 14 seconds in this browser, and "
-            "the limit is 10; run: convac certify --M 8 --size 8 --layers 2/1/8 2/2/8 2/1/8 2/2/8 2/1/8 2/2/8 "
+            "the rank of 1,024×1,024 entries of an image of 8×8 patches would take about 14 seconds in this browser, "
+            "and the limit is 10; run: convac certify --M 8 --size 8 --layers 2/1/8 2/2/8 2/1/8 2/2/8 2/1/8 2/2/8 "
             "--cut left-right --rows 1024 --seed 0 --prime 2147483647"
         )
         assert shown(card) == before and card.get_by_label("size, H of the image").input_value() == "4"

@@ -323,8 +323,8 @@ def test_the_workers_address_is_given_back_however_it_ends(tab, changes, cancell
 
 
 SEVERAL = (
-    "the ranks of 3 networks would take about 24 seconds in this browser, and the limit is 10; run: convac certify --M 8 "
-    "--size 4 --layers 7/1/8 2/2/8 7/1/8 2/2/8 --cut left-right --rows 1024 --seed 5 --prime 2147483647"
+    "the ranks of 3 networks would take about 24 seconds in this browser, and the limit is 10; run: convac certify "
+    "--M 8 --size 4 --layers 7/1/8 2/2/8 7/1/8 2/2/8 --cut left-right --rows 1024 --seed 5 --prime 2147483647"
 )
 RANKS = "asked => told(() => ranks.certifyRanks(asked))"
 

@@ -5,7 +5,7 @@ export const networks = (generator) => {
     throw Object.assign(new Error(sentence), { refusal: true });
   };
   const [SECONDS, BYTES] = [10, 5e8]; // the budget of one question
-  const PER_SECOND = 1.2e8; // products modulo p: benchmarks/engine_js.py measures 1.1e8 and more where it counts
+  const PER_SECOND = 1.2e8; // products modulo p; benchmarks/engine_js.py shows the times that this assumes
   const PER_READ = 2000; // products in the time that a read of a position takes besides
   const LARGEST_SIZE = 64;
   const CUTS = {

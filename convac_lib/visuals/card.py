@@ -9,6 +9,15 @@ from importlib.resources import files
 
 from convac_lib.visuals.view import View
 
+ENGINE = ("draws", "networks", "engine", "certificates", "worker")
+DRAWN = ("marks", "drawings", "rank", "placement", "efficiency")
+# The views that a browser computes too: the function's name in Python, and in JavaScript.
+BROWSER_VIEWS = {
+    "rank_view": "rankView",
+    "rank_alone_view": "rankAloneView",
+    "placement_view": "placementView",
+    "efficiency_view": "efficiencyView",
+}
 WITHOUT_SCRIPTS = "The controls need scripts; in a notebook, run this cell. The table has the values of every state."
 
 
@@ -21,6 +30,7 @@ def card_html(
     data: Mapping[str, object],
     *,
     live: bool,
+    browser_view: str = "",
 ) -> str:
     """Write a card.
 
@@ -32,6 +42,7 @@ def card_html(
         current: the index of that view's row.
         data: the axes and the states, for the script.
         live: whether the card is a widget's, which brings script and style itself.
+        browser_view: the view, of `BROWSER_VIEWS`, by which the page computes what the table lacks; empty if none.
 
     Returns:
         A figure element.
@@ -43,10 +54,11 @@ def card_html(
     True
     """
     style = "" if live else f"<style>\n{resource('explorer.css')}</style>\n"
-    script = "" if live else f'\n<script type="module">\n{resource("explorer.js")}</script>'
+    script = "" if live else f'\n<script type="module">\n{script_of(browser_view)}</script>'
+    own = f' data-view="{browser_view}"' if browser_view else ""
     without = "" if live else f"\n<noscript>{WITHOUT_SCRIPTS}</noscript>"
     return f"""\
-<figure class="convac-explorer" id="convac-explorer-{name}">
+<figure class="convac-explorer" id="convac-explorer-{name}"{own}>
 {style}<div class="convac-card">
 <figcaption>{escape(title)}</figcaption>
 {_image(view)}
@@ -70,9 +82,19 @@ def packed(data: object) -> str:
     return b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
+def script_of(browser_view: str) -> str:
+    """Write the script of a card: the front end, and before it, for a card that computes, the engine and all views.
+
+    All cards that compute have one script, so that a page keeps one copy of it.
+    """
+    parts = [resource(f"{part}.js") for part in (*ENGINE, *DRAWN)] if browser_view else []
+    views = ", ".join(f"{name}: {function}" for name, function in BROWSER_VIEWS.items()) if browser_view else ""
+    return "\n".join([*parts, f"const views = {{ {views} }};", resource("explorer.js")])
+
+
 def resource(name: str) -> str:
-    """Read the script or the style of the card."""
-    return files("convac_lib.visuals").joinpath(name).read_text(encoding="utf-8")
+    """Read a script or the style of the card."""
+    return files("convac_lib.visuals").joinpath("browser", name).read_text(encoding="utf-8")
 
 
 def _image(view: View) -> str:

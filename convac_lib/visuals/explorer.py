@@ -1,7 +1,8 @@
 """The explorer: a picture and one sentence for every choice of a few parameters, with a kernel and without one.
 
-One card, one script and one style serve the page and the notebook. The card holds a table of all its states. On a page
-the script moves over this table; in a running notebook it also asks the kernel for states that the table lacks.
+One card, one script and one style serve the page and the notebook. The card holds a table of all its states, over which
+the script moves. In a running notebook it asks the kernel for states that the table lacks. On a page it computes them
+in the reader's browser, if the view is one of those that are written in JavaScript too.
 """
 
 import inspect
@@ -13,7 +14,7 @@ from importlib.util import find_spec
 from itertools import product
 
 from convac_lib.errors import ConvacError
-from convac_lib.visuals.card import card_html
+from convac_lib.visuals.card import BROWSER_VIEWS, card_html
 from convac_lib.visuals.records import read_record, write_record
 from convac_lib.visuals.view import State, Value, View, bounds_in_words, is_slider, label_of, words_of
 
@@ -44,9 +45,11 @@ class Explorer:
             runs in a thread beside the reader's cells, so it must not change anything that they share.
         title: the heading, one line.
         start: the first state; an axis left out starts at its first value.
-        free: the integers that a reader may type if a kernel runs, by label: a range or a sorted list. Those of an axis
-            extend its slider. Any other argument of `view` gets a field of its own and starts at its default; "seed"
-            also gets a button that draws new weights.
+        free: the integers that a reader may type if something computes, a kernel or the browser, by label: a range or a
+            sorted list. Those of an axis extend its slider. Any other argument of `view` gets a field of its own and
+            starts at its default; "seed" also gets a button that draws new weights.
+        browser_view: the name of the view in JavaScript, in `BROWSER_VIEWS`, by which a page computes what the table
+            lacks, without a kernel. It must show what `view` shows.
         recorded: whether to read the states from `results/explorers/NAME.json.gz`, the record that `make notebooks`
             writes. A state that the record lacks is computed; if the code of the view has changed, all are computed.
 
@@ -56,7 +59,7 @@ class Explorer:
     Raises:
         ExplorerError: if the name is no valid id, an axis is empty or has no name that `view` can take, the start is
             not on the axes or no state, the free numbers fit no argument, a recorded explorer's view is no function,
-            or the view returns neither a `View` nor None.
+            there is no such view in JavaScript, or the view returns neither a `View` nor None.
         DataError: if the record is damaged.
 
     Source: none; ours. Chapter: *The overlap theorem*.
@@ -82,6 +85,7 @@ class Explorer:
         title: str,
         start: Mapping[str, Value] | None = None,
         free: Mapping[str, Sequence[int]] | None = None,
+        browser_view: str = "",
         recorded: bool = False,
     ) -> None:
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
@@ -94,7 +98,11 @@ class Explorer:
                 "a recorded explorer needs a plain function as its view, whose code tells whether the record is still "
                 "true; write one with def"
             )
-        self.name, self.title, self.view = name, title, view
+        if browser_view and browser_view not in BROWSER_VIEWS:
+            raise ExplorerError(
+                f"there is no view {browser_view!r} in JavaScript; use one of {', '.join(BROWSER_VIEWS)}, or write it"
+            )
+        self.name, self.title, self.view, self.browser_view = name, title, view, browser_view
         self.axes = {_letter(label): tuple(values) for label, values in axes.items()}
         self.free = {_letter(label): values for label, values in (free or {}).items()}
         self.labels = {_letter(label): label for label in (*(free or {}), *axes)}
@@ -192,9 +200,8 @@ class Explorer:
             )
         return view
 
-    def table(self, *, live: bool = False) -> tuple[list[str], list[list[str]]]:
-        """Write the header and the rows of the table of all values; a live one also has the letters beyond the axes."""
-        letters = list(self.start)[: None if live else len(self.axes)]
+    def table(self, letters: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+        """Write the header and the rows of the table of all values, with these letters."""
         names = list(dict.fromkeys(name for view in self.states.values() for name in view.values))
         rows = (
             [*map(words_of, state[: len(letters)]), *(words_of(view.values.get(name, "–")) for name in names)]
@@ -203,31 +210,37 @@ class Explorer:
         return [*map(label_of, letters), *names], list(rows)
 
     def html(self, *, live: bool = False) -> str:
-        """Write the card; a live one offers what may be typed, and leaves script and style to its widget."""
+        """Write the card; a live one leaves script and style to its widget. If it computes, it offers what is free."""
         start = tuple(self.start.values())
         shown = list(self.states).index(start)
-        letters = list(self.start) if live else list(self.axes)
+        computes = live or bool(self.browser_view)
+        letters = list(self.start) if computes else list(self.axes)
         data = {
-            "axes": [self._axis(letter, live) for letter in letters],
+            "axes": [self._axis(letter, computes) for letter in letters],
             "states": [
                 [state[: len(letters)], view and self.data(state, view, letters)]
                 for state, view in ((state, self.states.get(state)) for state in self._places())
             ],
             "start": start[: len(letters)],
         }
-        table = self.table(live=live)
-        return card_html(self.name, self.title, self.states[start], table, shown, data, live=live)
+        if self.browser_view:
+            arguments = inspect.signature(self.view).parameters.values()
+            data["others"] = {each.name: each.default for each in arguments if each.name not in self.start}
+        view, table = self.states[start], self.table(letters)
+        return card_html(self.name, self.title, view, table, shown, data, live=live, browser_view=self.browser_view)
 
-    def _axis(self, letter: str, live: bool) -> dict[str, object]:
+    def _axis(self, letter: str, computes: bool) -> dict[str, object]:
         """Return a letter as the script reads it: its values on a slider or buttons, its bounds in a field."""
         axis: dict[str, object] = {
             "letter": letter,
             "short": label_of(letter),
             "label": label_of(self.labels[letter]),
         }
-        typed = self.free.get(letter, ()) if live else ()
+        typed = self.free.get(letter, ()) if computes else ()
         if typed:
             axis |= {"typed": [typed[0], typed[-1]], "bounds": bounds_in_words(typed)}
+        if typed and not isinstance(typed, range):
+            axis["among"] = list(typed)
         if letter in self.axes:
             values: Sequence[Value] = self.axes[letter]
             if typed:
@@ -244,7 +257,7 @@ class Explorer:
         return data
 
     def __repr__(self) -> str:
-        header, rows = self.table()
+        header, rows = self.table(list(self.axes))
         widths = [max(map(len, column)) for column in zip(header, *rows)]
         lines = ("  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in (header, *rows))
         return "\n".join([self.title, "", *lines])

@@ -15,7 +15,7 @@ import traitlets
 
 from convac_lib.errors import ConvacError
 from convac_lib.theory.parallel import watched
-from convac_lib.visuals.card import resource
+from convac_lib.visuals.card import resource, script_of
 from convac_lib.visuals.view import State, View, label_of, words_of
 
 PAUSE = 0.1  # seconds between two reports of progress
@@ -23,6 +23,10 @@ PAUSE = 0.1  # seconds between two reports of progress
 
 class Computing(Protocol):
     """The part of an explorer that its card uses."""
+
+    @property
+    def browser_view(self) -> str:
+        """The view by which a browser computes too; empty if none."""
 
     @property
     def start(self) -> Mapping[str, object]:
@@ -54,11 +58,11 @@ class LiveCard(anywidget.AnyWidget):
     Chapter: *The overlap theorem*.
     """
 
-    _esm = resource("explorer.js")
     _css = resource("explorer.css")
     card = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, explorer: Computing) -> None:
+        self._esm = script_of(explorer.browser_view)
         super().__init__(card=explorer.html(live=True))
         self._explorer, self._stop, self._turn = explorer, threading.Event(), threading.Lock()
         self.on_msg(self._hear)

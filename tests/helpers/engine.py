@@ -4,10 +4,10 @@ import base64
 import json
 import shutil
 import subprocess
-from importlib.resources import files
 
-PARTS = ("draws", "networks", "engine", "certificates", "worker")
-SOURCE = "\n".join(files("convac_lib.visuals").joinpath(f"{part}.js").read_text("utf-8") for part in PARTS)
+from convac_lib.visuals.card import DRAWN, ENGINE, resource
+
+SOURCE = "\n".join(resource(f"{part}.js") for part in (*ENGINE, *DRAWN))
 NODE = shutil.which("node")
 
 PLAIN = """

@@ -224,10 +224,18 @@ def free(**changes):
     return Explorer(**(wanted | {"free": bounds} | changes))
 
 
-def test_what_is_free_is_for_a_kernel_alone():
+def test_what_is_free_is_for_a_kernel_alone_unless_the_page_computes():
     table, page = repr(free()), Page(free().html())
     assert table == repr(free(free=None)) and page.text("th") == ["B", "M", "sum"]
     assert states_in(page) == states_in(Page(free(free=None).html()))
+    computing = free(browser_view="rank_alone_view", free={"B": range(1, 8), "C, channels": [2, 4, 8]})
+    page = Page(computing.html())
+    data, live = (states_in(each) for each in (page, Page(computing.html(live=True))))
+    assert data == live and data["others"] == {"seed": 0} and data["axes"][2]["among"] == [2, 4, 8]
+    assert (
+        page.text("th") == ["B", "M", "C", "sum"] and len(page.all("figure", **{"data-view": "rank_alone_view"})) == 1
+    )
+    assert repr(computing) == table
 
 
 def test_a_live_card_offers_what_is_free():

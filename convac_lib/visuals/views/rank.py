@@ -1,13 +1,17 @@
 """The explorer of ranks: a network of the common case, its templates, and its certified rank against the bounds."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
+from convac_lib.architecture import Architecture
+from convac_lib.errors import HypothesisError
 from convac_lib.families import common_case
 from convac_lib.files import results_path
 from convac_lib.theory.atlas import AtlasEntry, read_atlas
 from convac_lib.theory.bound import Bound
-from convac_lib.theory.bounds import bounds_of, non_overlapping_upper
+from convac_lib.theory.bounds import non_overlapping_upper, saturation, talk_bound, theorem
+from convac_lib.theory.cuts import CutLike
 from convac_lib.theory.fields import DEFAULT_PRIME
 from convac_lib.theory.ranks import certify_rank
 from convac_lib.visuals.network_drawing import draw_network
@@ -74,10 +78,9 @@ def rank_view(
     """
     channels = M if C is None else C
     network, plain = common_case(B, M, size, channels), common_case(1, M, size, channels)
-    bounds = {name: bound.value for name, bound in bounds_of(network, cut).items() if isinstance(bound, Bound)}
-    most, proved, formula = bounds["saturation"], bounds.get("theorem", 0), bounds.get("common_case")
-    limit = non_overlapping_upper(plain, cut).value
-    upper = min(most, bounds.get("non_overlapping_upper", most))
+    proved, formula = _value(theorem, network, cut) or 0, _value(talk_bound, network, cut)
+    most, limit = saturation(network, cut).value, non_overlapping_upper(plain, cut).value
+    upper = min(most, _value(non_overlapping_upper, network, cut) or most)
     rank = _certified((size, M, B, channels, cut, prime, seed), upper)
 
     words = _in_words(rank, proved, prime)
@@ -103,6 +106,14 @@ def rank_view(
     }
     reading = f"B = {B}{others}: rank {words}, {allowed}; without overlap, at most {limit:,}."
     return View(picture, alt, reading, values, source=rank.source)
+
+
+def _value(bound: Callable[[Architecture, CutLike], Bound], network: Architecture, cut: str) -> int | None:
+    """Return a bound's value, or None if the network lacks one of its hypotheses."""
+    try:
+        return bound(network, cut).value
+    except HypothesisError:
+        return None
 
 
 def _certified(place: Place, upper: int) -> _Rank:

@@ -1,5 +1,6 @@
 // One front end. On a page an inline <script type="module"> wakes every card that sleeps there. In a notebook the same
-// text is an anywidget's, and `render` wakes the card of its own with a kernel behind it.
+// text is an anywidget's, and `render` wakes the card of its own with a kernel behind it. Before it come `views`, which
+// compute here what a card's table lacks, and the engine that they ask; where no card computes, `views` is empty.
 const element = (tag, attributes = {}, ...children) => {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
@@ -18,8 +19,20 @@ const MOST_TICKS = 10;
 // Below a tenth of a second a number of seconds says nothing.
 const duration = (seconds) => (seconds < 0.1 ? "less than 0.1 s" : `${seconds.toFixed(1)} s`);
 
+const inWords = (value) => {
+  if (typeof value === "string" || value === null) return value ?? "";
+  const isFraction = typeof value === "number" && !Number.isInteger(value);
+  return (isFraction ? Number(value.toPrecision(4)) : value).toLocaleString("en");
+};
+
+const keyOf = (values) => JSON.stringify(values);
+const certified = new Map(); // what all cards have computed here: the rank by the question, as text
+
+// A command at a sentence's end keeps clear of a full stop, so that it can be copied.
+const sentenceOf = (reason) => (reason.includes("; run: ") ? reason : `${reason}.`);
+
 // The controls are made here: without scripts there is nothing to move, and no sanitizer can leave them half alive.
-const makeControls = (axes, live) => {
+const makeControls = (axes) => {
   const form = element("form", { autocomplete: "off" });
   const beyond = element("div", { class: "convac-fields" });
   const controls = axes.map(({ letter, label, values, words, slider, typed, bounds }) => {
@@ -60,17 +73,17 @@ const makeControls = (axes, live) => {
 
 const wake = async (root, kernel) => {
   root.dataset.woken = "true"; // before anything is awaited: another copy of this script then leaves the card alone
-  const { axes, states, start } = await unpacked(root.querySelector('script[type="application/gzip"]').textContent);
+  const { axes, states, start, others } = await unpacked(root.querySelector('script[type="application/gzip"]').textContent);
+  const view = views[root.dataset.view];
   const picture = root.querySelector("img");
   const reading = root.querySelector(".convac-reading");
   const body = root.querySelector("tbody");
   const columns = [...root.querySelectorAll("thead th")].map((cell) => cell.textContent);
-  const { form, controls, draw } = makeControls(axes, Boolean(kernel));
+  const { form, controls, draw } = makeControls(axes);
   const [said, bar] = [element("span", { role: "status" }), element("progress", { "aria-label": "Computed so far" })];
   const cancel = element("button", { type: "button" }, "Cancel");
   const status = element("div", { class: "convac-status" }, said, bar, cancel);
 
-  const keyOf = (values) => JSON.stringify(values);
   const known = new Map(); // a state's values, as text -> what it shows; null where there is no such state
   const rows = body.rows;
   let row = 0;
@@ -81,7 +94,8 @@ const wake = async (root, kernel) => {
 
   let chosen = known.get(keyOf(start)); // what the controls say
   let seen; // what the picture shows: the same, or what is pointed at
-  let asked; // the question to which the kernel owes an answer: its number and its values
+  let asked; // the question that waits for its answer: its number and its values
+  let job; // what is computed here
   let number = 0;
   const me = Math.random(); // a notebook may show one widget twice
 
@@ -120,7 +134,7 @@ const wake = async (root, kernel) => {
     picture.src = "data:image/svg+xml," + encodeURIComponent(state.picture);
     picture.alt = state.alt;
     reading.textContent = state.reading;
-    if (kernel) say(state.source);
+    if (kernel || view) say(state.source);
     root.querySelector("tr[aria-current]")?.removeAttribute("aria-current");
     state.row.setAttribute("aria-current", "true");
   };
@@ -144,23 +158,68 @@ const wake = async (root, kernel) => {
     say(words, kind);
   };
 
-  const ask = (values) => {
+  const stop = () => {
+    if (!asked) return;
+    job?.cancel();
+    kernel?.send({ do: "cancel" });
+  };
+
+  // A kernel comes first: it knows the atlas, and has no budget. Where there is none, or it is gone, the browser
+  // computes.
+  const request = (values) => {
+    stop();
     asked = { id: `${me}-${++number}`, values };
     setControls(values); // the picture beside them fades, since it is another state's
     root.classList.add("convac-busy");
     picture.setAttribute("aria-busy", "true");
     bar.removeAttribute("value");
     say("Waiting for the kernel …"); // it may be running a cell
-    if (!kernel.send({ do: "see", id: asked.id, values })) {
-      refuse("The kernel that drew this card is gone; run its cell again.", "convac-wrong");
+    if (kernel?.send({ do: "see", id: asked.id, values })) return;
+    if (view) computeHere(asked);
+    else refuse("The kernel that drew this card is gone; run its cell again.", "convac-wrong");
+  };
+
+  const outOfBounds = (values) => {
+    const isAllowed = ({ values: all, typed, among }, value, at) => {
+      const isTyped = typed && Number.isInteger(value) && typed[0] <= value && value <= typed[1];
+      return all?.includes(value) || value === start[at] || (isTyped && (among?.includes(value) ?? true));
+    };
+    const at = axes.findIndex((axis, at) => !isAllowed(axis, values[at], at));
+    if (at < 0) return "";
+    const wrong = values[at] === null ? "is empty" : `= ${inWords(values[at])} is out of bounds`;
+    return `${axes[at].short} ${wrong}; use ${axes[at].bounds}`;
+  };
+
+  const computeHere = async ({ id, values }) => {
+    const begun = performance.now();
+    const certify = async (questions) => {
+      const asked = questions.filter((question) => !certified.has(keyOf(question)));
+      if (asked.length) {
+        job = ask("certifyRanks", asked, (done) => hear({ is: "progress", id, done }));
+        (await job.answer).forEach((rank, at) => certified.set(keyOf(asked[at]), rank));
+      }
+      return questions.map((question) => certified.get(keyOf(question)));
+    };
+    hear({ is: "begun", id });
+    try {
+      const wrong = outOfBounds(values);
+      if (wrong) throw new Error(wrong);
+      const state = Object.fromEntries(axes.map(({ letter }, at) => [letter, values[at]]));
+      const { values: found, ...seen } = await view({ ...others, ...state }, certify);
+      seen.reading = seen.reading.replaceAll(" = ", "\u00a0=\u00a0"); // never broken over two lines
+      const cells = { ...Object.fromEntries(axes.map(({ short }, at) => [short, values[at]])), ...found };
+      for (const name of Object.keys(cells)) cells[name] = inWords(cells[name]);
+      hear({ is: "state", id, isHere: true, seconds: (performance.now() - begun) / 1000, state: seen, cells });
+    } catch (error) {
+      hear({ is: "error", id, reason: sentenceOf(error.message) });
     }
   };
 
   const choose = (values) => {
     if (keyOf(values) === keyOf(asked?.values ?? chosen.values)) return;
     const state = known.get(keyOf(values));
-    if (state === undefined && kernel) return ask(values);
-    if (asked) kernel.send({ do: "cancel" });
+    if (state === undefined && (kernel || view)) return request(values);
+    stop();
     rest();
     seen = undefined; // so that the sentence below it is written anew
     show(state ?? nearest(values));
@@ -197,7 +256,7 @@ const wake = async (root, kernel) => {
   }
 
   cancel.addEventListener("click", () => {
-    kernel.send({ do: "cancel" });
+    stop();
     refuse("Cancelled.");
   });
 
@@ -224,7 +283,7 @@ const wake = async (root, kernel) => {
     if (values) choose(values);
   });
 
-  const inWords = (values) => {
+  const named = (values) => {
     const worthNaming = (axis) => axes[axis].values || values[axis] !== start[axis];
     return axes.map(({ short }, axis) => worthNaming(axis) && `${short} = ${values[axis]}`).filter(Boolean).join(", ");
   };
@@ -236,10 +295,11 @@ const wake = async (root, kernel) => {
   const hear = (message) => {
     if (message.id !== asked?.id) return; // the reader has moved on
     const { values } = asked;
-    if (message.is === "begun") say(`Computing ${inWords(values)} …`);
+    if (message.is === "begun") say(`Computing ${named(values)} …`);
     if (message.is === "progress") bar.value = message.done;
     if (message.is === "state") {
-      const source = message.source ? `Read from ${message.source}.` : `Computed now, in ${duration(message.seconds)}.`;
+      const computed = message.isHere ? "Computed here, by your browser, just now" : "Computed now";
+      const source = message.source ? `Read from ${message.source}.` : `${computed}, in ${duration(message.seconds)}.`;
       known.set(keyOf(values), { values, ...message.state, row: addRow(message.cells), source });
       rest();
       show(known.get(keyOf(values)));
@@ -254,16 +314,19 @@ const wake = async (root, kernel) => {
   };
 
   reading.parentElement.before(form);
-  if (kernel) reading.after(status);
+  if (kernel || view) reading.after(status);
   kernel?.on(hear);
   show(chosen);
   root.dataset.ready = "true";
   return () => kernel?.off(hear);
 };
 
-// Where a sanitizer took the states away, there is nothing to move over.
+// Where a sanitizer took the states away, there is nothing to move over. A card whose view is not here is woken by its
+// own script.
 const asleep = 'figure.convac-explorer:not([data-woken]):has(> script[type="application/gzip"])';
-for (const root of document.querySelectorAll(asleep)) wake(root);
+for (const root of document.querySelectorAll(asleep)) {
+  if (!root.dataset.view || views[root.dataset.view]) wake(root);
+}
 
 export default {
   render({ model, el }) {

@@ -264,19 +264,26 @@ export const engine = (plans) => {
     return { rank: rows.length, rows, columns: [...columns.slice(0, rows.length)] };
   };
 
-  // What `certify_rank` finds, for the same seed: the rank of the whole matricization, or of as many sampled rows and
-  // columns as `rows` says, with the entries, and the assignments of the pivots.
-  const certifyRank = ({ network, cut, rows: limit, seed, prime }, hear = () => {}) => {
+  // A question, once it is found sound, with its cost.
+  const planned = ({ network, cut, rows: limit, seed, prime }) => {
     plans.requireNetwork(network);
     const sides = plans.sidesOf(cut, network.size);
     plans.requireIntegers({ rows: limit });
     plans.requireIntegers({ seed }, 0);
     if (!plans.isPrime(prime)) plans.refuse(`${prime} is not a prime below 2^31; use for example 2147483647`);
-    const M = network.representation_channels;
-    const [m, n] = sides.map((patches) => Math.min(limit, M ** patches.length));
+    const [m, n] = sides.map((patches) => Math.min(limit, network.representation_channels ** patches.length));
+    const command = commandOf({ network, cut, rows: limit, seed, prime });
+    return { network, sides, limit, seed, prime, m, n, command, cost: plans.costOf(network, sides, m, n) };
+  };
+
+  // What `certify_rank` finds, for the same seed: the rank of the whole matricization, or of as many sampled rows and
+  // columns as `rows` says, with the entries, and the assignments of the pivots.
+  const certifyRank = (question, hear = () => {}) => {
+    const { network, sides, limit, seed, prime, m, n, command, cost } = planned(question);
     const [tall, broad] = [m, n].map((side) => side.toLocaleString("en"));
     const what = `the rank of ${tall}×${broad} entries of an image of ${network.size}×${network.size} patches`;
-    plans.requireAffordable(network, sides, m, n, what, commandOf({ network, cut, rows: limit, seed, prime }));
+    plans.requireAffordable([cost], what, command);
+    const M = network.representation_channels;
     const [rows, columns] = plans.drawAssignments(M, sides, limit, seed);
     const circuit = { network, prime, ...plans.drawWeights(network, seed, prime) };
     const matrix = matricization(circuit, sides, rows, columns, (part) => hear(part / 2));
@@ -288,6 +295,21 @@ export const engine = (plans) => {
     }; // prettier-ignore
   };
 
+  // The ranks of several networks, in the budget of one question: what a view of the page asks for.
+  const certifyRanks = (questions, hear = () => {}) => {
+    const [first, ...others] = questions.map(planned);
+    const costs = [first, ...others].map(({ cost }) => cost);
+    if (others.length) plans.requireAffordable(costs, `the ranks of ${costs.length} networks`, first.command);
+    const total = costs.reduce((sum, { products }) => sum + products, 0);
+    let before = 0;
+    return questions.map((question, at) => {
+      const { products } = costs[at];
+      const { rank, rows, full } = certifyRank(question, (part) => hear((before + part * products) / total));
+      before += products;
+      return { rank, rows, full };
+    });
+  };
+
   const commandOf = ({ network, cut, rows, seed, prime }) => {
     const layers = network.layers.map(([R, S, C, free]) => `${R}/${S}/${free ? "pool" : C}`).join(" ");
     const border = network.border === "neutral" ? "" : ` --border ${network.border}`;
@@ -296,5 +318,5 @@ export const engine = (plans) => {
     return `convac certify ${plan}${shared} --cut ${cut} --rows ${rows} --seed ${seed} --prime ${prime}`;
   };
 
-  return { FOURS, field, matricization, echelon, certifyRank };
+  return { FOURS, field, matricization, echelon, certifyRank, certifyRanks };
 };

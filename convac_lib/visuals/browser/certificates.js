@@ -238,7 +238,7 @@ export const certificates = (plans, engine) => {
     const certificate = load(bytes);
     const { sides, representation_channels: M, rank, prime, weights, dense } = certificate;
     const smaller = "convac verify FILE";
-    plans.requireAffordable(certificate, sides, rank, rank, "checking this certificate", smaller);
+    plans.requireAffordable([plans.costOf(certificate, sides, rank, rank)], "checking this certificate", smaller);
     if (!plans.isPrime(prime)) plans.refuse(`${prime} is not a prime below 2**63; use for example 2147483647`);
     requireWeightFree(certificate);
     const circuit = { network: certificate, prime, weights: weights.map((each) => Int32Array.from(each)) };

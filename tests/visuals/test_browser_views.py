@@ -1,0 +1,154 @@
+"""The page's own views say and draw, letter by letter, what Python's views do."""
+
+import random
+import re
+from functools import partial
+from itertools import product
+from types import SimpleNamespace
+
+import pytest
+from helpers.engine import NODE, by_node, by_page
+
+from convac_lib.families import common_case
+from convac_lib.theory.fields import DEFAULT_PRIME
+from convac_lib.theory.ranks import certify_rank
+from convac_lib.visuals.card import BROWSER_VIEWS
+from convac_lib.visuals.records import RECORDS, read_record
+from convac_lib.visuals.view import words_of
+from convac_lib.visuals.views import efficiency, placement, rank
+from convac_lib.visuals.views.efficiency import efficiency_view
+from convac_lib.visuals.views.placement import placement_view
+from convac_lib.visuals.views.rank import rank_view
+from convac_lib.visuals.views.rank_alone import rank_alone_view
+
+VIEWS = {view.__name__: view for view in (rank_view, rank_alone_view, placement_view, efficiency_view)}
+RECORDED = {
+    "overlap-theorem": ("B", "M", "C", "cut", "size", "seed", "prime"),
+    "intro-overlap": ("B", "M", "C", "size", "seed", "prime"),
+    "expressive-efficiency": ("B", "C", "target"),
+    "conjecture-placement": ("B1", "B2", "C", "M", "seed", "prime"),
+}
+NAMES = ", ".join(f"{name}: {function}" for name, function in BROWSER_VIEWS.items())
+SEEN = """asked => {
+  const views = { NAMES };
+  const sampled = (question) => ({ ...question, rows: 48 });
+  return Promise.all(asked.map(async ([name, state, given]) => {
+    const certify = async (questions) => {
+      return given?.splice(0, questions.length) ?? ranks.certifyRanks(questions.map(sampled));
+    };
+    const seen = await views[name](state, certify);
+    const words = Object.entries(seen.values).map(([name, value]) => [name, value.toLocaleString("en")]);
+    return { ...seen, values: Object.fromEntries(words) };
+  }));
+}""".replace("NAMES", NAMES)
+
+
+@pytest.fixture
+def compare(request):
+    """Compare what JavaScript shows with a `View`, for cases of (view, state, the ranks that it is given, or None)."""
+
+    def compare_all(cases):
+        tab = None if NODE else request.getfixturevalue("browser").new_page()
+        found = (by_node if NODE else lambda *asked: by_page(tab, *asked))(SEEN, [case for case, _ in cases])
+        for ((name, state, _), view), seen in zip(cases, found, strict=True):
+            words = {name: words_of(value) for name, value in view.values.items()}
+            expected = {"picture": view.picture, "alt": view.alt, "reading": view.reading, "values": words}
+            assert seen == expected, (name, state)
+
+    return compare_all
+
+
+def known_ranks(name, state, view):
+    """What Python knows of the ranks of a state's networks, in the order of the questions."""
+    if name == "efficiency_view":
+        fields = dict.fromkeys((1, 2, 3, state["B"]))
+        pairs = [*product(fields, efficiency.EFFICIENCY_CHANNELS), (state["B"], state["C"])]
+        return [{"rank": efficiency._rank(B, C), "rows": 256, "full": True} for B, C in pairs]
+    if name == "placement_view":
+        sides = sorted({1, 2, 3, state["B1"], state["B2"]})
+        rest = (state["C"], state["M"], state["seed"], state["prime"])
+        return [{"rank": placement._rank(B1, B2, *rest), "rows": 256, "full": True} for B1 in sides for B2 in sides]
+    if view.values["is"] == "by the theorem":  # whose rank is the larger one; the view says nothing of the other
+        place = (state["size"], state["M"], state["B"], state["M"], "left-right", state["prime"], state["seed"])
+        known = rank._atlas()[place]
+        return [{"rank": known.rank, "rows": known.rows, "full": False}]
+    sampled = re.search(r"([\d,]+) rows sampled", view.values["is"])
+    rows = int(sampled[1].replace(",", "")) if sampled else 0
+    return [{"rank": view.values["rank"], "rows": rows, "full": not sampled}]
+
+
+@pytest.mark.parametrize("explorer", RECORDED)
+def test_every_recorded_state_is_what_the_page_draws_of_its_rank(explorer, compare, record_property):
+    (name,) = (name for name in VIEWS if read_record(explorer, RECORDED[explorer], VIEWS[name]))
+    states = read_record(explorer, RECORDED[explorer], VIEWS[name])
+    cases = []
+    for values, view in states.items():
+        state = dict(zip(RECORDED[explorer], values, strict=True))
+        cases.append(((name, state, known_ranks(name, state, view)), view))
+    compare(cases)
+    assert (RECORDS / f"{explorer}.json.gz").exists() and len(cases) >= 9
+    record_property("recorded states that Python and JavaScript draw alike", len(cases))
+
+
+@pytest.fixture
+def no_atlas(monkeypatch):
+    monkeypatch.setattr(rank, "_atlas", dict)
+
+
+def drawn_state(draw, name):
+    if name == "efficiency_view":
+        return {"B": draw.randint(1, 5), "C": draw.randint(1, 64), "target": draw.choice(["B = 2", "B = 3"])}
+    prime, seed = draw.choice([DEFAULT_PRIME, DEFAULT_PRIME, 101, 8388593]), draw.choice([0, 1, draw.randrange(10**6)])
+    if name == "placement_view":
+        sides = {letter: draw.randint(1, 3) for letter in ("B1", "B2")}
+        return sides | {"C": draw.randint(2, 4), "M": draw.randint(2, 3), "seed": seed, "prime": prime}
+    state = {"B": draw.randint(1, 7), "M": draw.randint(2, 8), "C": draw.choice([None, draw.randint(1, 16)])}
+    state |= {"size": draw.choice([2, 4, 8, 16]), "seed": seed, "prime": prime}
+    return state | ({"cut": draw.choice(["left-right", "interleaved", "checkerboard"])} if name == "rank_view" else {})
+
+
+def test_300_states_of_invented_ranks_are_drawn_alike(compare, no_atlas, monkeypatch, record_property):
+    draw, cases = random.Random(0), []
+    for _ in range(300):
+        name = draw.choice(list(VIEWS))
+        state = drawn_state(draw, name)
+        if name == "efficiency_view":
+            invented = {}
+            for B in range(1, 6):
+                for C in range(1, 65):
+                    invented[B, C] = max(invented.get((B, C - 1), 1), min(256, draw.randint(1, 4) * C))
+            monkeypatch.setattr(efficiency, "_rank", lambda B, C, known=invented: known[B, C])
+            given = known_ranks(name, state, None)
+        elif name == "placement_view":
+            sides, most = sorted({1, 2, 3, state["B1"], state["B2"]}), min(1024, state["M"] ** 8)
+            known = {(B1, B2): draw.randint(1, most) for B1 in sides for B2 in sides}
+            monkeypatch.setattr(placement, "_rank", lambda B1, B2, *_, known=known: known[B1, B2])
+            given = [{"rank": value, "rows": most, "full": state["M"] == 2} for value in known.values()]
+        else:
+            whole = state["M"] ** (state["size"] ** 2 // 2)
+            most = min(1024, whole)
+            given = [{"rank": draw.choice([1, draw.randint(1, most), most]), "rows": most, "full": whole == most}]
+            certified = SimpleNamespace(**given[0])
+            monkeypatch.setattr(rank, "certify_rank", lambda *_, certified=certified, **__: certified)
+        cases.append(((name, state, given), VIEWS[name](**state)))
+    compare(cases)
+    record_property("invented states that Python and JavaScript draw alike", len(cases))
+
+
+def test_what_the_page_computes_is_what_python_computes_also_of_samples(compare, no_atlas, monkeypatch):
+    """Of 48 sampled rows, so that a test takes no minutes; the page samples 1,024."""
+    certify = partial(certify_rank, rows=48)
+    monkeypatch.setattr(efficiency, "_rank", lambda B, C: certify(common_case(B, 2, 4, C)).rank)
+    monkeypatch.setattr(rank, "SAMPLED", 48)
+    monkeypatch.setattr(placement, "SAMPLED", 48)
+    common = {"B": 3, "M": 2, "C": None, "size": 4, "seed": 1, "prime": DEFAULT_PRIME}
+    states = [
+        ("rank_view", common | {"cut": "left-right"}),
+        ("rank_view", common | {"B": 1, "M": 3, "size": 8, "cut": "interleaved", "C": 4}),
+        ("rank_view", common | {"B": 2, "M": 5, "cut": "checkerboard", "seed": 10**6 - 1}),
+        ("rank_alone_view", common | {"B": 1, "M": 4, "prime": 101}),
+        ("rank_alone_view", common | {"B": 2, "size": 2, "C": 7}),
+        ("efficiency_view", {"B": 4, "C": 7, "target": "B = 2"}),
+        ("placement_view", {"B1": 1, "B2": 3, "C": 3, "M": 2, "seed": 7, "prime": DEFAULT_PRIME}),
+    ]
+    compare([((name, state, None), VIEWS[name](**state)) for name, state in states])

@@ -62,13 +62,15 @@ def min_cut_view(B1: int, B2: int, C: int, M: int, left: int, seed: int = 0, pri
         return None
     architecture, cut = place_overlap(B1, B2, C, M=M), _cut(left)
     found, rank = find_cut(architecture, cut), _rank(B1, B2, C, M, left, seed, prime)
-    bound, most, prices = prod(q**e for q, e in found.terms), M ** min(cut.sides), prices_of(found, architecture)
+    most, prices = M ** min(cut.sides), prices_of(found, architecture)
+    bound, limit = _product(found), _product(find_cut(place_overlap(1, 1, C, M=M), cut))
     values: dict[str, Value] = {
         "patches cut": len(found.patches),
         "nodes cut": len(found.nodes),
         "instances cut": sum(found.nodes.values()),
         "bound": bound,
         "rank": rank if rank == bound else f"≥ {rank:,}",
+        "without overlap, at most": limit,
         "of at most": most,
     }
     where = "; ".join(
@@ -77,16 +79,20 @@ def min_cut_view(B1: int, B2: int, C: int, M: int, left: int, seed: int = 0, pri
     alternative = (
         f"The image and the four layers as grids, the image cut after column {left}. In the cut, with their prices: "
         f"{len(found.patches)} patches at {M}" + (f"; {where}" if where else "") + ". Below, on a logarithmic scale up "
-        f"to {most:,}, the bound {bound:,} and the rank {rank:,}."
+        f"to {most:,}, the bound {bound:,} and the rank {rank:,}; without overlap the rank is at most {limit:,}."
     )
     name, colour = "rank" if rank == bound else "rank ≥", colour_of(max(B1, B2))
-    scale = draw_rank_scale(rank, name=name, colour=colour, bound=bound, saturation=most)
+    scale = draw_rank_scale(rank, name=name, colour=colour, bound=bound, saturation=most, non_overlapping=limit)
     picture = stack(draw_cut(found, architecture, cut), scale, gap=0)
     return View(picture, alternative, _reading(found, prices, M, bound, rank), values)
 
 
 def _cut(left: int) -> Cut:
     return make_cut([row * SIZE + column for row in range(SIZE) for column in range(left)], SIZE)
+
+
+def _product(found: UnrolledCut) -> int:
+    return prod(base**exponent for base, exponent in found.terms)
 
 
 @cache

@@ -171,8 +171,10 @@ def exponents_against_size(
     axes.yaxis.set_major_formatter("{x:g}")
     axes.minorticks_off()
     for label, (height, colour) in ends.items():
-        beside = {"textcoords": "offset points", "va": "center", "color": colour, "annotation_clip": False}
-        axes.annotate(label, (sizes[-1], height), (9, 0), **beside)
+        place = (sizes[-1], height)
+        axes.annotate(
+            label, place, (9, 0), textcoords="offset points", va="center", color=colour, annotation_clip=False
+        )
     return axes
 
 

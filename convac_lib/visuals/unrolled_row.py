@@ -65,8 +65,9 @@ def unrolled_row(axes: Axes, architecture: Architecture, prices: Mapping[tuple[i
             shape = {"boxstyle": "square,pad=.35" if level == 0 else "circle,pad=.3", "fc": face, "ec": MUTED}
             axes.annotate(str(node + 1), (x, level), va="center", ha="center", color=letter, bbox=shape)
             if price:
-                beside = {"xytext": (13, -3), "textcoords": "offset points", "color": BOUND_COLOUR, "weight": "bold"}
-                axes.annotate(price, (x, level), **beside)
+                axes.annotate(
+                    price, (x, level), (13, -3), textcoords="offset points", color=BOUND_COLOUR, weight="bold"
+                )
     axes.set(xlim=(-2.2, count - 0.3), ylim=(-0.4, len(across) - 0.6))
     axes.axis("off")
     return axes

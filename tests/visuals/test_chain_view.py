@@ -96,7 +96,7 @@ def test_one_channel_above_the_chains_meets_the_cut():
         (
             (2, 8, 3),
             (
-                "B = 2: 1 chain in each of 8 rows proves rank 3⁸. The talk’s bound is 3^2.25. "
+                "B = 2: 1 chain in each of 8 rows proves a rank of at least 3⁸. The talk’s bound is 3^2.25. "
                 "As M = C grows, the exponent tends to 16."
             ),
         ),

@@ -82,10 +82,9 @@ def _reading(B: int, size: int, M: int, e: int, talk: Fraction, kappa: int) -> s
     most = size * size // 2
     if not e:
         return f"B = {B}: a window sees one patch and compares nothing. There is no chain, and the bound is 1."
-    chains = f"{e // size} chain{'s' if e > size else ''} in each of {size} rows"
-    proves = f"B = {B}: {chains} prove{'' if e > size else 's'} rank {_power(M, e)}"
-    if e == most:
-        proves += ", the largest there is"
+    chains = f"{e // size} chain{'s' if e > size else ''} in each of {size} rows prove{'' if e > size else 's'}"
+    rank = f"rank {_power(M, e)}, the largest there is" if e == most else f"a rank of at least {_power(M, e)}"
+    proves = f"B = {B}: {chains} {rank}"
     if talk > most:
         return f"{proves}. The talk’s bound, {M}^{float(talk):g}, is more than any function has here."
     limit = "" if e == most else f" As M = C grows, the exponent tends to {kappa}."

@@ -68,7 +68,7 @@ def test_the_prices_multiply_to_the_bound(state):
     assert prod(prices.values()) == view.values["bound"] == min_cut_upper(network, cut).value
     assert {price for (number, *_), price in prices.items() if number == 0} <= {M}
     assert view.values["patches cut"] == sum(number == 0 for number, *_ in prices)
-    assert view.values["nodes cut"] == sum(number > 0 for number, *_ in prices)
+    assert view.values["units cut"] == sum(number > 0 for number, *_ in prices)
     assert repeated == sum(price > C for (number, *_), price in prices.items() if number)
     copies = {1: C, 2: C * (C + 1) // 2, 4: C * (C + 1) * (C + 2) * (C + 3) // 24}
     assert {price for (number, *_), price in prices.items() if number} <= set(copies.values())
@@ -106,15 +106,15 @@ def test_bound_and_rank_meet_for_two_templates(state):
 @pytest.mark.parametrize(
     ("state", "reading"),
     [
-        ((1, 1, 2, 2, 2), "The cheapest cut: 1 node at 2 costs 2. The rank is 2, the same."),
+        ((1, 1, 2, 2, 2), "The cheapest cut: 1 unit at 2 costs 2. The rank is 2, the same."),
         (
             (2, 2, 2, 4, 2),
-            "The cheapest cut: 4 nodes at 2 and 2 nodes at 3 make 144. The rank is 144, the same.",
+            "The cheapest cut: 4 units at 2 and 2 units at 3 make 144. The rank is 144, the same.",
         ),
         (
             (2, 2, 4, 4, 2),
             (
-                "The cheapest cut: 4 patches at 4 and 2 nodes at 4 make 4,096. "
+                "The cheapest cut: 4 patches at 4 and 2 units at 4 make 4,096. "
                 "The rank is at least 1,024, by a sample of 1,024 rows."
             ),
         ),

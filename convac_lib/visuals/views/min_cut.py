@@ -1,4 +1,4 @@
-"""The explorer of the min-cut bound: the cheapest cut through a network, the price of each node in it, and the rank."""
+"""The explorer of the min-cut bound: the cheapest cut through a network, the price of each unit in it, and the rank."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -51,12 +51,12 @@ def min_cut_view(B1: int, B2: int, C: int, M: int, left: int, seed: int = 0, pri
         prime: p, of the arithmetic.
 
     Returns:
-        The `View`, with the price of every patch and node that the cut contains; None if there is no such border.
+        The `View`, with the price of every patch and unit that the cut contains; None if there is no such border.
 
     Source: ours. Chapter: *How much overlap is enough*.
 
     >>> min_cut_view(B1=2, B2=2, C=2, M=2, left=2).reading
-    'The cheapest cut: 4 patches at 2 and 2 nodes at 2 make 64. The rank is 64, the same.'
+    'The cheapest cut: 4 patches at 2 and 2 units at 2 make 64. The rank is 64, the same.'
     """
     if not 1 <= left < SIZE:
         return None
@@ -66,7 +66,7 @@ def min_cut_view(B1: int, B2: int, C: int, M: int, left: int, seed: int = 0, pri
     bound, limit = _product(found), _product(find_cut(place_overlap(1, 1, C, M=M), cut))
     values: dict[str, Value] = {
         "patches cut": len(found.patches),
-        "nodes cut": len(found.nodes),
+        "units cut": len(found.nodes),
         "instances cut": sum(found.nodes.values()),
         "bound": bound,
         "rank": rank if rank == bound else f"≥ {rank:,}",
@@ -102,7 +102,7 @@ def _rank(B1: int, B2: int, C: int, M: int, left: int, seed: int, prime: int) ->
 
 
 def prices_of(found: UnrolledCut, architecture: Architecture) -> dict[Node, int]:
-    """Return the price of every node of a cut: n copies with C channels cost binom(C+n−1, n), as multisets.
+    """Return the price of every unit of a cut: n copies with C channels cost binom(C+n−1, n), as multisets.
 
     In the networks of this explorer, the bound is the product of these prices and of M for each patch.
 
@@ -125,7 +125,7 @@ def prices_of(found: UnrolledCut, architecture: Architecture) -> dict[Node, int]
 
 def _reading(found: UnrolledCut, prices: dict[Node, int], M: int, bound: int, rank: int) -> str:
     parts = [_counted(len(found.patches), "patch", "patches", M)] if found.patches else []
-    parts += [_counted([*prices.values()].count(price), "node", "nodes", price) for price in sorted({*prices.values()})]
+    parts += [_counted([*prices.values()].count(price), "unit", "units", price) for price in sorted({*prices.values()})]
     *others, last = parts
     words = f"{', '.join(others)} and {last}" if others else last
     alone = "costs" if len(found.patches) + len(prices) == 1 else "make"
@@ -140,9 +140,9 @@ def _counted(number: int, one: str, more: str, price: int) -> str:
 
 
 def draw_cut(found: UnrolledCut, architecture: Architecture, cut: Cut) -> str:
-    """Draw a network of four layers on 4×4 patches as grids, with the price in each patch and node of a cut.
+    """Draw a network of four layers on 4×4 patches as grids, with the price in each patch and unit of a cut.
 
-    Blue squares are in the cut. A second outline behind a square says that the unrolled network has the node several
+    Blue squares are in the cut. An inner outline of a square says that the unrolled network has the unit several
     times. Tinted squares see patches of both sides, and white ones see one side only.
 
     Args:

@@ -15,6 +15,7 @@ EXERCISES = {
     "convacs": ("parity", "saturate", "inside", "missing", "cuts"),
     "overlaps": ("totals", "neighbours", "paths", "convolution", "ones"),
     "overlap_theorem": ("by-hand", "pairs", "three-rows", "false-from", "where"),
+    "how_much_overlap": ("links", "unrolled", "price", "lift"),
     "cifar_experiments": ("seeds", "match", "count", "shuffle"),
     "conjecture": ("square", "bargain", "first-layer", "pooling"),
     "depth_efficiency": ("three", "limit", "prime"),

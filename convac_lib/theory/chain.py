@@ -32,7 +32,7 @@ def chain(architecture: Architecture, cut: CutLike = "left-right") -> Bound:
             another one, layer 1 has a stride above 1, or layer 1 or layer 2 is weight-free.
         CutError: if the cut does not fit the image.
 
-    Source: ours. Chapter: *The overlap theorem*.
+    Source: ours. Chapter: *How much overlap is enough*.
 
     >>> from convac_lib import common_case
     >>> [chain(common_case(B, M=2, size=8)).value for B in (1, 2, 3)]

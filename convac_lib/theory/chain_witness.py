@@ -30,7 +30,7 @@ class ChainWitness:
         chains: the row-major numbers of the patches of each of the e chains, from left to right.
         D: the number of templates that the circuit tells apart.
 
-    Chapter: *The overlap theorem*.
+    Chapter: *How much overlap is enough*.
     """
 
     circuit: Circuit
@@ -81,7 +81,7 @@ def chain_witness(architecture: Architecture, prime: int = DEFAULT_PRIME) -> Cha
         BudgetError: if the weights or the chains take more memory than is free.
         ConvacError: if p divides the constant of the border "ones".
 
-    Source: ours. Chapter: *The overlap theorem*.
+    Source: ours. Chapter: *How much overlap is enough*.
 
     >>> from convac_lib import certify_rank, common_case
     >>> witness = chain_witness(common_case(B=2, M=2, size=4))

@@ -33,7 +33,7 @@ class UnrolledCut:
         nodes: {(layer, row, column): copies} of the nodes in the cut; each copy costs at most a factor C_l.
         terms: the bound on the rank, as a product of powers ((q, e), …).
 
-    Chapter: *The overlap theorem*.
+    Chapter: *How much overlap is enough*.
     """
 
     vertices: int
@@ -63,7 +63,7 @@ def min_cut_upper(architecture: Architecture, cut: CutLike = "left-right") -> Bo
         BudgetError: if the network has over 64 layers, or its unrolled form over 40,000 vertices or 2,000,000 edges to
             patches.
 
-    Source: ours, after Levine et al. 2017, 2019 (min cut). Chapter: *The overlap theorem*.
+    Source: ours, after Levine et al. 2017, 2019 (min cut). Chapter: *How much overlap is enough*.
 
     >>> from convac_lib import common_case
     >>> [min_cut_upper(common_case(B, M=2, size=4)).value for B in (1, 2, 3)]
@@ -96,7 +96,7 @@ def find_cut(architecture: Architecture, cut: CutLike = "left-right") -> Unrolle
     Raises:
         HypothesisError, CutError, BudgetError: as `min_cut_upper` does.
 
-    Source: ours. Chapter: *The overlap theorem*.
+    Source: ours. Chapter: *How much overlap is enough*.
 
     >>> from convac_lib import common_case
     >>> find_cut(common_case(B=2, M=4, size=4, channels=2)).nodes[1, 2, 1]
@@ -139,7 +139,7 @@ def rank_exponent(architecture: Architecture, cut: CutLike = "left-right") -> in
         BudgetError: if the network has over 64 layers, or its unrolled form over 2,000,000 vertices or 100,000,000
             edges to patches.
 
-    Source: ours. Chapter: *The overlap theorem*.
+    Source: ours. Chapter: *How much overlap is enough*.
 
     >>> from convac_lib import common_case
     >>> [rank_exponent(common_case(B, M=2, size=8)) for B in (1, 2, 3, 4, 5)]

@@ -129,6 +129,55 @@ def _draw_curve(axes: Axes, B: int, points: Mapping[int, Sequence[float]]) -> tu
     return sizes[-1], means[-1]
 
 
+def exponents_against_size(
+    axes: Axes, curves: Mapping[str, tuple[int, Mapping[int, float]]], *, talk: float | None = None
+) -> Axes:
+    """Draw the exponents of ranks as powers of M against the side of the image, both logarithmic.
+
+    Args:
+        axes: where to draw.
+        curves: for each label, the receptive field B of the networks, and their exponents by H.
+        talk: the exponent of the talk's bound, a dashed blue line; it is the same for all H.
+
+    Returns:
+        The same axes. A dotted black line is the most that any network can have, H²/2.
+
+    Raises:
+        ConvacError: if there is no curve.
+
+    Chapter: *How much overlap is enough*.
+
+    >>> from matplotlib.figure import Figure
+    >>> axes = exponents_against_size(Figure().subplots(), {"B = 2": (2, {4: 6, 8: 16, 16: 52})}, talk=2.25)
+    >>> [text.get_text() for text in axes.texts]
+    ['B = 2', 'saturation, H²/2', 'the talk’s bound']
+    """
+    if not curves:
+        raise ConvacError("there is no curve to draw; give at least one")
+    sizes = sorted({size for _, points in curves.values() for size in points})
+    ends = {}
+    for label, (B, points) in curves.items():
+        line = "--" if label.startswith("at least") else "-"
+        axes.plot([*points], [*points.values()], marker_of(B) + line, color=colour_of(B), clip_on=False)
+        ends[label] = points[max(points)], INK
+    axes.plot(sizes, [size**2 / 2 for size in sizes], ":", color=SATURATION_COLOUR)
+    ends["saturation, H²/2"] = sizes[-1] ** 2 / 2, SATURATION_COLOUR
+    if talk is not None:
+        axes.plot(sizes, [talk] * len(sizes), "--", color=BOUND_COLOUR)
+        ends["the talk’s bound"] = talk, BOUND_COLOUR
+    axes.set(xscale="log", yscale="log", xlabel="H, the side of the image in patches", ylabel="exponent of M")
+    axes.set(xticks=sizes, xlim=(sizes[0], sizes[-1]), yticks=[4**power for power in range(6)])
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.minorticks_off()
+    for label, (height, colour) in ends.items():
+        place = (sizes[-1], height)
+        axes.annotate(
+            label, place, (9, 0), textcoords="offset points", va="center", color=colour, annotation_clip=False
+        )
+    return axes
+
+
 def side_view(axes: Axes, network: Architecture, layer: int) -> Axes:
     """Draw one row of the image from the side: what two neighbouring units of a layer read, layer by layer.
 

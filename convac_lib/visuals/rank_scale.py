@@ -41,17 +41,19 @@ def draw_rank_scale(
     colour: str,
     name: str = "certified",
     formula: float | None = None,
+    bound: int | None = None,
     saturation: int | None = None,
     non_overlapping: int | None = None,
     largest: int = 10,
 ) -> str:
-    """Draw a rank as a bar on a logarithmic scale, with what the talk's formula asks for and the most it can be.
+    """Draw a rank as a bar on a logarithmic scale, with what a formula or a bound says, and the most it can be.
 
     Args:
         rank: the network's rank.
         colour: the network's colour, from `colour_of`.
         name: what the network's bar is called, in at most 11 letters.
         formula: the rank that the talk's formula asks for, a dashed blue line.
+        bound: in place of the formula, a bound on the rank, drawn alike.
         saturation: the most that any network can have, a dotted black line.
         non_overlapping: the rank of the network without overlap, a grey bar below.
         largest: where the scale ends, unless one of these numbers is larger.
@@ -65,7 +67,7 @@ def draw_rank_scale(
     >>> "formula 16" in picture, "saturation 256" in picture
     (True, True)
     """
-    end = max(largest, *(value for value in (rank, formula, saturation, non_overlapping) if value is not None))
+    end = max(largest, *(value for value in (rank, formula, bound, saturation, non_overlapping) if value is not None))
     scale = logarithmic(1, end)
 
     def x_at(value: float) -> float:
@@ -81,6 +83,8 @@ def draw_rank_scale(
     levels = []
     if formula is not None:
         levels.append(_Level(formula, "formula", BOUND_COLOUR, "7 5"))
+    if bound is not None:
+        levels.append(_Level(bound, "bound", BOUND_COLOUR, "7 5"))
     if saturation is not None:
         levels.append(_Level(saturation, "saturation", SATURATION_COLOUR, "1.5 5"))
     levels.sort(key=lambda level: level.value)

@@ -169,6 +169,10 @@ RIGHT = {  # answers, or a function that makes them
     "three-rows": [(equal_rows(3), 3, 9), (equal_rows(3, prime=None), 3, 9)],
     "false-from": [(first_false,)],
     "where": [("first", 64)],
+    "links": [(2, 3, 3**16), (2.0, np.int64(3), 43046721)],
+    "unrolled": [([20, 10, 6, 3, 2, 1], 614), (np.array([20, 10, 6, 3, 2, 1]), 614)],
+    "price": [([2, 2, 3, 3], 144), (torch.tensor([2, 2, 3, 3]), 144.0)],
+    "lift": [("B1", 256), ("b1", np.int64(256))],
     "seeds": [lambda: three_seeds("gap"), lambda: (*map(torch.tensor, three_seeds("gap")[:2]), "gap")],
     "match": [({2: 16, 3: 8},)],
     "count": [(4970,)],
@@ -487,6 +491,62 @@ WRONG = {
             "The ranks are not a factor of 16 apart: certify both networks, or count what crosses the cut.",
         ),
         (("late", 64), "better should be 'first' or 'after', not 'late'."),
+    ],
+    "links": [
+        (
+            (3, 3, 3**24),
+            (
+                "A row does not have 3 chains: a window of 3 compares patches that are 2 apart, so the chains of a row "
+                "are the remainders of the column modulo 2."
+            ),
+        ),
+        ((2, 4, 4**16), "The base is the smaller of M = 4 templates and C_1 = 3 channels, which is not 4."),
+        ((2, 3, 9), "With 2 chains in each of 8 rows the bound is 3^(2·8), which is not 9."),
+        (("two", 3, 9), "per_row should be an integer, and 'two' is not one."),
+    ],
+    "unrolled": [
+        (
+            ([20, 10, 6, 3, 2, 2], 614),
+            "The last layer has one unit, and nothing reads it, so it has one instance and not 2.",
+        ),
+        (
+            ([64, 16, 16, 4, 2, 1], 614),
+            (
+                "Along one axis layer 4 does not have 4 instances: let each instance of the layer above read its "
+                "window, and leave out what lies outside the image."
+            ),
+        ),
+        (
+            ([20, 10, 6, 3, 2, 1], 50),
+            "50 vertices are those of one row: an instance is a pair, one for the row and one for the column.",
+        ),
+        (([20, 10, 6, 3, 2, 1], 550), "The squares of the 6 numbers and the 64 patches do not add up to 550."),
+        (
+            (6, 614),
+            "along should be a list or an array of shape (6,), one for each layer, and 6 is neither.",
+        ),
+    ],
+    "price": [
+        (
+            ([2, 2, 4, 4], 256),
+            (
+                "In row 3 the 2 copies are alike, so the order of their channels does not matter: count unordered "
+                "choices, not all 4."
+            ),
+        ),
+        (([2, 3, 3, 3], 144), "The unit in row 2 has 1 copy of 2 channels, and does not cost 3."),
+        (([2, 2, 2, 3], 144), "The unit in row 3 has 2 copies of 2 channels, and does not cost 2."),
+        (
+            ([2, 2, 3, 3], 36),
+            "The prices multiply to 36, and the two units of layer 3 cost C² = 4: together they do not make 36.",
+        ),
+    ],
+    "lift": [
+        (("C", 144), "With C = 3 the bound is 144, and another letter lifts it higher."),
+        (("M", 144), "With M = 4 the bound is 144, and another letter lifts it higher."),
+        (("left", 16), "With left = 3 the bound is 16, and another letter lifts it higher."),
+        (("B1", 128), "With B1 = 3 the bound is not 128: read it above the dashed line."),
+        (("H", 1), "letter should be 'b1' or 'b2' or 'c' or 'm' or 'left', not 'H'."),
     ],
     "seeds": [
         (

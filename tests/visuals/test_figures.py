@@ -135,3 +135,23 @@ def test_fewer_values_than_the_rank(panel, draws, count):
     with pytest.raises(ConvacError) as error:
         figures.singular_values(panel, draws, rank=3, B=1)
     assert str(error.value) == f"a rank of 3 needs at least as many singular values, and {count} were given"
+
+
+def test_exponents_are_drawn_with_the_largest_and_the_talks(panel):
+    curves = {"no overlap": (1, {4: 1, 8: 1}), "at least: chains": (2, {4: 4, 8: 8}), "limit": (3, {4: 8, 8: 22})}
+    figures.exponents_against_size(panel, curves, talk=2.25)
+    lines = [([*line.get_xdata()], [*line.get_ydata()]) for line in panel.lines]
+    assert lines == [([4, 8], [*points.values()]) for _, points in curves.values()] + [
+        ([4, 8], [8, 32]),
+        ([4, 8], [2.25] * 2),
+    ]
+    assert [line.get_linestyle() for line in panel.lines] == ["-", "--", "-", ":", "--"]
+    assert [to_rgb(line.get_color()) for line in panel.lines] == [
+        to_rgb(colour) for colour in (*map(style.colour_of, (1, 2, 3)), style.SATURATION_COLOUR, style.BOUND_COLOUR)
+    ]
+    heights = [text.xy[1] for text in panel.texts]
+    assert [text.get_text() for text in panel.texts] == [*curves, "saturation, H²/2", "the talk’s bound"]
+    assert heights == [1, 8, 22, 32, 2.25]
+    with pytest.raises(ConvacError) as error:
+        figures.exponents_against_size(panel, {})
+    assert str(error.value) == "there is no curve to draw; give at least one"

@@ -37,6 +37,13 @@ def test_lengths_are_logarithms():
     assert (float(line.get("x1")) - start) / bars[1] == pytest.approx(log10(256) / log10(2), rel=1e-3)
 
 
+def test_a_bound_is_drawn_as_the_formula_is():
+    bound, formula = (
+        draw_rank_scale(5, colour=colour_of(2), saturation=9, **{name: 7}) for name in ("bound", "formula")
+    )
+    assert bound == formula.replace(">formula 7<", ">bound 7<")
+
+
 @pytest.mark.parametrize(
     "value, words",
     [

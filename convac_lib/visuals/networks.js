@@ -1,8 +1,8 @@
 // What a network is, for the page's own engine: its sizes, cuts, bounds and costs, and the library's draws. It is what
 // a certificate says of one: { size, representation_channels, layers: [[R, S, C, weight-free], …], border, shared }.
 export const networks = (generator) => {
-  const refuse = (sentence) => {
-    throw Object.assign(new Error(sentence), { refusal: true });
+  const refuse = (sentence, found = {}) => {
+    throw Object.assign(new Error(sentence), { refusal: true, found });
   };
   const [SECONDS, PER_SECOND, BYTES] = [10, 1.5e8, 5e8]; // the budget of one question, and products modulo p per second
   const PER_READ = 2000; // products in the time that a read of a position takes besides

@@ -3,15 +3,16 @@
 const serve = (compute) => {
   onmessage = ({ data: { task, argument } }) => {
     let said = 0;
-    const hear = (done) => {
-      if (Date.now() - said < 50) return;
+    const hear = (done, seen) => {
+      if (!seen && Date.now() - said < 50) return;
       said = Date.now();
-      postMessage({ done });
+      postMessage({ done, seen });
     };
     try {
       postMessage({ answer: compute[task](argument, hear) });
     } catch (error) {
-      postMessage({ refusal: error.refusal ? error.message : `the page's engine failed: ${error}` });
+      const refusal = error.refusal ? error.message : `the page's engine failed: ${error}`;
+      postMessage({ refusal, found: error.found });
     }
   };
 };
@@ -19,9 +20,10 @@ const serve = (compute) => {
 const NO_WORKER = "This browser lets no page compute on its own, so only the recorded values are shown.";
 
 // Ask one question: "certifyRank" with { network, cut, rows, seed, prime }, "bounds" with { network, cut }, or "verify"
-// with a file's bytes. `hear` is told which part is done, from 0 to 1. Returns the promise of the answer, which a
-// refusal rejects with one sentence, and `cancel`, which ends the work at once.
-export const ask = (task, argument, hear = () => {}) => {
+// with a file's bytes. `hear` is told which part is done, from 0 to 1, and what there is to see; `more` makes further
+// tasks of the checker. Returns the promise of the answer, which a refusal rejects with one sentence, and `cancel`,
+// which ends the work at once.
+export const ask = (task, argument, hear = () => {}, more = () => ({})) => {
   let worker;
   const end = () => worker?.terminate();
   const answer = new Promise((resolve, reject) => {
@@ -32,7 +34,8 @@ export const ask = (task, argument, hear = () => {}) => {
         plans.requireNetwork(network);
         return { ...plans.geometry(network), ...plans.bounds(network, plans.sidesOf(cut, network.size)) };
       };
-      return { bounds, certifyRank: ranks.certifyRank, verify: (${certificates})(plans, ranks).verify };
+      const checker = (${certificates})(plans, ranks);
+      return { bounds, certifyRank: ranks.certifyRank, verify: checker.verify, ...(${more})(checker) };
     })())`;
     const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
     const refused = () => reject(new Error(NO_WORKER));
@@ -43,10 +46,10 @@ export const ask = (task, argument, hear = () => {}) => {
     }
     worker.onerror = refused;
     worker.onmessage = ({ data }) => {
-      if (data.done !== undefined) return hear(data.done);
+      if (data.done !== undefined) return hear(data.done, data.seen);
       end();
       URL.revokeObjectURL(address);
-      if (data.refusal) reject(new Error(data.refusal));
+      if (data.refusal) reject(Object.assign(new Error(data.refusal), { refusal: true, found: data.found }));
       else resolve(data.answer);
     };
     worker.postMessage({ task, argument });

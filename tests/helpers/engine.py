@@ -6,7 +6,10 @@ import shutil
 import subprocess
 from importlib.resources import files
 
-PARTS = ("draws", "networks", "engine", "certificates", "worker")
+from convac_lib.errors import ConvacError
+from convac_lib.theory.checker import verify
+
+PARTS = ("draws", "networks", "engine", "certificates", "worker", "forgeries")
 SOURCE = "\n".join(files("convac_lib.visuals").joinpath(f"{part}.js").read_text("utf-8") for part in PARTS)
 NODE = shutil.which("node")
 
@@ -16,6 +19,7 @@ const plain = (key, value) => ArrayBuffer.isView(value) ? Array.from(value) :
 const plans = networks(generator);
 const ranks = engine(plans);
 const checker = certificates(plans, ranks);
+const naming = forgeries(checker);
 const told = (question) => {
   try {
     return question();
@@ -64,3 +68,18 @@ def plan_of(network):
     layers = [[each.receptive_field, each.stride, each.channels, each.weight_free] for each in network.layers]
     plan = {"size": network.size, "representation_channels": network.representation_channels, "layers": layers}
     return plan | {"border": network.border, "shared": network.shared}
+
+
+VERDICTS = """asked => asked.map(given => told(() => {
+  const { rank, minor } = checker.verify(bytesOf(given));
+  return { rank, minor: minor.length };
+}))"""
+
+
+def verdict(path):
+    """What the library says of a certificate's file, as VERDICTS says it of its bytes."""
+    try:
+        certificate = verify(path)
+    except ConvacError as error:
+        return {"refusal": str(error)}
+    return {"rank": certificate.rank, "minor": certificate.rank**2}

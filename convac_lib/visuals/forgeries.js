@@ -1,5 +1,5 @@
 // Names what is wrong in a certificate: where it breaks a rule, which digit was altered, and where two files differ.
-export const forgeries = (checker) => {
+export const forgeries = (checker, plans) => {
   const [MOST_NAMED, MOST_BLOCKS] = [10, 6e6]; // sentences, and blocks of SHA-256: about ten seconds
   const list = (value) => (Array.isArray(value) ? value : []);
 
@@ -27,6 +27,18 @@ export const forgeries = (checker) => {
 
   // --- one file ---
 
+  // How many weights each layer has, and how many digits a row and a column; nothing where there is no network.
+  const sizesOf = (network) => {
+    try {
+      plans.requireNetwork(network);
+      const sides = plans.sidesOf(network.cut, network.size);
+      const most = ({ length }) => (BigInt(network.representation_channels) ** BigInt(length) - 1n).toString(16).length;
+      return { counts: plans.weightCounts(network), digits: { rows: most(sides[0]), columns: most(sides[1]) } };
+    } catch {
+      return { counts: [], digits: {} };
+    }
+  };
+
   // Up to ten places at which a document breaks a rule, each in a sentence; none where one file does not tell.
   const breaches = (document, found = {}) => {
     if (!(document instanceof Map)) return [];
@@ -40,13 +52,22 @@ export const forgeries = (checker) => {
         const isResidue = Number.isInteger(value) && value >= 0 && value < prime;
         if (!isResidue) say([...path, at], value, "an integer below its prime");
       });
-    list(document.get("weights")).forEach((layer, l) => residues(layer, ["weights", l]));
+    const { counts, digits } = sizesOf(Object.fromEntries(document));
+    list(document.get("weights")).forEach((layer, l) => {
+      residues(layer, ["weights", l]);
+      if (counts[l] === undefined || list(layer).length === counts[l]) return;
+      sentences.push(`layer ${l + 1} has ${counts[l]} weights, and it lists ${list(layer).length}`);
+    });
     residues(document.get("dense"), ["dense"]);
     for (const key of ["rows", "columns"]) {
       const [words, seen] = [list(document.get(key)), new Map()];
+      const isWord = (word) => typeof word === "string" && /^[0-9a-f]+$/.test(word);
+      const length = digits[key];
       words.forEach((word, at) => {
-        if (typeof word !== "string" || !/^[0-9a-f]+$/.test(word)) say([key, at], word, "hexadecimal digits");
-        else if (seen.has(word)) sentences.push(`${placeOf([key, at])} repeats ${placeOf([key, seen.get(word)])}`);
+        if (!isWord(word) || word.length !== (length ?? word.length)) {
+          say([key, at], word, length ? `${length} hexadecimal digits` : "hexadecimal digits");
+        }
+        if (seen.has(word)) sentences.push(`${placeOf([key, at])} repeats ${placeOf([key, seen.get(word)])}`);
         else seen.set(word, at);
       });
       if (Number.isInteger(rank) && words.length !== rank) {

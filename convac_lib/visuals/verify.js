@@ -15,7 +15,7 @@ const textIn = async (root) => {
 
 const plans = networks(generator);
 const checker = certificates(plans, engine(plans));
-const naming = forgeries(checker);
+const naming = forgeries(checker, plans);
 const bytesOf = (text) => new TextEncoder().encode(text);
 const count = (number, one, many = `${one}s`) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 
@@ -169,6 +169,7 @@ const report = async (place, bytes, name) => {
     const sentence = error.message.replace("convac verify FILE", `convac verify ${name}`);
     if (/ in this browser, and the limit is /.test(sentence)) {
       say("stopped", "not checked");
+      frame.hidden = true; // nothing will be seen in it
       return end("unknown", sentence);
     }
     say("failed", "failed");

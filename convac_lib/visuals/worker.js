@@ -35,7 +35,7 @@ export const ask = (task, argument, hear = () => {}, more = () => ({})) => {
         return { ...plans.geometry(network), ...plans.bounds(network, plans.sidesOf(cut, network.size)) };
       };
       const checker = (${certificates})(plans, ranks);
-      return { bounds, certifyRank: ranks.certifyRank, verify: checker.verify, ...(${more})(checker) };
+      return { bounds, certifyRank: ranks.certifyRank, verify: checker.verify, ...(${more})(checker, plans) };
     })())`;
     const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
     const refused = () => reject(new Error(NO_WORKER));

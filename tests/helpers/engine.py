@@ -19,7 +19,7 @@ const plain = (key, value) => ArrayBuffer.isView(value) ? Array.from(value) :
 const plans = networks(generator);
 const ranks = engine(plans);
 const checker = certificates(plans, ranks);
-const naming = forgeries(checker);
+const naming = forgeries(checker, plans);
 const told = (question) => {
   try {
     return question();

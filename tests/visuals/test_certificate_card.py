@@ -99,12 +99,17 @@ def test_what_breaks_a_rule_is_named():
     document["rows"][3] = document["rows"][1]
     document["columns"][0] = 7
     document["columns"].pop()
+    document["rows"][5] += "0"
+    document["weights"][3].pop()
+    digits, count = len(document["rows"][0]), len(document["weights"][3])
     ((_, found),) = by_node(NAMED, [letters(json.dumps(document).encode())])
     assert found == [
         f"weight 3 of layer 2 is {document['prime']}, and must be an integer below its prime",
+        f"layer 4 has {count + 1} weights, and it lists {count}",
         "dense weight 1 is -1, and must be an integer below its prime",
         "row 4 repeats row 2",
-        "column 1 is 7, and must be hexadecimal digits",
+        f"row 6 is {document['rows'][5]}, and must be {digits} hexadecimal digits",
+        f"column 1 is 7, and must be {digits} hexadecimal digits",
         f"it lists {document['rank'] - 1} columns, and its rank is {document['rank']}",
     ]
 

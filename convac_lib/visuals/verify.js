@@ -191,9 +191,19 @@ const nameFaults = async (words, bytes, found) => {
   if (words.querySelectorAll('[data-state="passed"]').length !== 1) return; // the digest is not what failed
   const line = made("li", { role: "status" });
   list.append(line);
-  const hear = (done) => (line.textContent = `Trying every other digit at every place: ${Math.floor(100 * done)} %`);
+  const hear = (done) => {
+    line.textContent = `Trying every other digit at every place: ${Math.floor(100 * done)} %`;
+    if (!line.isConnected) asked.cancel();
+  };
+  const asked = ask("findDigit", bytes, hear, forgeries);
   hear(0);
-  line.textContent = sentenceOf(await ask("findDigit", bytes, hear, forgeries).answer);
+  line.textContent = sentenceOf(await asked.answer);
+};
+
+// Empty a place for the next check, and end the one that still runs there.
+const clear = (place) => {
+  for (const cancel of place.querySelectorAll("button")) cancel.click();
+  place.replaceChildren();
 };
 
 // --- what a reader drops ---
@@ -223,7 +233,7 @@ const comparison = (one, other) => {
 };
 
 const checkFiles = async (place, files) => {
-  place.replaceChildren();
+  clear(place);
   const round = made("div", {});
   place.append(round);
   if (files.length > 2) {
@@ -301,7 +311,7 @@ const wakeCard = (root, text) => {
   const results = made("div", { class: "convac-results" });
   root.querySelector(".convac-card").append(button, results);
   button.addEventListener("click", () => {
-    results.replaceChildren();
+    clear(results);
     report(results, bytesOf(text), root.dataset.certificate);
   });
 };

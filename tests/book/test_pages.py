@@ -78,7 +78,7 @@ def page(tab, address, request):
     del tab.requested[:], tab.errors[:]
     tab.goto(f"{address}/{request.param}.html")
     tab.evaluate("async () => { await window.MathJax?.startup.promise; await document.fonts.ready }")
-    tab.wait_for_function("!document.querySelector('figure:is(.convac-explorer, .convac-certificate):not([data-ready])')")
+    tab.wait_for_function("!document.querySelector('figure[class^=convac-]:not([data-ready])')")
     tab.evaluate("document.querySelectorAll('main details').forEach(each => { each.open = true })")
     tab.evaluate("document.querySelectorAll('.toggle-button-hidden').forEach(each => each.click())")
     tab.name = request.param

@@ -367,6 +367,20 @@ def test_the_sample_is_verified_and_forged_in_three_ways(opened):
             assert faults(tab)[-1] == found
 
 
+def test_a_check_can_be_cancelled_and_another_file_ends_it(opened):
+    tab = opened()
+    long = results_path("certificates/7f02ebff18b9c670.json").read_bytes()  # rank 1,024 takes seconds
+    given = {"name": "long.json", "mimeType": "application/json", "buffer": long}
+    tab.set_input_files("input", given)
+    tab.get_by_role("button", name="Cancel").click()
+    settle(tab)
+    assert verdicts(tab) == ["Cancelled."] and "stopped" in states(tab)
+    tab.set_input_files("input", given)
+    drop(tab, ("rank.json", GOOD.read_bytes()))
+    tab.wait_for_timeout(300)
+    assert [words[:17] for words in verdicts(tab)] == ["valid: rank ≥ 256"]
+
+
 def test_what_is_dropped_on_the_page_is_checked(opened):
     tab = opened()
     drop_made(tab, json.dumps(GOOD.read_text("utf-8")))

@@ -7,7 +7,8 @@ export const forgeries = (checker, plans) => {
 
   const placeOf = ([key, at, inner]) => {
     const nth = at + 1;
-    if (at === undefined) return `its ${key.replaceAll("_", " ")}`;
+    if (key === undefined) return "the whole file";
+    if (at === undefined) return `its ${shortened(key.replaceAll("_", " "))}`;
     const [layer, within] = [`layer ${nth}`, inner !== undefined];
     if (key === "weights") return within ? `weight ${inner + 1} of ${layer}` : `the weights of ${layer}`;
     if (key === "dense") return `dense weight ${nth}`;
@@ -16,7 +17,7 @@ export const forgeries = (checker, plans) => {
     if (key === "sampled") return `its number of sampled ${["rows", "columns"][at] ?? "entries"}`;
     const parts = ["the receptive field", "the stride", "the channels", "the kind"];
     if (key === "layers") return within ? `${parts[inner] ?? "a number"} of ${layer}` : layer;
-    return `its ${key}`;
+    return `its ${shortened(key)}`;
   };
 
   const shortened = (value) => {
@@ -43,9 +44,8 @@ export const forgeries = (checker, plans) => {
   const breaches = (document, found = {}) => {
     if (!(document instanceof Map)) return [];
     const sentences = [];
-    const say = (path, value, must) => {
-      sentences.push(`${placeOf(path)} is ${shortened(value)}, and must be ${must}`);
-    };
+    const add = (sentence) => sentences.length < MOST_NAMED && sentences.push(sentence);
+    const say = (path, value, must) => add(`${placeOf(path)} is ${shortened(value)}, and must be ${must}`);
     const [prime, rank] = [document.get("prime"), document.get("rank")];
     const residues = (numbers, path) =>
       list(numbers).forEach((value, at) => {
@@ -56,7 +56,7 @@ export const forgeries = (checker, plans) => {
     list(document.get("weights")).forEach((layer, l) => {
       residues(layer, ["weights", l]);
       if (counts[l] === undefined || list(layer).length === counts[l]) return;
-      sentences.push(`layer ${l + 1} has ${counts[l]} weights, and it lists ${list(layer).length}`);
+      add(`layer ${l + 1} has ${counts[l]} weights, and it lists ${list(layer).length}`);
     });
     residues(document.get("dense"), ["dense"]);
     for (const key of ["rows", "columns"]) {
@@ -67,17 +67,17 @@ export const forgeries = (checker, plans) => {
         if (!isWord(word) || word.length !== (length ?? word.length)) {
           say([key, at], word, length ? `${length} hexadecimal digits` : "hexadecimal digits");
         }
-        if (seen.has(word)) sentences.push(`${placeOf([key, at])} repeats ${placeOf([key, seen.get(word)])}`);
+        if (seen.has(word)) add(`${placeOf([key, at])} repeats ${placeOf([key, seen.get(word)])}`);
         else seen.set(word, at);
       });
       if (Number.isInteger(rank) && words.length !== rank) {
-        sentences.push(`it lists ${words.length} ${key}, and its rank is ${rank}`);
+        add(`it lists ${words.length} ${key}, and its rank is ${rank}`);
       }
     }
     if (found.dependent !== undefined && !sentences.length) {
-      sentences.push(`row ${found.dependent + 1} of the minor depends on the rows before it`);
+      add(`row ${found.dependent + 1} of the minor depends on the rows before it`);
     }
-    return sentences.slice(0, MOST_NAMED);
+    return sentences;
   };
 
   // --- one altered digit ---
@@ -188,25 +188,24 @@ export const forgeries = (checker, plans) => {
 
   // --- two files ---
 
-  // Every number, word or truth value in a document, with its path: its key, and its places in lists.
-  const leavesOf = (value, path = []) => {
-    if (value instanceof Map) return [...value].flatMap(([key, inner]) => leavesOf(inner, [...path, key]));
-    if (Array.isArray(value)) return value.flatMap((inner, at) => leavesOf(inner, [...path, at]));
-    return [{ path, value }];
-  };
-
-  // Where two documents differ: at how many places, and the first ten of them in sentences.
+  // Where two documents differ: at how many numbers or words, and the first ten of them in sentences.
   const compare = (one, other) => {
-    const key = ({ path }) => JSON.stringify(path);
-    const [first, second] = [one, other].map((each) => new Map(leavesOf(each).map((leaf) => [key(leaf), leaf])));
-    const keys = [...new Set([...first.keys(), ...second.keys()])];
-    const differing = keys.filter((each) => first.get(each)?.value !== second.get(each)?.value);
-    const sentences = differing.slice(0, MOST_NAMED).map((each) => {
-      const { path } = first.get(each) ?? second.get(each);
-      const [here, there] = [first, second].map((leaves) => shortened(leaves.get(each)?.value));
-      return `${placeOf(path)} is ${here} in the first and ${there} in the second`;
-    });
-    return { count: differing.length, sentences };
+    let differing = 0;
+    const sentences = [];
+    const walk = (here, there, path) => {
+      if (here === there) return;
+      if (Array.isArray(here) && Array.isArray(there)) {
+        for (let at = 0; at < here.length || at < there.length; at++) walk(here[at], there[at], [...path, at]);
+      } else if (here instanceof Map && there instanceof Map) {
+        const keys = new Set([...here.keys(), ...there.keys()]);
+        for (const key of keys) walk(here.get(key), there.get(key), [...path, key]);
+      } else if (++differing <= MOST_NAMED) {
+        const [first, second] = [here, there].map(shortened);
+        sentences.push(`${placeOf(path)} is ${first} in the first and ${second} in the second`);
+      }
+    };
+    walk(one, other, []);
+    return { count: differing, sentences };
   };
 
   return { breaches, textOf, forge, findDigit, compare };

@@ -82,7 +82,7 @@ def _figure(title: str, words: str, text: str, name: str = "") -> str:
 <figure class="convac-certificate"{f' data-certificate="{escape(name)}"' if name else ""}>
 <style>
 {resource("verify.css")}</style>
-<div class="convac-card">
+<div class="convac-check">
 <figcaption>{title}</figcaption>
 {words}
 <noscript>{WITHOUT_SCRIPTS}</noscript>

@@ -285,7 +285,7 @@ const wakeDrop = (root, sample) => {
     button("Forge a row, repair the digest", () => forge(["rows"], true)),
     button("Forge a weight, repair the digest", () => forge(["weights"], true)),
   );
-  root.querySelector(".convac-card").append(zone, row, told, results);
+  root.querySelector(".convac-check").append(zone, row, told, results);
 
   const take = (files) => {
     told.textContent = "";
@@ -309,7 +309,7 @@ const wakeDrop = (root, sample) => {
 const wakeCard = (root, text) => {
   const button = made("button", { type: "button" }, "Verify in your browser");
   const results = made("div", { class: "convac-results" });
-  root.querySelector(".convac-card").append(button, results);
+  root.querySelector(".convac-check").append(button, results);
   button.addEventListener("click", () => {
     clear(results);
     report(results, bytesOf(text), root.dataset.certificate);

@@ -360,7 +360,7 @@ def test_the_sample_is_verified_and_forged_in_three_ways(opened):
         tab.get_by_role("button", name=name).click()
         settle(tab)
         assert verdicts(tab)[0].startswith(words)
-        told = tab.locator(".convac-card > .convac-aside").inner_text()
+        told = tab.locator(".convac-check > .convac-aside").inner_text()
         if name == "Forge one digit":
             place, old, new = re.match(r"(.+) was changed from (.) to (.), and the digest was left\.", told).groups()
             found = f"{place} was altered: with {old} instead of {new}, the digest matches the content."

@@ -147,6 +147,21 @@ def test_every_place_in_which_two_files_differ_is_counted_and_ten_are_named():
 
 # --- the page ---
 
+COSTS = """asked => asked.map(given => told(() => {
+  const certificate = checker.load(bytesOf(given));
+  plans.requireAffordable(certificate, certificate.sides, certificate.rank, certificate.rank, "it", "");
+  return "affordable";
+}))"""
+
+
+@needs_node
+def test_as_many_certificates_of_the_atlas_fit_the_page_as_it_says():
+    paths = sorted(results_path("certificates").glob("*.json"))
+    found = by_node(COSTS, [letters(path.read_bytes()) for path in paths])
+    words = (ROOT / "book/verify.md").read_text("utf-8")
+    assert f"one for each of the {len(found)} cells of the atlas" in words
+    assert f"Of these, {found.count('affordable')} are within the limits of the page." in words
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

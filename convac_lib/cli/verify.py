@@ -20,11 +20,9 @@ def run(arguments: Namespace) -> Answer:
     from convac_lib.theory.checker import verify
 
     certificate = verify(arguments.certificate, progress=sys.stderr.isatty())
-    architecture, rank = certificate.architecture, certificate.rank
-    cut = ",".join(map(str, certificate.cut))
+    architecture, cut = certificate.architecture, ",".join(map(str, certificate.cut))
+    facts = {"rank": certificate.rank, "cut": cut, "prime": certificate.prime, "border": architecture.border}
     return Answer(
-        {"valid": True, "rank": rank, "cut": cut, "prime": certificate.prime, "border": architecture.border},
-        f"{architecture}\n\n"
-        f"valid: rank ≥ {rank} for almost all weights, across the cut of patches {cut} from the rest\n"
-        f"(exact modulo {certificate.prime})",
+        {"valid": True, **facts},
+        f"{architecture}\n\nvalid: {certificate.claim}\n(exact modulo {certificate.prime})",
     )

@@ -84,6 +84,12 @@ class RankCertificate:
         }
         return document | {"digest": digest_of(document)}
 
+    @property
+    def claim(self) -> str:
+        """What the certificate claims, as a statement."""
+        cut = ",".join(map(str, self.cut))
+        return f"rank ≥ {self.rank} for almost all weights, across the cut of patches {cut} from the rest"
+
     def circuit(self) -> Circuit:
         """The circuit that the certificate describes."""
         shapes = weight_shapes(self.architecture)

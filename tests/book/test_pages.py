@@ -78,7 +78,7 @@ def page(tab, address, request):
     del tab.requested[:], tab.errors[:]
     tab.goto(f"{address}/{request.param}.html")
     tab.evaluate("async () => { await window.MathJax?.startup.promise; await document.fonts.ready }")
-    tab.wait_for_function("!document.querySelector('figure.convac-explorer:not([data-ready])')")
+    tab.wait_for_function("!document.querySelector('figure[class^=convac-]:not([data-ready])')")
     tab.evaluate("document.querySelectorAll('main details').forEach(each => { each.open = true })")
     tab.evaluate("document.querySelectorAll('.toggle-button-hidden').forEach(each => each.click())")
     tab.name = request.param
@@ -138,7 +138,7 @@ def test_no_page_is_heavy_and_none_holds_the_state_of_a_widget(html, soups):
         largest = 150_000 if page.removesuffix(".html") in REFERENCE else 1_000_000
         assert (html / page).stat().st_size < largest, page
         packed = [each.get_text() for each in soup.find_all("script", type="application/gzip")]
-        assert len(packed) == len(soup.select("figure.convac-explorer")), page
+        assert len(packed) == len(soup.select("figure:is(.convac-explorer, .convac-certificate)")), page
         assert all(len(letters) < 60_000 for letters in packed), page
         assert soup.find_all("script", type=re.compile("jupyter.widget")) == [], page
         scripts = [each.get_text() for each in soup.find_all("script", type="module")]

@@ -5,9 +5,12 @@ import json
 import shutil
 import subprocess
 
+from convac_lib.errors import ConvacError
+from convac_lib.theory.checker import verify
 from convac_lib.visuals.card import DRAWN, ENGINE, resource
 
-SOURCE = "\n".join(resource(f"{part}.js") for part in (*ENGINE, *DRAWN))
+SOURCE = "
+".join(resource(f"{part}.js") for part in (*ENGINE, "forgeries", *DRAWN))
 NODE = shutil.which("node")
 
 PLAIN = """
@@ -16,6 +19,7 @@ const plain = (key, value) => ArrayBuffer.isView(value) ? Array.from(value) :
 const plans = networks(generator);
 const ranks = engine(plans);
 const checker = certificates(plans, ranks);
+const naming = forgeries(checker, plans);
 const told = (question) => {
   try {
     return question();
@@ -64,3 +68,18 @@ def plan_of(network):
     layers = [[each.receptive_field, each.stride, each.channels, each.weight_free] for each in network.layers]
     plan = {"size": network.size, "representation_channels": network.representation_channels, "layers": layers}
     return plan | {"border": network.border, "shared": network.shared}
+
+
+VERDICTS = """asked => asked.map(given => told(() => {
+  const { rank, minor } = checker.verify(bytesOf(given));
+  return { rank, minor: minor.length };
+}))"""
+
+
+def verdict(path):
+    """What the library says of a certificate's file, as VERDICTS says it of its bytes."""
+    try:
+        certificate = verify(path)
+    except ConvacError as error:
+        return {"refusal": str(error)}
+    return {"rank": certificate.rank, "minor": certificate.rank**2}

@@ -84,6 +84,14 @@ def falsify(document, draw):
     return document
 
 
+def tampered(documents, draw, count):
+    """The text of altered documents and, with their digests right, of false ones, in turn."""
+    for _ in range(count // 2):
+        yield json.dumps(alter(draw.choice(documents), draw))
+        false = falsify(draw.choice(documents), draw)
+        yield json.dumps(false | {"digest": digest_of(false)})
+
+
 def hostile():
     document = issued(0)[1].document()
     text = json.dumps(document)

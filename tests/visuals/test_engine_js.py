@@ -8,14 +8,13 @@ from itertools import product
 import numpy as np
 import pytest
 from helpers.chapters import ROOT
-from helpers.engine import NODE, SOURCE, by_node, by_page, letters, plan_of
-from helpers.tampering import NETWORKS, alter, falsify, hostile, issued
+from helpers.engine import NODE, SOURCE, VERDICTS, by_node, by_page, letters, plan_of, verdict
+from helpers.tampering import NETWORKS, hostile, issued, tampered
 
 from convac_lib import Architecture, Layer, certify_rank, common_case, make_cut, random_circuit
 from convac_lib.errors import ConvacError, HypothesisError
 from convac_lib.theory.bounds import BOUNDS
-from convac_lib.theory.certificates import digest_of, load
-from convac_lib.theory.checker import verify
+from convac_lib.theory.certificates import load
 from convac_lib.theory.cuts import CUTS
 from convac_lib.theory.ranks import rank_modulo
 
@@ -161,19 +160,7 @@ def test_sizes_receptive_fields_and_bounds_are_the_librarys(run):
 
 # --- certificates ---
 
-VERDICTS = """asked => asked.map(given => told(() => {
-  const { rank, minor } = checker.verify(bytesOf(given));
-  return { rank, minor: minor.length };
-}))"""
 LOADED = """asked => asked.map(given => told(() => checker.load(bytesOf(given)).rank))"""
-
-
-def verdict(path):
-    try:
-        certificate = verify(path)
-    except ConvacError as error:
-        return {"refusal": str(error)}
-    return {"rank": certificate.rank, "minor": certificate.rank**2}
 
 
 def test_every_certificate_of_the_results_has_its_form_and_its_digest(run, record_property):
@@ -193,11 +180,7 @@ def test_the_certificates_of_the_results_hold(run, record_property):
 
 def test_what_is_issued_is_accepted_and_1000_tampered_certificates_get_the_same_sentence(run, tmp_path):
     draw, documents = random.Random(0), [issued(number)[1].document() for number in range(len(NETWORKS))]
-    texts = [json.dumps(document) for document in documents]
-    for _ in range(500):
-        texts.append(json.dumps(alter(draw.choice(documents), draw)))
-        false = falsify(draw.choice(documents), draw)
-        texts.append(json.dumps(false | {"digest": digest_of(false)}))
+    texts = [json.dumps(document) for document in documents] + [*tampered(documents, draw, 1000)]
     expected = []
     for text in texts:
         (tmp_path / "file.json").write_text(text)

@@ -98,27 +98,39 @@ export const certificates = (plans, engine) => {
   const bitsOf = (root) => Math.floor((root - Math.floor(root)) * 2 ** 32) | 0;
   const ROUNDS = PRIMES.map((prime) => bitsOf(Math.cbrt(prime)));
 
-  const sha256 = (text) => {
-    const blocks = Math.ceil((text.length + 9) / 64);
-    const bytes = new DataView(new ArrayBuffer(blocks * 64));
+  // The text in blocks of 64 bytes, and the state before the first; `mix` brings a state past a block.
+  const padded = (text) => {
+    const bytes = new DataView(new ArrayBuffer(Math.ceil((text.length + 9) / 64) * 64));
     for (let at = 0; at < text.length; at++) bytes.setUint8(at, text.charCodeAt(at));
     bytes.setUint8(text.length, 0x80);
-    bytes.setUint32(blocks * 64 - 4, text.length * 8);
-    const [hash, w] = [Int32Array.from(PRIMES.slice(0, 8), (prime) => bitsOf(Math.sqrt(prime))), new Int32Array(64)];
-    const turn = (x, by) => (x >>> by) | (x << (32 - by));
-    for (let block = 0; block < blocks; block++) {
-      let [a, b, c, d, e, f, g, h] = hash;
-      for (let t = 0; t < 64; t++) {
-        const [x, y] = [w[t - 15], w[t - 2]];
-        const mixed = (turn(x, 7) ^ turn(x, 18) ^ (x >>> 3)) + (turn(y, 17) ^ turn(y, 19) ^ (y >>> 10));
-        w[t] = t < 16 ? bytes.getInt32(block * 64 + 4 * t) : w[t - 16] + w[t - 7] + mixed;
-        const first = (h + (turn(e, 6) ^ turn(e, 11) ^ turn(e, 25)) + ((e & f) ^ (~e & g)) + ROUNDS[t] + w[t]) | 0;
-        const second = ((turn(a, 2) ^ turn(a, 13) ^ turn(a, 22)) + ((a & b) ^ (a & c) ^ (b & c))) | 0;
-        [a, b, c, d, e, f, g, h] = [(first + second) | 0, a, b, c, (d + first) | 0, e, f, g];
-      }
-      [a, b, c, d, e, f, g, h].forEach((value, at) => (hash[at] += value));
+    bytes.setUint32(bytes.byteLength - 4, text.length * 8);
+    return bytes;
+  };
+  const BEGIN = Int32Array.from(PRIMES.slice(0, 8), (prime) => bitsOf(Math.sqrt(prime)));
+  const w = new Int32Array(64);
+  const turn = (x, by) => (x >>> by) | (x << (32 - by));
+  const mix = (hash, bytes, block) => {
+    let [a, b, c, d, e, f, g, h] = hash;
+    for (let t = 0; t < 16; t++) w[t] = bytes.getInt32(block * 64 + 4 * t);
+    for (let t = 16; t < 64; t++) {
+      const [x, y] = [w[t - 15], w[t - 2]];
+      const mixed = (turn(x, 7) ^ turn(x, 18) ^ (x >>> 3)) + (turn(y, 17) ^ turn(y, 19) ^ (y >>> 10));
+      w[t] = w[t - 16] + w[t - 7] + mixed;
     }
-    return Array.from(hash, (value) => (value >>> 0).toString(16).padStart(8, "0")).join("");
+    for (let t = 0; t < 64; t++) {
+      const first = (h + (turn(e, 6) ^ turn(e, 11) ^ turn(e, 25)) + ((e & f) ^ (~e & g)) + ROUNDS[t] + w[t]) | 0;
+      const second = ((turn(a, 2) ^ turn(a, 13) ^ turn(a, 22)) + ((a & b) ^ (a & c) ^ (b & c))) | 0;
+      [h, g, f, e] = [g, f, e, (d + first) | 0];
+      [d, c, b, a] = [c, b, a, (first + second) | 0];
+    }
+    [a, b, c, d, e, f, g, h].forEach((value, at) => (hash[at] += value));
+  };
+  const written = (hash) => Array.from(hash, (value) => (value >>> 0).toString(16).padStart(8, "0")).join("");
+
+  const sha256 = (text) => {
+    const [hash, bytes] = [BEGIN.slice(), padded(text)];
+    for (let block = 0; block < bytes.byteLength / 64; block++) mix(hash, bytes, block);
+    return written(hash);
   };
 
   // --- the rules ---
@@ -218,24 +230,44 @@ export const certificates = (plans, engine) => {
   };
 
   // The certificate in a file's bytes, once its form and its digest are found right; its claim is not checked yet.
-  const load = (bytes) => {
+  // `hear` is told of each step that the file has passed.
+  const load = (bytes, hear = () => {}) => {
     const parsed = parsedFrom(textOf(bytes));
     const hasKeys = parsed instanceof Map && parsed.size === KEYS.length && KEYS.every((key) => parsed.has(key));
     if (!hasKeys) refuse(`its keys must be ${KEYS.join(", ")}`);
     if (parsed.get("format") !== FORMAT) refuse(`its format must be '${FORMAT}'`);
+    hear(0, { passed: "form" });
     const { digest, ...rest } = Object.fromEntries(parsed);
     if (digest !== sha256(canonical(new Map(Object.entries(rest))))) plans.refuse(ALTERED);
+    hear(0, { passed: "digest" });
     requirePlan(rest);
     plans.requireNetwork(rest);
     requireCut(rest);
     const sides = plans.sidesOf(rest.cut, rest.size);
+    hear(0, { passed: "network" });
     requireClaim(rest, sides);
+    hear(0, { passed: "weights", rank: rest.rank });
     return { ...rest, sides };
   };
 
-  // Recompute a certificate's minor and eliminate it. The answer is the certificate with its minor.
+  // A filled tile as a picture needs it: of at most MOST_SEEN rows and columns of the minor, spread evenly over it, the
+  // entries in 256 levels. Only 0 has level 0.
+  const MOST_SEEN = 512;
+  const seenOf = ({ matrix, top, left, height, width }, rank, prime) => {
+    const step = Math.ceil(rank / MOST_SEEN);
+    const from = [top, left].map((start) => Math.ceil(start / step));
+    const to = [top + height, left + width].map((end) => Math.ceil(end / step));
+    const [rows, columns] = [to[0] - from[0], to[1] - from[1]];
+    const levels = Uint8Array.from({ length: rows * columns }, (_, at) => {
+      const row = (from[0] + Math.floor(at / columns)) * step;
+      return Math.ceil((255 * matrix[row * rank + (from[1] + (at % columns)) * step]) / prime);
+    });
+    return { step, top: from[0], left: from[1], rows, columns, levels };
+  };
+
+  // Recompute a certificate's minor and eliminate it. The answer is the certificate with its minor and its pivots.
   const verify = (bytes, hear = () => {}) => {
-    const certificate = load(bytes);
+    const certificate = load(bytes, hear);
     const { sides, representation_channels: M, rank, prime, weights, dense } = certificate;
     const smaller = "convac verify FILE";
     plans.requireAffordable([plans.costOf(certificate, sides, rank, rank)], "checking this certificate", smaller);
@@ -246,11 +278,20 @@ export const certificates = (plans, engine) => {
     const words = ["rows", "columns"].map((key, side) => {
       return certificate[key].map((word) => unpacked(word, M, sides[side].length));
     });
-    const minor = engine.matricization(circuit, sides, ...words, (part) => hear(part / 2));
-    const found = engine.echelon(minor.slice(), rank, rank, prime, (part) => hear((1 + part) / 2));
-    if (found.rank < rank) plans.refuse(`the certificate is false: its ${rank}×${rank} minor is 0 modulo ${prime}`);
-    return { ...certificate, minor };
+    const watch = (part, filled) => hear(part / 2, { filled: seenOf(filled, rank, prime) });
+    const side = 2 ** Math.ceil(Math.log2(rank / 8)); // 64 tiles or so: the picture grows
+    const minor = engine.matricization(circuit, sides, ...words, watch, Math.min(256, side));
+    hear(0.5, { passed: "minor" });
+    const pivotsOf = ({ rows, columns }) => ({ rows: rows.slice(), columns: [...columns.slice(0, rows.length)] });
+    const found = engine.echelon(minor.slice(), rank, rank, prime, (part, soFar) => {
+      hear((1 + part) / 2, { pivots: pivotsOf(soFar) });
+    });
+    if (found.rank === rank) return { ...certificate, minor, pivots: pivotsOf(found) };
+    let dependent = 0; // the first row that depends on those before it
+    while (found.rows[dependent] === dependent) dependent++;
+    const sentence = `the certificate is false: its ${rank}×${rank} minor is 0 modulo ${prime}`;
+    return plans.refuse(sentence, { dependent, pivots: pivotsOf(found) });
   };
 
-  return { verify, load, sha256, canonical, parse };
+  return { verify, load, sha256, mix, padded, written, BEGIN, canonical, parse, textOf, unpacked };
 };

@@ -68,7 +68,8 @@ export const engine = (plans) => {
 
   // The entries of the grid tensor at listed assignments to the two sides of a cut: an Int32Array, row by row. Every
   // position keeps its values for the classes of rows and of columns that it can tell apart, tile by tile of both.
-  const matricization = (circuit, sides, rows, columns, hear = () => {}) => {
+  // `hear` is told of every tile when it is filled; `largest` bounds a tile's side, for who watches.
+  const matricization = (circuit, sides, rows, columns, hear = () => {}, largest = 256) => {
     const { network, weights, dense, prime } = circuit;
     const { times, addMultiples, collect } = field(prime);
     const [{ size, representation_channels: M, layers, border }, { sizes }] = [network, geometry(network)];
@@ -173,7 +174,7 @@ export const engine = (plans) => {
     const straddled = straddlingOf(network, sides);
     const held = straddled.map((places, l) => channels[l] * (1 + places.filter((sees) => sees === 3).length));
     const numbers = 2 ** 22 / Math.max(...held);
-    const tile = Math.max(16, Math.min(256, 2 ** Math.floor(Math.log2(numbers) / 2)));
+    const tile = Math.max(16, Math.min(largest, 2 ** Math.floor(Math.log2(numbers) / 2)));
     const partsOf = (words, patches) =>
       Array.from({ length: Math.ceil(words.length / tile) }, (_, at) => {
         const part = words.slice(at * tile, (at + 1) * tile);
@@ -206,7 +207,9 @@ export const engine = (plans) => {
           const [row, from] = [(down * tile + r) * columns.length + across * tile, top.rows.of[r] * width];
           columnPart.words.forEach((_, q) => (matrix[row + q] = top.values[from + top.columns.of[q]]));
         });
-        hear((down + (across + 1) / columnParts.length) / rowParts.length);
+        const [height, breadth] = [rowPart.words.length, columnPart.words.length];
+        const filled = { matrix, top: down * tile, left: across * tile, height, width: breadth };
+        hear((down + (across + 1) / columnParts.length) / rowParts.length, filled);
       });
       rowPart.known = undefined;
     });
@@ -259,7 +262,7 @@ export const engine = (plans) => {
       const scale = inverse(low[k]);
       for (let c = k; c < n; c++) pivots[k * n + c] = times(scale, low[c]);
       for (let other = k - (k % 4); other < k; other++) subtract(other * n, pivots[other * n + k], k * n, k);
-      if (i % 16 === 0) hear((i / m) ** 2 * (3 - (2 * i) / m));
+      if (i % 16 === 0) hear((i / m) ** 2 * (3 - (2 * i) / m), { rows, columns });
     }
     return { rank: rows.length, rows, columns: [...columns.slice(0, rows.length)] };
   };

@@ -9,8 +9,7 @@ from convac_lib.errors import ConvacError
 from convac_lib.theory.checker import verify
 from convac_lib.visuals.card import DRAWN, ENGINE, resource
 
-SOURCE = "
-".join(resource(f"{part}.js") for part in (*ENGINE, "forgeries", *DRAWN))
+SOURCE = "\n".join(resource(f"{part}.js") for part in (*ENGINE, "forgeries", *DRAWN))
 NODE = shutil.which("node")
 
 PLAIN = """

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from convac_lib.families import common_case
 from convac_lib.theory.bounds import talk_formula
-from convac_lib.theory.chain_witness import ChainWitness, chain_witness
+from convac_lib.theory.chain_witness import chain_witness
 from convac_lib.theory.min_cut import rank_exponent
 from convac_lib.visuals.style import BOUND_COLOUR, INK, MUTED, RULE, SATURATION_COLOUR, colour_of
 from convac_lib.visuals.svg import (
@@ -58,8 +58,8 @@ def chain_view(B: int, size: int, M: int) -> View | None:
     if size > LARGEST:
         return None
     architecture = common_case(B, M, size)
-    witness, talk = chain_witness(architecture), talk_formula(B, M).exponent
-    e, kappa, most = len(witness.chains), rank_exponent(architecture), size * size // 2
+    chains, talk = chain_witness(architecture).chains, talk_formula(B, M).exponent
+    e, kappa, most = len(chains), rank_exponent(architecture), size * size // 2
     values: dict[str, Value] = {
         "chains": e,
         "rank at least": _power(M, e),
@@ -67,14 +67,14 @@ def chain_view(B: int, size: int, M: int) -> View | None:
         "exponent as M → ∞": kappa,
         "largest exponent": most,
     }
-    rows = "; ".join(", ".join(str(patch + 1) for patch in chain) for chain in witness.chains if chain[0] < size)
+    rows = "; ".join(", ".join(str(patch + 1) for patch in chain) for chain in chains if chain[0] < size)
     alternative = (
         f"An image of {size}×{size} patches, cut down the middle, with {e} chains of patches. "
         + (f"The chains of the first row join the columns {rows}. " if e else "")
         + f"Below, bars for exponents of M out of {most}: the talk's bound {float(talk):g}, the chains {e}, and the "
         f"limit {kappa} for large M = C."
     )
-    picture = draw_chains(witness, talk=talk, kappa=kappa, colour=colour_of(B))
+    picture = draw_chains(chains, size, M, talk=talk, kappa=kappa, colour=colour_of(B))
     return View(picture, alternative, _reading(B, size, M, e, talk, kappa), values)
 
 
@@ -95,14 +95,18 @@ def _power(base: int, exponent: int) -> str:
     return f"{base}{str(exponent).translate(SUPERSCRIPTS)}"
 
 
-def draw_chains(witness: ChainWitness, *, talk: Fraction, kappa: int, colour: str) -> str:
+def draw_chains(
+    chains: Sequence[tuple[int, ...]], size: int, M: int, *, talk: Fraction, kappa: int, colour: str
+) -> str:
     """Draw the image with all chains, one row of it enlarged, and the exponents of M as bars.
 
     A line joins the patches of a chain, a dot for each. In the enlarged row, the patches of a chain bear its letter,
     and a bracket is the window of layer 1 that compares its two ends across the cut.
 
     Args:
-        witness: the network and its chains.
+        chains: the patches of each chain, by row-major numbers, from left to right; every row has as many chains.
+        size: H, the side of the image, in patches.
+        M: how many templates a chain tells apart.
         talk: the exponent of the talk's bound, a dashed outline.
         kappa: the exponent of M in the limit of large M = C, the pale bar.
         colour: the network's colour, from `colour_of`.
@@ -112,37 +116,35 @@ def draw_chains(witness: ChainWitness, *, talk: Fraction, kappa: int, colour: st
 
     Chapter: *How much overlap is enough*.
 
-    >>> from convac_lib import common_case
-    >>> witness = chain_witness(common_case(B=3, M=2, size=4))
-    >>> "4 rows × 2 chains" in draw_chains(witness, talk=Fraction(25, 4), kappa=8, colour=colour_of(3))
+    >>> chains = chain_witness(common_case(B=3, M=2, size=4)).chains
+    >>> "4 rows × 2 chains" in draw_chains(chains, 4, 2, talk=Fraction(25, 4), kappa=8, colour=colour_of(3))
     True
     """
-    size, e = witness.circuit.architecture.size, len(witness.chains)
+    e = len(chains)
     svg = svg_document(WIDTH, BARS_TOP + 3 * BAR + 2 * BETWEEN + LINE + 8)
-    _draw_image(svg, witness, colour)
+    _draw_image(svg, chains, size, colour)
     lines = [
         f"{size} rows × {e // size} chain{'' if e == size else 's'}",
         f"= {e} chains",
         "",
         "so the rank is at least",
     ]
-    lines += [f"{_power(witness.D, e)} = {readable(witness.rank)}"] if e else ["1"]
+    lines += [f"{_power(M, e)} = {readable(M**e)}"] if e else ["1"]
     for number, words in enumerate(lines):
         add_text(svg, WORDS_LEFT, IMAGE_TOP + 70 + number * LINE, words, bold=number in (1, 4))
-    _draw_row(svg, [chain for chain in witness.chains if chain[0] < size], size, colour)
+    _draw_row(svg, [chain for chain in chains if chain[0] < size], size, colour)
     _draw_bars(
         svg, {"talk's bound": talk, "chains": Fraction(e), "as M → ∞": Fraction(kappa)}, size * size // 2, colour
     )
     return serialize(svg)
 
 
-def _draw_image(svg: ElementTree.Element, witness: ChainWitness, colour: str) -> None:
+def _draw_image(svg: ElementTree.Element, chains: Sequence[tuple[int, ...]], size: int, colour: str) -> None:
     """Draw the image, and in every row its chains, at heights of their own."""
-    size = witness.circuit.architecture.size
-    cell, per_row = IMAGE / size, max(1, len(witness.chains) // size)
+    cell, per_row = IMAGE / size, max(1, len(chains) // size)
     add_path(svg, lattice(MARGIN, IMAGE_TOP, IMAGE, size), fill="none", stroke=RULE)
     lines, dots = "", ""
-    for number, chain in enumerate(witness.chains):
+    for number, chain in enumerate(chains):
         y = short(chain[0] // size + (number % per_row + 1) / (per_row + 1))
         lines += f"M{chain[0] % size + 0.5:g} {y}H{chain[-1] % size + 0.5:g}"
         dots += "".join(f"M{patch % size + 0.5:g} {y}h0" for patch in chain)

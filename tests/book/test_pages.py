@@ -290,7 +290,7 @@ def state_of(words, axes):
 
 def moves(tab, card):
     """Move every control of an explorer by a key, and give the state announced after each move."""
-    letters = dict.fromkeys(each.get_attribute("name") for each in card.locator("form input").all())
+    letters = dict.fromkeys(each.get_attribute("name") for each in card.locator("form input[name]").all())
     for letter in letters:
         before = announced(card.locator("form"))
         card.locator(f"input[name={letter}]:is([type=range], :checked)").focus()

@@ -11,7 +11,7 @@ from helpers.pictures import SVG, assert_legible, numbers_in, paths
 from convac_lib.related.row import RowTree
 from convac_lib.related.widths import min_cut
 from convac_lib.visuals.style import BOUND_COLOUR, INK
-from convac_lib.visuals.views.widths import NAMED, canonical, number_of, widths_view
+from convac_lib.visuals.views.widths import NAMED, number_of, widths_view
 
 CUTS = sorted({*range(1, 128, 9), *map(number_of, NAMED.values())})
 
@@ -37,7 +37,7 @@ def test_without_the_blue_bonds_no_way_leads_from_dark_to_white(cut, r0, r):
     view = widths_view(cut, r0, r)
     svg = assert_legible(view.picture)
     (blue,) = paths(svg, fill=BOUND_COLOUR)
-    (dark,) = [path for path in paths(svg, fill=INK) if "stroke" not in path.attrib]
+    (dark,) = paths(svg, fill=INK)
     graph, marked = drawn_graph(svg), rectangles(blue)
     assert set(marked) <= set(graph)
     patches = sorted(node for node in graph if graph.degree(node) == 1 and node[1] > 300)
@@ -58,25 +58,31 @@ def test_without_the_blue_bonds_no_way_leads_from_dark_to_white(cut, r0, r):
 
 
 @pytest.mark.parametrize("cut", CUTS)
-def test_every_patch_and_every_name_can_be_pointed_at(cut):
+def test_a_spot_moves_its_patch_to_its_row_and_a_name_chooses_its_cut(cut):
     view = widths_view(cut, 4, 2)
     svg = assert_legible(view.picture)
-    letters = {text.text: text for text in svg.iter(f"{SVG}text")}
+    places = {text.text: numbers_in(f"{text.get('x')} {text.get('y')}") for text in svg.iter(f"{SVG}text")}
+    rows = {name: places[name][1] for name in "PQ"}
+    moved = {}
     for (left, top, width, height), state in view.spots:
-        x, y = left + width / 2, top + height / 2
-        names = [
-            name
-            for name in NAMED
-            if left < float(letters[name].get("x")) < left + width
-            and top < float(letters[name].get("y")) < top + height
+        named = [
+            name for name in NAMED if left < places[name][0] < left + width and top < places[name][1] < top + height
         ]
-        if names:
-            assert state["cut"] == number_of(NAMED[names[0]])
+        if named:
+            assert state["cut"] == number_of(NAMED[named[0]])
             continue
-        patch = int((x - 96) // 58)
-        assert state["cut"] == canonical(cut ^ 1 << patch) and 1 <= state["cut"] <= 127 and 346 < y < 400
-    one_patch_alone = cut.bit_count() in (1, 7)
-    assert len(view.spots) == 12 - one_patch_alone
+        (row,) = (name for name in "PQ" if top < rows[name] < top + height)
+        moved[int((left + width / 2 - 96) // 58), row] = state["cut"]
+    for patch, row in product(range(7), "PQ"):
+        first = {n for n in range(8) if cut >> n & 1} - {patch} | ({patch} if row == "P" else set())
+        assert moved.pop((patch, row), 0) == sum(1 << n for n in first)
+    assert moved == {}
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_pointing_twice_at_one_spot_changes_nothing_more(cut):
+    for box, state in widths_view(cut, 4, 2).spots:
+        assert dict(widths_view(state["cut"], 4, 2).spots)[box] == state
 
 
 @pytest.mark.parametrize(

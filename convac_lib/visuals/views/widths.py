@@ -1,5 +1,7 @@
 """The explorer of widths: the cheapest cut through a tree over eight patches, and the patches that it separates."""
 
+from itertools import product
+
 from convac_lib.related.row import RowTree, row_cut
 from convac_lib.related.widths import Bond, CheapestCut, min_cut
 from convac_lib.visuals.style import BOUND_COLOUR, INK, MUTED, RULE
@@ -19,7 +21,7 @@ from convac_lib.visuals.svg import (
 from convac_lib.visuals.view import Value, View
 
 PATCHES, ALL = 8, 2**8 - 1
-STEP, PATCH = 58, 44  # from patch to patch, and the side of one
+STEP, PATCH, ROW = 58, 44, 36  # from patch to patch, the width of one, and the height of a row of them
 LEFT = WIDTH - PATCHES * STEP  # of the first patch's column
 TOPS = 312, 222, 132, 42  # the heights of the patches' bonds and of the windows of levels 1 to 3
 BOTTOM = TOPS[0] + 34
@@ -29,7 +31,7 @@ NAMED: dict[str, str | tuple[int, ...]] = {
     "pairs": (0, 1, 4, 5),
     "one patch": (0,),
 }
-CHOICES = BOTTOM + PATCH + 16  # the row of named cuts, by its top
+CHOICES = BOTTOM + 2 * ROW + 16  # the row of named cuts, by its top
 HEIGHT = CHOICES + LINE + 12
 
 
@@ -55,30 +57,21 @@ def widths_view(cut: int, r0: int, r: int, r1: int | None = None, M: int = 4) ->
     first = [patch for patch in range(PATCHES) if cut >> patch & 1]
     found = min_cut(tree, first)
     sizes = [size_of(tree, bond) for bond in sorted(found.bonds)]
-    product = "·".join(map(str, sizes)) + (f" = {found.value:,}" if len(sizes) > 1 else "")
-    reading = f"The cheapest cut passes {_where(found)}: {product}, and no rank is larger. "
+    costs = "·".join(map(str, sizes)) + (f" = {found.value:,}" if len(sizes) > 1 else "")
+    reading = f"The cheapest cut passes {_where(found)}: {costs}, and no rank is larger. "
     reading += f"The tree has {tree.parameters:,} numbers."
     alternative = (
-        f"A tree over patches 1 to 8 of widths {tree.widths[0]}, {tree.widths[1]} and {tree.widths[2]}. On the first "
-        f"side, dark, {', '.join(str(patch + 1) for patch in first)}. Marked are {_where(found)}."
+        f"A tree over patches 1 to 8 of widths {tree.widths[0]}, {tree.widths[1]} and {tree.widths[2]}, whose cheapest "
+        f"cut is blue. In P, dark: {', '.join(str(patch + 1) for patch in first)}."
     )
     values: dict[str, Value] = {"min cut": found.value, "bonds": " ".join(map(str, sizes)), "numbers": tree.parameters}
     spots: list[tuple[Box, dict[str, Value]]] = [
-        (_patch_box(patch), {"cut": canonical(cut ^ 1 << patch)})
-        for patch in range(PATCHES)
-        if 0 < cut ^ 1 << patch < ALL
+        (_patch_box(patch, in_first), {"cut": moved})
+        for patch, in_first in product(range(PATCHES - 1), (True, False))
+        if (moved := cut | 1 << patch if in_first else cut & ~(1 << patch))
     ]
     spots += [(_choice_box(place), {"cut": number_of(named)}) for place, named in enumerate(NAMED.values())]
     return View(draw_widths(tree, first, found), alternative, reading, values, spots)
-
-
-def canonical(cut: int) -> int:
-    """Name a cut by its side without the last patch.
-
-    >>> canonical(0b01010101), canonical(0b10101010)
-    (85, 85)
-    """
-    return cut ^ ALL if cut >> PATCHES - 1 else cut
 
 
 def number_of(cut: str | tuple[int, ...]) -> int:
@@ -89,7 +82,8 @@ def number_of(cut: str | tuple[int, ...]) -> int:
     >>> number_of("odd-even"), number_of((0,)), number_of((7,))
     (85, 1, 127)
     """
-    return canonical(sum(1 << patch for patch in row_cut(cut, PATCHES)))
+    number = sum(1 << patch for patch in row_cut(cut, PATCHES))
+    return number ^ ALL if number >> PATCHES - 1 else number
 
 
 def size_of(tree: RowTree, bond: Bond) -> int:
@@ -109,8 +103,9 @@ def _where(found: CheapestCut) -> str:
     return " and ".join(parts)
 
 
-def _patch_box(patch: int) -> Box:
-    return LEFT + patch * STEP + (STEP - PATCH) / 2, BOTTOM, PATCH, PATCH
+def _patch_box(patch: int, in_first: bool) -> Box:
+    """Find the place of a patch: in the upper row if it is in P, in the lower one if not."""
+    return LEFT + patch * STEP + (STEP - PATCH) / 2, BOTTOM + (0 if in_first else ROW), PATCH, ROW
 
 
 def _choice_box(place: int) -> Box:
@@ -161,14 +156,14 @@ def draw_widths(tree: RowTree, first: list[int], found: CheapestCut) -> str:
             add_text(svg, _middle(bond), TOPS[level] + 7, size, anchor="middle", fill="#FFFFFF", bold=True)
         name = f"{'r' + '₀₁₂'[level - 1] if level else 'M'} = {size_of(tree, (level, 0))}"
         add_text(svg, MARGIN, TOPS[level] + 7, name, fill=BOUND_COLOUR if cut else MUTED, bold=bool(cut))
-    dark = "".join(rectangle(*_patch_box(patch)) for patch in first)
-    add_path(svg, "".join(rectangle(*_patch_box(patch)) for patch in range(PATCHES)), fill="#FFFFFF", stroke=MUTED)
-    add_path(svg, dark, fill=INK)
-    for side, fill in ((set(first), "#FFFFFF"), (set(range(PATCHES)).difference(first), INK)):
-        places = sorted(side)
-        letters = "".join(str(patch + 1) for patch in places)
-        add_letters(svg, [_middle((0, patch)) for patch in places], BOTTOM + 29, letters, fill=fill)
-    add_text(svg, MARGIN, BOTTOM + 29, "patches", fill=MUTED)
+    every = [_patch_box(patch, in_first) for patch in range(PATCHES) for in_first in (True, False)]
+    add_path(svg, "".join(rectangle(*box) for box in every), fill="#FFFFFF", stroke=MUTED)
+    add_path(svg, "".join(rectangle(*_patch_box(patch, True)) for patch in first), fill=INK)
+    second = [patch for patch in range(PATCHES) if patch not in first]
+    for patches, name, top, fill in ((first, "P", BOTTOM, "#FFFFFF"), (second, "Q", BOTTOM + ROW, INK)):
+        letters = "".join(str(patch + 1) for patch in patches)
+        add_letters(svg, [_middle((0, patch)) for patch in patches], top + 25, letters, fill=fill)
+        add_text(svg, MARGIN, top + 25, name, fill=MUTED)
     for place, name in enumerate(NAMED):
         left, top, width, height = _choice_box(place)
         add_path(svg, rectangle(left + 4, top, width - 8, height), fill="none", stroke=RULE)

@@ -149,7 +149,8 @@ def test_every_place_in_which_two_files_differ_is_counted_and_ten_are_named():
 
 COSTS = """asked => asked.map(given => told(() => {
   const certificate = checker.load(bytesOf(given));
-  plans.requireAffordable(certificate, certificate.sides, certificate.rank, certificate.rank, "it", "");
+  const cost = plans.costOf(certificate, certificate.sides, certificate.rank, certificate.rank);
+  plans.requireAffordable([cost], "it", "");
   return "affordable";
 }))"""
 

@@ -36,7 +36,7 @@ const makeControls = (axes) => {
   const form = element("form", { autocomplete: "off" });
   const beyond = element("div", { class: "convac-fields" });
   const controls = axes.map(({ letter, label, values, words, slider, typed, bounds }) => {
-    const quiet = { name: letter, "data-lm-suppress-shortcuts": "true" }; // a notebook's keys: arrows change cells there
+    const quiet = { name: letter, "data-lm-suppress-shortcuts": "true" }; // in a notebook, arrows change cells
     const field = typed && element("input", { type: "number", min: typed[0], max: typed[1], step: 1 });
     if (!values) {
       const words = element("span", {}, label, element("small", {}, bounds));
@@ -73,7 +73,8 @@ const makeControls = (axes) => {
 
 const wake = async (root, kernel) => {
   root.dataset.woken = "true"; // before anything is awaited: another copy of this script then leaves the card alone
-  const { axes, states, start, others } = await unpacked(root.querySelector('script[type="application/gzip"]').textContent);
+  const data = root.querySelector('script[type="application/gzip"]').textContent;
+  const { axes, states, start, others } = await unpacked(data);
   const view = views[root.dataset.view];
   const picture = root.querySelector("img");
   const reading = root.querySelector(".convac-reading");

@@ -9,7 +9,6 @@ row · column, and a linear map of such products is a matrix product:
 In the layers above, every pair has its own value, computed in tiles of rows × columns that stay in the cache.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 

@@ -104,10 +104,9 @@ def test_structured_matrices_agree_with_flint(prime, blocks):
 
 
 @pytest.mark.parametrize("prime", [3, 2**23 - 15, 2**31 - 1])
-@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
-def test_structures_larger_than_a_block_agree_with_flint(kind, prime):
+def test_structures_larger_than_a_block_agree_with_flint(prime):
     for matrix in structured(600, prime).values():
-        check(kind(np.ascontiguousarray(matrix)), prime)
+        check(torch.from_numpy(np.ascontiguousarray(matrix)), prime)  # by NumPy's products and by torch's
 
 
 @pytest.mark.parametrize("prime", [2**23 - 15, 2**24 - 3, 2**26 - 5, 2**31 - 1])

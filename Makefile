@@ -11,7 +11,7 @@ help: ## list these commands
 
 book: export CONVAC_EXPLORERS := page# explorers for the page, without a kernel's widgets
 book: $(INSTALLED) ## execute every chapter and build the book in _build/html; no warning passes
-	$(BIN)/jupyter-book build . --all -W -n --keep-going
+	$(BIN)/python tools/build_book.py . --all -W -n --keep-going
 
 test: $(INSTALLED) ## run the tests, the docstrings' examples and the chapters
 	$(BIN)/python -m pytest --nbval --numprocesses auto --maxprocesses 4

@@ -90,15 +90,15 @@ class Arithmetic:
 
     def __init__(self, prime: int | None) -> None:
         self.prime = prime
-        self.in_words = prime is not None and prime <= 2**31
+        self.word = np.uint64(prime) if prime is not None and prime <= 2**31 else None
 
     def reduce(self, values: np.ndarray) -> np.ndarray:
         """Reduce integers of at least 0 to 0..p−1, in place if they are int64."""
-        if not self.in_words:
+        if self.word is None:
             return reduce_modulo(values, self.prime)
         values = values.view(np.uint64)
-        quotients = values // np.uint64(self.prime)
-        quotients *= np.uint64(self.prime)
+        quotients: np.ndarray = np.floor_divide(values, self.word)
+        quotients *= self.word
         values -= quotients
         return values.view(np.int64)
 
@@ -110,7 +110,7 @@ class Arithmetic:
 
     def apply(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """Multiply matrices."""
-        if not self.in_words:
+        if self.word is None:
             return self.reduce(left @ right)
         floats, total = right.astype(np.float64), np.zeros((), int)
         halves = [half.astype(np.float64) for half in (left >> 16, left & 0xFFFF)]

@@ -260,12 +260,16 @@ def tables_in(chapter):
     return [[re.split(r" {2,}", line.strip()) for line in rows] for rows in lines]
 
 
+ANNOUNCED = """form => Object.fromEntries([
+  ...[...form.querySelectorAll("input[type=range]")].map(
+    slider => [slider.name, slider.ariaValueText.slice(slider.ariaValueText.indexOf(" = ") + 3)]),
+  ...[...form.querySelectorAll("input:checked")].map(chosen => [chosen.name, chosen.parentElement.innerText]),
+])"""
+
+
 def announced(form):
     """The state that a screen reader tells, as words by letter."""
-    sliders = form.locator("input[type=range]").all()
-    said = {each.get_attribute("name"): each.get_attribute("aria-valuetext").split(" = ", 1)[1] for each in sliders}
-    chosen = form.locator("input:checked")
-    return said | {each.get_attribute("name"): each.locator("xpath=..").inner_text() for each in chosen.all()}
+    return form.evaluate(ANNOUNCED)
 
 
 def value_of(words):
@@ -284,7 +288,7 @@ def state_of(words, axes):
 
 def moves(tab, card):
     """Move every control of an explorer by a key, and give the state announced after each move."""
-    letters = dict.fromkeys(each.get_attribute("name") for each in card.locator("form input").all())
+    letters = dict.fromkeys(card.locator("form input").evaluate_all("inputs => inputs.map(each => each.name)"))
     for letter in letters:
         before = announced(card.locator("form"))
         card.locator(f"input[name={letter}]:is([type=range], :checked)").focus()

@@ -17,7 +17,7 @@ def build(folder):
     extensions = config["sphinx"]["local_extensions"]
     config["sphinx"]["local_extensions"] = {name: str(ROOT / place) for name, place in extensions.items()}
     (folder / "_config.yml").write_text(yaml.safe_dump(config), "utf-8")
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(ROOT)]
+    command = [sys.executable, str(ROOT / "tools/build_book.py"), str(ROOT), "-W", "-n", "--keep-going"]
     command += ["--config", str(folder / "_config.yml"), "--path-output", str(folder)]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stdout + built.stderr

@@ -11,7 +11,7 @@ help: ## list these commands
 
 book: export CONVAC_EXPLORERS := page# explorers for the page, without a kernel's widgets
 book: $(INSTALLED) ## execute every chapter and build the book in _build/html; no warning passes
-	$(BIN)/jupyter-book build . --all -W -n --keep-going
+	$(BIN)/python tools/build_book.py . --all -W -n --keep-going
 
 test: $(INSTALLED) ## run the tests, the docstrings' examples and the chapters
 	$(BIN)/python -m pytest --nbval --numprocesses auto --maxprocesses 4
@@ -38,7 +38,7 @@ notebooks: $(INSTALLED) ## execute every chapter in place and store its outputs
 student: $(INSTALLED) ## write the chapters without their solutions in _build/student
 	$(BIN)/python tools/student_edition.py
 
-bench: $(INSTALLED) ## time the exact engine, the layer, training and an explorer, and train ConvACs; minutes, on an idle machine
+bench: $(INSTALLED) ## time the exact engine, the layer, training, explorers and what people wait for, and train ConvACs; on an idle machine
 	$(BIN)/python benchmarks/rank.py
 	$(BIN)/python benchmarks/filling.py
 	$(BIN)/python benchmarks/layer.py
@@ -46,6 +46,7 @@ bench: $(INSTALLED) ## time the exact engine, the layer, training and an explore
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/explorer.py
 	$(BIN)/python benchmarks/engine_js.py
+	$(BIN)/python benchmarks/waits.py
 
 portable: $(INSTALLED) ## run chapters and tests as other processors would; half an hour (OPTIONS=--quick for the chapters alone)
 	$(BIN)/python tools/portable.py $(OPTIONS)

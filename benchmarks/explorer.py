@@ -18,7 +18,7 @@ from playwright.sync_api import sync_playwright
 from timing import machine
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from lab import jupyter_lab, open_chapter, run_all
+from helpers.lab import jupyter_lab, open_chapter, run_all
 
 CARD = "figure.convac-explorer:has(input[type=number])[data-ready]"
 KNOWN = [("B", key) for key in ["ArrowRight"] * 2 + ["ArrowLeft"] * 2] * 2 + [("M", "ArrowRight"), ("M", "ArrowLeft")]

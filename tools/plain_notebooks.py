@@ -10,7 +10,7 @@ The chapters hold nothing that JupyterLab, Colab, VS Code or GitHub cannot show.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from docutils import nodes
@@ -123,6 +123,12 @@ def notes_of(env: BuildEnvironment) -> dict[str, Notes]:
     return env.plain_notes
 
 
+def merge_notes(app: Sphinx, env: BuildEnvironment, pages: Iterable[str], other: BuildEnvironment) -> None:
+    """Take over the notes of the pages that another process has read."""
+    read = notes_of(other)
+    notes_of(env).update({page: read[page] for page in pages if page in read})
+
+
 def works_of(env: BuildEnvironment) -> Iterator[tuple[str, tuple[str, str]]]:
     """Yield each address of each work in the bibliography, with the page and the anchor of its entry."""
     for citation in env.get_domain("cite").citations:
@@ -143,7 +149,8 @@ def check_names(app: Sphinx, env: BuildEnvironment) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-purge-doc", lambda app, env, page: notes_of(env).pop(page, None))
+    app.connect("env-merge-info", merge_notes)
     app.connect("env-check-consistency", check_names)
     app.add_transform(Plain)
     app.add_post_transform(Links)
-    return {"version": "1", "env_version": 1, "parallel_read_safe": False}
+    return {"version": "1", "env_version": 1, "parallel_read_safe": True}

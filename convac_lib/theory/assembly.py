@@ -9,7 +9,6 @@ row · column, and a linear map of such products is a matrix product:
 In the layers above, every pair has its own value, computed in tiles of rows × columns that stay in the cache.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
@@ -17,11 +16,12 @@ import numpy as np
 
 from convac_lib.theory.circuits import Circuit
 from convac_lib.theory.cuts import Cut
+from convac_lib.theory.fields import reduce_modulo
 from convac_lib.theory.parallel import available_threads, poll_watcher, stage, thread_pool
 
-TILE = 2**17  # values of one position in one tile: rows × channels × columns
+TILE = 2**15  # values of one position in one tile, rows × channels × columns: a few such arrays stay in a core's cache
 TILE_COLUMNS = 256
-SPLIT = 2**16  # a residue of up to 31 bits is high · 2¹⁶ + low
+TERMS = 64  # products in one sum in float64: 2¹⁶ · 2³¹ · 64 = 2⁵³
 ONE = np.ones((1, 1), int)  # the empty product
 
 
@@ -57,16 +57,15 @@ def matricization(
     >>> matricization(circuit, cut, assignments(2, 2), assignments(2, 2)).shape
     (4, 4)
     """
-    channels = max(circuit.architecture.channels)
-    arithmetic = Arithmetic(circuit.prime, channels)
+    arithmetic = Arithmetic(circuit.prime)
     matrix = np.empty((len(rows), len(columns)), circuit.dense.dtype)
-    height = max(1, TILE // (TILE_COLUMNS * channels))
+    height = max(1, TILE // (TILE_COLUMNS * max(circuit.architecture.channels)))
 
     def fill_rows(start: int) -> int:
         r = slice(start, start + height)
         for left in range(0, len(columns), TILE_COLUMNS):
             q = slice(left, left + TILE_COLUMNS)
-            matrix[r, q] = arithmetic.residues(combine(arithmetic, top, r, q, {})[:, 0])
+            matrix[r, q] = combine(arithmetic, top, r, q, {})[:, 0]
         return len(matrix[r])
 
     threads = threads or available_threads()
@@ -78,60 +77,52 @@ def matricization(
 
 
 class Arithmetic:
-    """Sums of products over GF(p), exact in float64 on residues centred on 0, or over the real numbers.
+    """Sums of products over GF(p), exact on residues 0..p−1, or over the real numbers.
 
-    Centred residues are at most p/2, so a sum of k products stays below 2⁵³ up to p ≈ 2²⁷/√k. Up to p = 2³¹ the left
-    factors are split into two halves of 16 bits. For larger p the residues are Python's integers.
+    Up to p = 2³¹ residues are int64, and a product of two is below 2⁶². NumPy divides by one number with vector
+    instructions, so x − ⌊x/p⌋·p takes a fraction of the time of x % p. A linear map is a product of float64 matrices:
+    its left factor is split into two halves of 16 bits, and 64 products of a half and a residue stay below 2⁵³. For
+    larger p the residues are Python's integers.
 
     Args:
         prime: p for GF(p), None for the real numbers.
-        terms: k, the number of products in the longest sum.
     """
 
-    def __init__(self, prime: int | None, terms: int) -> None:
+    def __init__(self, prime: int | None) -> None:
         self.prime = prime
-        p = prime or 0
-        largest = p // 2 + 2  # the rounded quotient may leave up to 2 more than half of p
-        self.split = terms * largest**2 + p > 2**53
-        self.python = self.split and (p > 2**31 or (terms + 2) * largest * SPLIT // 2 + p > 2**53)
+        self.word = np.uint64(prime) if prime is not None and prime <= 2**31 else None
 
-    def elements(self, array: np.ndarray) -> np.ndarray:
-        """Convert 0..p−1 to the values of this arithmetic."""
-        return array.astype(object) if self.python else self.centre(array.astype(np.float64))
-
-    def residues(self, values: np.ndarray) -> np.ndarray:
-        """Convert the values of this arithmetic to 0..p−1."""
-        return values if self.prime is None else values + self.prime * (values < 0)
-
-    def centre(self, values: np.ndarray) -> np.ndarray:
-        """Reduce integers of up to 2⁵³, in place, to about −p/2..p/2."""
-        if self.prime is None:
-            return values
-        if self.python:
-            return values % self.prime
-        quotient = values * (1 / self.prime)
-        np.rint(quotient, out=quotient)
-        quotient *= self.prime
-        values -= quotient
-        return values
-
-    def apply(
-        self, operation: Callable[[np.ndarray, np.ndarray], np.ndarray], left: np.ndarray, right: np.ndarray
-    ) -> np.ndarray:
-        """Multiply by np.multiply or np.matmul."""
-        if self.python or not self.split:
-            return self.centre(operation(left, right))
-        high = np.rint(left * (1 / SPLIT))
-        values = self.centre(operation(high, right))
-        values *= SPLIT
-        values += operation(left - high * SPLIT, right)
-        return self.centre(values)
+    def reduce(self, values: np.ndarray) -> np.ndarray:
+        """Reduce integers of at least 0 to 0..p−1, in place if they are int64."""
+        if self.word is None:
+            return reduce_modulo(values, self.prime)
+        values = values.view(np.uint64)
+        quotients: np.ndarray = np.floor_divide(values, self.word)
+        quotients *= self.word
+        values -= quotients
+        return values.view(np.int64)
 
     def times(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """Multiply entry by entry; multiplying by the empty product costs nothing."""
         if left is ONE:
             return right
-        return left if right is ONE else self.apply(np.multiply, left, right)
+        return left if right is ONE else self.reduce(left * right)
+
+    def apply(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Multiply matrices."""
+        if self.word is None:
+            return self.reduce(left @ right)
+        floats, total = right.astype(np.float64), np.zeros((), int)
+        halves = [half.astype(np.float64) for half in (left >> 16, left & 0xFFFF)]
+        for start in range(0, left.shape[-1], TERMS):
+            few = slice(start, start + TERMS)
+            high, low = ((half[..., few] @ floats[..., few, :]).astype(int) for half in halves)
+            high = self.reduce(high)
+            high <<= 16
+            high += low
+            high += total
+            total = self.reduce(high)
+        return total
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,13 +149,13 @@ def separate(circuit: Circuit, arithmetic: Arithmetic, cut: Cut, rows: np.ndarra
     """Compute what depends on the rows alone or on the columns alone, and return the dense layer's position."""
     architecture = circuit.architecture
     assert circuit.templates is not None  # a circuit fills them in
-    templates = arithmetic.elements(circuit.templates.T)  # (M, M), one column per template
+    templates = circuit.templates.T  # (M, M), one column per template
     patches = {patch: Position(templates[:, digits], ONE) for patch, digits in zip(cut.rows, rows.T)}
     patches |= {patch: Position(ONE, templates[:, digits]) for patch, digits in zip(cut.columns, columns.T)}
     below = {divmod(patch, architecture.size): position for patch, position in patches.items()}
-    for layer, size, weight in zip(architecture.layers, architecture.sizes, map(arithmetic.elements, circuit.weights)):
-        constant = np.full((weight.shape[-3], 1), int(architecture.border == "ones"))
-        outside = Position(arithmetic.elements(constant), ONE) if architecture.border in ("ones", "zero") else None
+    for layer, size, weight in zip(architecture.layers, architecture.sizes, circuit.weights):
+        constant = np.full((weight.shape[-3], 1), int(architecture.border == "ones"), weight.dtype)
+        outside = Position(constant, ONE) if architecture.border in ("ones", "zero") else None
         above = {}
         for u, v in product(range(size), repeat=2):
             poll_watcher()
@@ -174,7 +165,7 @@ def separate(circuit: Circuit, arithmetic: Arithmetic, cut: Cut, rows: np.ndarra
             window = [(own[:, :, i, j], position) for i, j, position in places if position is not None]
             above[u, v] = multiply(arithmetic, window)
         below = above
-    return multiply(arithmetic, [(arithmetic.elements(circuit.dense[:1]), below[0, 0])])
+    return multiply(arithmetic, [(circuit.dense[:1], below[0, 0])])
 
 
 def multiply(arithmetic: Arithmetic, window: list[tuple[np.ndarray, Position]]) -> Position:
@@ -184,7 +175,7 @@ def multiply(arithmetic: Arithmetic, window: list[tuple[np.ndarray, Position]]) 
         if position.straddles:
             maps.append((weight, position))
             continue
-        factor = arithmetic.apply(np.matmul, weight, arithmetic.times(position.row, position.column))
+        factor = arithmetic.apply(weight, arithmetic.times(position.row, position.column))
         if position.row.shape[1] > 1:
             row = arithmetic.times(row, factor)
         else:
@@ -208,14 +199,14 @@ def combine(
     values = ONE
     if not (position.row is position.column is ONE):
         row = part(position.row, r).T.copy()  # C-contiguous, so that every array computed from it is too
-        values = arithmetic.apply(np.multiply, row[:, :, None], part(position.column, q))
+        values = arithmetic.times(row[:, :, None], part(position.column, q))
     for weight, below in position.maps:
         poll_watcher()
         if below.maps:
-            mapped = arithmetic.apply(np.matmul, weight, combine(arithmetic, below, r, q, known))
+            mapped = arithmetic.apply(weight, combine(arithmetic, below, r, q, known))
         else:
-            left = arithmetic.apply(np.multiply, part(below.row, r).T.copy()[:, None], weight)  # (rows, C', C)
-            mapped = arithmetic.apply(np.matmul, left.reshape(-1, left.shape[2]), part(below.column, q))
+            left = arithmetic.times(part(below.row, r).T.copy()[:, None], weight)  # (rows, C', C)
+            mapped = arithmetic.apply(left.reshape(-1, left.shape[2]), part(below.column, q))
             mapped = mapped.reshape(len(left), len(weight), -1)
         values = arithmetic.times(values, mapped)
     known[position] = values

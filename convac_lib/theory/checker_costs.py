@@ -10,7 +10,7 @@ from convac_lib.theory.cuts import make_cut
 
 TILE, THREADS = (64, 256), 2  # rows and columns that a thread checks at once
 LARGEST_WORK, LARGEST_HELD = 2**40, 2**28  # products modulo p, about an hour; numbers held at once, 2 GiB
-CALL, CACHED = 2**13, 2**15  # products in the time of one call of NumPy; numbers that stay in a core's cache
+CALL = 2**13  # products in the time of one call of NumPy
 
 
 def require_checkable(architecture: Architecture, cut: tuple[int, ...], k: int, smaller: str) -> None:
@@ -49,4 +49,4 @@ def checking_cost(architecture: Architecture, cut: tuple[int, ...], k: int) -> t
         work += k**2 * C * (level.straddling_reads * (d + 1) + 2 * level.straddling)
         work += tiles * d * level.reads * (CALL + C * max(TILE))
         most = max(most, C * (level.straddling * prod(TILE) + level.positions * max(TILE)))
-    return work, k**2 + 3 * THREADS * most  # the layer below, its products and this one
+    return work, 2 * k**2 + 3 * THREADS * most  # the minor and FLINT's copy; the layer below, its products and this one

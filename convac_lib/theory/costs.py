@@ -13,7 +13,7 @@ from convac_lib.theory.cuts import CUTS, Cut
 from convac_lib.theory.parallel import available_threads
 from convac_lib.theory.weights import smaller_network, weights_memory
 
-TILE, TILE_COLUMNS = 2**17, 256  # as in `assembly`
+TILE, TILE_COLUMNS = 2**15, 256  # as in `assembly`
 POSITION, READ = 600, 300  # bytes that Python needs for a position, and for a weight at an offset of its window
 READS = 50_000  # calls of NumPy per second, one for each read of a position
 PRODUCTS = 2e8  # products modulo p, entry by entry, per second and thread

@@ -22,7 +22,7 @@ from convac_lib.theory.parallel import available_threads, stage, thread_pool
 Array = Any  # a NumPy array, or a torch tensor: they share no type
 BLOCK = 512  # rows and columns of a window, if p allows
 BRANCH = 8  # a window is inverted in 8 parts, each of them in 8, and so on
-CACHED, BUFFERED = 2**16, 2**22  # elements rounded at once in a core's cache, and multiplied at once
+CACHED, BUFFERED = 2**14, 2**22  # elements rounded at once in a core's cache, and multiplied at once
 
 
 def echelon(matrix: Array, prime: int, *, progress: bool = False) -> tuple[int, np.ndarray, np.ndarray]:
@@ -109,7 +109,10 @@ class _Field:
 
     def reduce(self, x: Array) -> None:
         """Reduce |x| ≤ 2⁵³ − p to |x| ≤ p/2 + 2, in place; a multiple of p becomes 0."""
-        x -= self.prime * (x * (1 / self.prime)).round()
+        quotients = x * (1 / self.prime)
+        array_namespace(x).round(quotients, out=quotients)
+        quotients *= self.prime
+        x -= quotients
 
     def add_product(self, target: Array, left: Array, right: Array) -> Iterable[object]:
         """Add left·right to the target in place: (m, n) += (m, k)·(k, n), k ≤ block. List the result to wait for it."""
@@ -158,7 +161,7 @@ def _residues(matrix: Array, field: _Field, xp: Any) -> Array:
         residues[rows] = xp.asarray(part, dtype=xp.float64)
         field.reduce(residues[rows])
 
-    list(field.share(convert, residues, BUFFERED // 8))
+    list(field.share(convert, residues, CACHED if str(device(residues)) == "cpu" else BUFFERED))
     return residues
 
 

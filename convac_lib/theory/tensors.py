@@ -13,7 +13,7 @@ from convac_lib.theory.cuts import Cut
 
 LARGEST_TENSOR = 2**26
 LARGEST_AXES = 64  # of a NumPy array
-IMAGES_AT_ONCE = 2**16  # evaluated in one batch: what stays near the cache
+IMAGES_AT_ONCE = 2**12  # evaluated in one batch: what stays near the cache
 
 
 def assignments(base: int, length: int, start: int = 0, stop: int | None = None) -> np.ndarray:

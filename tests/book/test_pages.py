@@ -2,9 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
-from copy import deepcopy
 from doctest import DocTestParser
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -12,15 +9,14 @@ from threading import Thread
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
-import yaml
 from bs4 import BeautifulSoup
 from helpers.chapters import CHAPTERS, ROOT, explorers_in
 from helpers.explorers import shown
+from helpers.pages import CONFIG, build
 
 from convac_lib.visuals.card import WITHOUT_SCRIPTS
 
 OF_SPHINX = ["genindex", "py-modindex", "search"]
-CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
 PUBLISHED = CONFIG.get("repository", {}).get("url", "")
 OURS = re.compile(f"{re.escape(PUBLISHED)}|https://colab.research.google.com/" if PUBLISHED else "(?!)")
 REFERENCE = [f"book/{path.stem}" for path in sorted(ROOT.glob("book/api*.md"))]
@@ -32,17 +28,7 @@ PAGES = [*BUILT, SOURCE]
 @pytest.fixture(scope="module")
 def html(tmp_path_factory):
     """The folder of the built book. No chapter is executed: `--nbval` holds the outputs that they store."""
-    folder = tmp_path_factory.mktemp("book")
-    config = deepcopy(CONFIG)
-    config["execute"]["execute_notebooks"] = "off"
-    extensions = config["sphinx"]["local_extensions"]
-    config["sphinx"]["local_extensions"] = {name: str(ROOT / place) for name, place in extensions.items()}
-    (folder / "_config.yml").write_text(yaml.safe_dump(config), "utf-8")
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(ROOT)]
-    command += ["--config", str(folder / "_config.yml"), "--path-output", str(folder)]
-    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stdout + built.stderr
-    return folder / "_build/html"
+    return build(tmp_path_factory.mktemp("book"))
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -169,13 +155,21 @@ def runs(text):
     return "".join(each.source for each in examples) if examples else text
 
 
+COPIED = """async () => {
+  const found = [];
+  for (const button of document.querySelectorAll("div.highlight > button.copybtn")) {
+    button.click();
+    const text = button.parentElement.querySelector("pre").textContent;
+    found.push([await navigator.clipboard.readText(), text]);
+  }
+  return found;
+}"""
+
+
 def test_what_is_copied_can_be_run(page):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    blocks = page.locator("div.highlight:has(> button.copybtn)").all()
-    for block in blocks:
-        block.locator("button").evaluate("button => button.click()")
-        copied = page.evaluate("navigator.clipboard.readText()")
-        text = block.locator("pre").evaluate("pre => pre.textContent")
+    blocks = page.evaluate(COPIED)
+    for copied, text in blocks:
         assert [line for line in copied.splitlines() if line] == [line for line in runs(text).splitlines() if line]
     doctests = page.locator(
         ".doctest, .cell_input .highlight, .highlight-sh, .highlight-python:not(.cell_input *)"
@@ -237,6 +231,10 @@ def test_a_page_fits_its_width(page, width):
 
 # Without scripts
 
+VISIBLE_CONTROLS = """() => [...document.querySelectorAll("button, input, select, textarea")].filter(
+  each => each.checkVisibility({ visibilityProperty: true }) && each.getBoundingClientRect().width > 0
+).map(each => each.outerHTML)"""
+
 
 @pytest.mark.parametrize("name", PAGES)
 def test_without_scripts_a_page_says_what_needs_them_and_hides_it(browser, address, name):
@@ -248,8 +246,7 @@ def test_without_scripts_a_page_says_what_needs_them_and_hides_it(browser, addre
         assert told == [formulas] * (tab.locator(".math").count() > 0)
         explorers = tab.locator("figure.convac-explorer")
         assert explorers.locator("noscript").all_inner_texts() == [WITHOUT_SCRIPTS] * explorers.count()
-        dead = tab.locator("button, input, select, textarea").all()
-        assert [each.evaluate("each => each.outerHTML") for each in dead if each.is_visible()] == []
+        assert tab.evaluate(VISIBLE_CONTROLS) == []
 
 
 # The explorers
@@ -266,12 +263,16 @@ def tables_in(chapter):
     return [(header, rows) for header, *rows in tables]
 
 
+ANNOUNCED = """form => Object.fromEntries([
+  ...[...form.querySelectorAll("input[type=range]")].map(
+    slider => [slider.name, slider.ariaValueText.slice(slider.ariaValueText.indexOf(" = ") + 3)]),
+  ...[...form.querySelectorAll("input:checked")].map(chosen => [chosen.name, chosen.parentElement.innerText]),
+])"""
+
+
 def announced(form):
     """The state that a screen reader tells, as words by letter."""
-    sliders = form.locator("input[type=range]").all()
-    said = {each.get_attribute("name"): each.get_attribute("aria-valuetext").split(" = ", 1)[1] for each in sliders}
-    chosen = form.locator("input:checked")
-    return said | {each.get_attribute("name"): each.locator("xpath=..").inner_text() for each in chosen.all()}
+    return form.evaluate(ANNOUNCED)
 
 
 def value_of(words):
@@ -290,7 +291,7 @@ def state_of(words, axes):
 
 def moves(tab, card):
     """Move every control of an explorer by a key, and give the state announced after each move."""
-    letters = dict.fromkeys(each.get_attribute("name") for each in card.locator("form input[name]").all())
+    letters = dict.fromkeys(card.locator("form input[name]").evaluate_all("inputs => inputs.map(each => each.name)"))
     for letter in letters:
         before = announced(card.locator("form"))
         card.locator(f"input[name={letter}]:is([type=range], :checked)").focus()

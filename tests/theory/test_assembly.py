@@ -16,8 +16,7 @@ from convac_lib.theory.cuts import make_cut
 from convac_lib.theory.tensors import assignments
 from convac_lib.theory.weights import pooling_weight, weight_shapes
 
-ONE_PRODUCT = (2, 3, 7, 8388593, 67108859)
-TWO_HALVES = (268435399, 2**31 - 1)
+WORDS = (2, 3, 7, 8388593, 67108859, 268435399, 2**31 - 1)
 PYTHON = (2**31 + 11, 2**61 - 1, 2**63 - 25)
 
 
@@ -77,22 +76,12 @@ def tiles(request, monkeypatch):
         monkeypatch.setattr(filling, "TILE_COLUMNS", 3)
 
 
-many = settings(max_examples=400, deadline=None)
-
-
-@many
-@given(problems(ONE_PRODUCT))
-def test_one_product_is_exact(problem):
+@settings(max_examples=300)
+@given(problems(WORDS))
+def test_words_are_exact(problem):
     assert_same(*problem)
 
 
-@many
-@given(problems(TWO_HALVES))
-def test_two_halves_are_exact(problem):
-    assert_same(*problem)
-
-
-@settings(max_examples=100, deadline=None)
 @given(problems(PYTHON))
 def test_python_integers_are_exact(problem):
     assert_same(*problem)
@@ -114,22 +103,15 @@ def test_the_reals_agree_to_rounding():
     )
 
 
-@pytest.mark.parametrize("prime", [*ONE_PRODUCT, *TWO_HALVES])
-@pytest.mark.parametrize("terms", [1, 2, 4, 7, 8, 100, 120, 253, 2000])
+@pytest.mark.parametrize("prime", [*WORDS, *PYTHON])
+@pytest.mark.parametrize("terms", [1, 2, 4, 63, 64, 65, 128, 253, 2000])
 def test_the_longest_sums_of_the_largest_residues_are_exact(prime, terms):
-    arithmetic = Arithmetic(prime, terms)
+    arithmetic = Arithmetic(prime)
     generator = np.random.default_rng(terms)
-    largest = [prime // 2, (prime + 1) // 2]
-    left, right = generator.choice(largest, (5, terms)), generator.choice(largest, (terms, 5))
-    left[0], right[:, 0] = prime // 2, prime // 2
+    largest = np.array([prime - 1, max(0, prime - 2**16), 2**16 * (prime // 2**16) or 1, 2**16 - 1]) % prime
+    dtype = np.int64 if prime <= 2**31 else object
+    left, right = (generator.choice(largest, shape).astype(dtype) for shape in ((5, terms), (terms, 5)))
+    left[0], right[:, 0] = prime - 1, prime - 1
     exact = left.astype(object) @ right.astype(object) % prime
-    product = arithmetic.apply(np.matmul, arithmetic.elements(left), arithmetic.elements(right))
-    assert (arithmetic.residues(product) == exact).all()
-
-
-def test_the_arithmetic_is_the_fastest_exact_one():
-    kinds = [
-        (Arithmetic(p, k).split, Arithmetic(p, k).python)
-        for p, k in [(8388593, 511), (2**31 - 1, 253), (2**31 - 1, 254), (2**31 + 11, 1)]
-    ]
-    assert kinds == [(False, False), (True, False), (True, True), (True, True)]
+    assert (arithmetic.apply(left, right) == exact).all()
+    assert (arithmetic.times(left, right.T) == left.astype(object) * right.T.astype(object) % prime).all()

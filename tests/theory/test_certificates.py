@@ -85,7 +85,7 @@ def test_entries_of_any_network_are_the_reference_circuits(network, prime, seed,
 
 
 @pytest.mark.parametrize("prime", [2, 3, 101, 2**31 - 1])
-def test_plain_elimination_agrees_with_the_fast_one(prime):
+def test_the_determinant_agrees_with_the_fast_elimination(prime):
     generator = np.random.default_rng(0)
     answers = set()
     for k in [1, 2, 3, 5, 8, 40] * 10:

@@ -50,7 +50,7 @@ def blocks(request, monkeypatch):
 @pytest.mark.parametrize("prime", PRIMES)
 def test_random_matrices_agree_with_flint(prime, blocks):
     rng = np.random.default_rng(prime % 1000)
-    for number in range(40):
+    for number in range(20):
         m, n = rng.integers(0, 70, 2)
         matrix = product(m, n, rng.integers(0, min(m, n) + 1), prime, rng)
         matrix *= rng.random((m, 1)) < 0.8
@@ -104,10 +104,9 @@ def test_structured_matrices_agree_with_flint(prime, blocks):
 
 
 @pytest.mark.parametrize("prime", [3, 2**23 - 15, 2**31 - 1])
-@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
-def test_structures_larger_than_a_block_agree_with_flint(kind, prime):
+def test_structures_larger_than_a_block_agree_with_flint(prime):
     for matrix in structured(600, prime).values():
-        check(kind(np.ascontiguousarray(matrix)), prime)
+        check(torch.from_numpy(np.ascontiguousarray(matrix)), prime)  # by NumPy's products and by torch's
 
 
 @pytest.mark.parametrize("prime", [2**23 - 15, 2**24 - 3, 2**26 - 5, 2**31 - 1])

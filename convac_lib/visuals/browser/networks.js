@@ -317,7 +317,7 @@ export const networks = (generator) => {
   };
 
   return {
-    PER_SECOND, refuse, isPrime, requireIntegers, requireNetwork, geometry, channelsOf, weightCounts, sidesOf, inside, positionsOf,
-    straddlingOf, bounds, costOf, requireAffordable, drawWeights, drawAssignments,
+    refuse, isPrime, requireIntegers, requireNetwork, geometry, channelsOf, weightCounts, sidesOf, inside, positionsOf,
+    straddlingOf, bounds, PER_SECOND, costOf, requireAffordable, drawWeights, drawAssignments,
   }; // prettier-ignore
 };

@@ -123,8 +123,7 @@ def test_a_page_computes_what_its_tables_lack(opened, page, no_atlas):
         assert rested(card).startswith(HERE)
         assert_shows(card, rank_alone_view(2, C=1, seed=1, prime=101))
         assert card.locator("input[name=B]").get_attribute("aria-valuetext") == "B = 2"
-        card.get_by_label("C, channels").fill("")
-        card.get_by_label("C, channels").press("Enter")
+        type_in(card, "C, channels", "")
         type_in(card, "seed, of the weights", 0)
         assert type_in(card, "prime, of the arithmetic", 2**31 - 1) == "From the record."
         assert_shows(card, rank_alone_view(2))
@@ -143,6 +142,20 @@ def test_two_cards_of_a_page_share_one_script_and_compute_at_once(opened, page, 
         assert all(rested(card).startswith(HERE) for card in cards)
     assert_shows(cards[0], rank_alone_view(3))
     assert_shows(cards[1], rank_view(1, cut="checkerboard", seed=1))
+
+
+def test_an_answer_does_not_write_over_what_is_being_typed(opened, no_atlas):
+    card = card_of(opened(), "alone")
+    card.locator(".convac-more summary").click()
+    card.get_by_label("B, receptive field: type").fill("3")
+    card.get_by_label("B, receptive field: type").press("Enter")
+    seed = card.get_by_label("seed, of the weights")
+    seed.fill("5")
+    assert rested(card).startswith(HERE) and seed.input_value() == "5"
+    assert_shows(card, rank_alone_view(3))
+    seed.press("Enter")
+    assert rested(card).startswith(HERE)
+    assert_shows(card, rank_alone_view(3, seed=5))
 
 
 def test_bad_input_is_one_sentence_and_the_last_picture_stays(opened, page):

@@ -35,8 +35,8 @@ export const efficiencyView = async ({ B, C, target }, certify) => {
   }
   const alt =
     "The rank of networks with 1 to 8 channels against their parameters, both logarithmic: B = 1 climbs slowly, " +
-    `B = 2 and B = 3 steeply to 256. Marked: B = ${B}, C = ${C}, ${parameters} parameters, rank ${rank}; ` +
-    `target ${goal}.`;
+    `B = 2 and B = 3 steeply to 256. Marked: B = ${B}, C = ${C}, ${parameters} parameters, rank ${rank}; target ` +
+    `${goal}.`;
   const more = [...new Set([...CHANNELS, C])].sort((one, other) => one - other);
   const curves = fields.map((field) => {
     const channels = field === B ? more : CHANNELS;

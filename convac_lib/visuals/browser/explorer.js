@@ -36,7 +36,7 @@ const makeControls = (axes) => {
   const form = element("form", { autocomplete: "off" });
   const beyond = element("div", { class: "convac-fields" });
   const controls = axes.map(({ letter, label, values, words, slider, typed, bounds }) => {
-    const quiet = { name: letter, "data-lm-suppress-shortcuts": "true" }; // in a notebook, arrows change cells
+    const quiet = { name: letter, "data-lm-suppress-shortcuts": "true" }; // a notebook's keys: arrows change cells there
     const field = typed && element("input", { type: "number", min: typed[0], max: typed[1], step: 1 });
     if (!values) {
       const words = element("span", {}, label, element("small", {}, bounds));
@@ -73,8 +73,8 @@ const makeControls = (axes) => {
 
 const wake = async (root, kernel) => {
   root.dataset.woken = "true"; // before anything is awaited: another copy of this script then leaves the card alone
-  const data = root.querySelector('script[type="application/gzip"]').textContent;
-  const { axes, states, start, others } = await unpacked(data);
+  const { textContent: letters } = root.querySelector('script[type="application/gzip"]');
+  const { axes, states, start, others } = await unpacked(letters);
   const view = views[root.dataset.view];
   const picture = root.querySelector("img");
   const reading = root.querySelector(".convac-reading");
@@ -100,6 +100,8 @@ const wake = async (root, kernel) => {
   let number = 0;
   const me = Math.random(); // a notebook may show one widget twice
 
+  const drafts = new Set(); // fields in which the reader is typing: no answer writes over them
+
   const placeOf = (values, axis) => axes[axis].values?.indexOf(values[axis]) ?? 0;
 
   // As numbers of as many digits as there are axes: where the view has no state, the axes named last give way first.
@@ -121,7 +123,7 @@ const wake = async (root, kernel) => {
         value.textContent = axes[axis].words[at];
       }
       if (buttons) buttons[at].checked = true;
-      if (field) field.value = values[axis] ?? "";
+      if (field && !drafts.has(field)) field.value = values[axis] ?? "";
     });
 
   const say = (words, kind = "") => {
@@ -237,11 +239,14 @@ const wake = async (root, kernel) => {
     slider?.addEventListener("input", () => change(axis, values[slider.value]));
     buttons?.forEach((button, at) => button.addEventListener("input", () => change(axis, values[at])));
     const typed = () => {
+      drafts.delete(field);
       const empty = field.value === ""; // or no number at all
       if (empty && start[axis] !== null) setControls(asked?.values ?? chosen.values);
       else change(axis, empty ? null : Number(field.value));
     };
+    field?.addEventListener("input", () => drafts.add(field));
     field?.addEventListener("change", typed);
+    field?.addEventListener("blur", () => drafts.delete(field) && setControls(asked?.values ?? chosen.values));
     // In JupyterLab, Enter makes no "change".
     field?.addEventListener("keydown", (event) => event.key === "Enter" && typed());
   });

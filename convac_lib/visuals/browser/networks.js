@@ -1,8 +1,8 @@
 // What a network is, for the page's own engine: its sizes, cuts, bounds and costs, and the library's draws. It is what
 // a certificate says of one: { size, representation_channels, layers: [[R, S, C, weight-free], …], border, shared }.
 export const networks = (generator) => {
-  const refuse = (sentence, found = {}) => {
-    throw Object.assign(new Error(sentence), { refusal: true, found });
+  const refuse = (sentence) => {
+    throw Object.assign(new Error(sentence), { refusal: true });
   };
   const [SECONDS, BYTES] = [10, 5e8]; // the budget of one question
   const PER_SECOND = 1.2e8; // products modulo p; benchmarks/engine_js.py shows the times that this assumes
@@ -317,7 +317,7 @@ export const networks = (generator) => {
   };
 
   return {
-    PER_SECOND, refuse, isPrime, requireIntegers, requireNetwork, geometry, channelsOf, weightCounts, sidesOf, inside,
-    positionsOf, straddlingOf, bounds, costOf, requireAffordable, drawWeights, drawAssignments,
+    refuse, isPrime, requireIntegers, requireNetwork, geometry, channelsOf, weightCounts, sidesOf, inside, positionsOf,
+    straddlingOf, bounds, PER_SECOND, costOf, requireAffordable, drawWeights, drawAssignments,
   }; // prettier-ignore
 };

@@ -187,7 +187,7 @@ RIGHT = {  # answers, or a function that makes them
     ],
     "limit": [(3, 81), (3.0, np.int64(81))],
     "prime": [(240, 24001)],
-    "spread": [([1, 3, 5],), ({2, 4, 8},), ((1, 3, 7, 8),)],
+    "spread": [([1, 3, 5],), ({2, 4, 8},), ((1, 4, 5),)],
     "budget": [([3, 8, 8],), (np.array([3, 8, 8]),)],
     "symmetric": [(6, 9)],
     "channels": [(386,)],

@@ -160,10 +160,10 @@ def draw_widths(tree: RowTree, first: list[int], found: CheapestCut) -> str:
     add_path(svg, "".join(rectangle(*box) for box in every), fill="#FFFFFF", stroke=MUTED)
     add_path(svg, "".join(rectangle(*_patch_box(patch, True)) for patch in first), fill=INK)
     second = [patch for patch in range(PATCHES) if patch not in first]
-    for patches, name, top, fill in ((first, "P", BOTTOM, "#FFFFFF"), (second, "Q", BOTTOM + ROW, INK)):
+    for patches, name, row, fill in ((first, "P", BOTTOM, "#FFFFFF"), (second, "Q", BOTTOM + ROW, INK)):
         letters = "".join(str(patch + 1) for patch in patches)
-        add_letters(svg, [_middle((0, patch)) for patch in patches], top + 25, letters, fill=fill)
-        add_text(svg, MARGIN, top + 25, name, fill=MUTED)
+        add_letters(svg, [_middle((0, patch)) for patch in patches], row + 25, letters, fill=fill)
+        add_text(svg, MARGIN, row + 25, name, fill=MUTED)
     for place, name in enumerate(NAMED):
         left, top, width, height = _choice_box(place)
         add_path(svg, rectangle(left + 4, top, width - 8, height), fill="none", stroke=RULE)

@@ -13,7 +13,7 @@ from convac_lib.errors import HypothesisError
 from convac_lib.theory.bound import Bound
 from convac_lib.theory.cuts import Cut, CutLike, make_cut
 from convac_lib.theory.hypotheses import require_single_output
-from convac_lib.theory.multisets import terms_of
+from convac_lib.theory.multisets import terms_of, tuples_of
 from convac_lib.theory.trees import Powers, smaller, written
 from convac_lib.theory.unrolled import Unrolled, unroll
 from convac_lib.theory.unrolled_cuts import Labelling, smallest_cuts
@@ -32,6 +32,7 @@ class UnrolledCut:
         patches: the row-major numbers of the patches in the cut; each costs a factor M.
         nodes: {(layer, row, column): copies} of the nodes in the cut; each copy costs at most a factor C_l.
         terms: the bound on the rank, as a product of powers ((q, e), …).
+        plain: the bound without multisets, of the smallest cut for it, which may be another one.
 
     Chapter: *The overlap theorem*.
     """
@@ -40,6 +41,7 @@ class UnrolledCut:
     patches: tuple[int, ...]
     nodes: dict[tuple[int, int, int], int]
     terms: Powers
+    plain: Powers
 
 
 def min_cut_upper(architecture: Architecture, cut: CutLike = "left-right") -> Bound:
@@ -79,7 +81,7 @@ def min_cut_upper(architecture: Architecture, cut: CutLike = "left-right") -> Bo
     return Bound("min_cut", statement, "proved", base, Fraction(exponent))
 
 
-def find_cut(architecture: Architecture, cut: CutLike = "left-right") -> UnrolledCut:
+def find_cut(architecture: Architecture, cut: CutLike = "left-right", reuse: tuple[float, ...] = REUSE) -> UnrolledCut:
     """Search the vertex cut of the unrolled network that gives the smallest bound on the rank.
 
     The first cut is a minimum for the prices M and C_l, by maximum flow. Where nodes are used several times, more
@@ -89,6 +91,8 @@ def find_cut(architecture: Architecture, cut: CutLike = "left-right") -> Unrolle
     Args:
         architecture: the network.
         cut: what `make_cut` takes.
+        reuse: from 0 to 1, how strongly the first prices of each search count on equal copies; more of them take
+            longer, and may find a smaller bound.
 
     Returns:
         The `UnrolledCut`.
@@ -105,16 +109,20 @@ def find_cut(architecture: Architecture, cut: CutLike = "left-right") -> Unrolle
     require_single_output(architecture, "the min cut")
     unrolled, cut = unroll(architecture, LARGEST_BOUND), make_cut(cut, architecture.size)
     best: tuple[Powers, Labelling] | None = None
-    for labelling, terms in _candidates(unrolled, cut):
+    plain: Powers | None = None
+    for labelling, terms in _candidates(unrolled, cut, reuse):
         if best is None or (terms != best[0] and smaller(terms, best[0]) == terms):
             best = terms, labelling
-    assert best is not None  # the first prices always give cuts
+        tuples = tuples_of(labelling)
+        plain = tuples if plain is None else smaller(plain, tuples)
+    assert best is not None and plain is not None  # the first prices always give cuts
     terms, labelling = best
     nodes = Counter[tuple[int, int, int]]()
     for level, size in enumerate(architecture.sizes, start=1):
         for node in unrolled.nodes[level][labelling.mixed(level)].tolist():
             nodes[level, *divmod(node, size)] += 1
-    return UnrolledCut(unrolled.vertices, tuple(labelling.mixed_patches().tolist()), dict(sorted(nodes.items())), terms)
+    patches = tuple(labelling.mixed_patches().tolist())
+    return UnrolledCut(unrolled.vertices, patches, dict(sorted(nodes.items())), terms, plain)
 
 
 def rank_exponent(architecture: Architecture, cut: CutLike = "left-right") -> int:
@@ -159,13 +167,13 @@ def rank_exponent(architecture: Architecture, cut: CutLike = "left-right") -> in
     return len(labelling.mixed_patches()) + instances
 
 
-def _candidates(unrolled: Unrolled, cut: Cut) -> Iterator[tuple[Labelling, Powers]]:
+def _candidates(unrolled: Unrolled, cut: Cut, reuse: tuple[float, ...]) -> Iterator[tuple[Labelling, Powers]]:
     """Find labellings with few terms: minimum cuts for prices that count on reuse to some degree, then revised."""
     M, *channels = unrolled.architecture.channels
     copies = [np.bincount(nodes)[nodes] for nodes in unrolled.nodes[1:]]
     reused = any((counts > 1).any() for counts in copies)
-    for reuse in REUSE if reused else (0,):
-        prices = [(1 - reuse) * log2(C) + reuse * _price_per_copy(C, counts) for C, counts in zip(channels, copies)]
+    for share in reuse if reused else (0,):
+        prices = [(1 - share) * log2(C) + share * _price_per_copy(C, counts) for C, counts in zip(channels, copies)]
         for _ in range(ROUNDS if reused else 1):
             found = [(each, terms_of(each)) for each in smallest_cuts(unrolled, cut, log2(M), prices)]
             yield from found

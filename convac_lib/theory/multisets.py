@@ -57,6 +57,15 @@ def terms_of(labelling: Labelling) -> Powers:
     return reduce(smaller, map(_powers, [*counts, single]))
 
 
+def tuples_of(labelling: Labelling) -> Powers:
+    """Count the terms of a labelling without multisets: M for each mixed patch, C_l for each mixed instance."""
+    channels = labelling.unrolled.architecture.channels
+    counts = Counter({channels[0]: len(labelling.mixed_patches())})
+    for level in range(1, len(channels)):
+        counts[channels[level]] += int(labelling.mixed(level).sum())
+    return _powers(counts)
+
+
 def _multisets(found: _Components, channels: tuple[int, ...], classes: list[Class]) -> Counter[int]:
     """Count the multisets of indices of alike components, class by class, as factors and how often each occurs."""
     factors = Counter[int]()

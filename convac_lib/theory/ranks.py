@@ -233,7 +233,7 @@ def _find(network: Network, cut: CutLike, rows: int | None, seed: int, prime: in
     else:
         circuit = network.modulo(prime) if network.prime is None else network
     generator = np.random.default_rng([seed, 1])
-    on_rows, on_columns = (_sample(M, len(part), limit, generator) for part in (cut.rows, cut.columns))
+    on_rows, on_columns = (sample(M, len(part), limit, generator) for part in (cut.rows, cut.columns))
     matrix = matricization(circuit, cut, on_rows, on_columns, progress=progress)
     rank, pivot_rows, pivot_columns = echelon(matrix, prime, progress=progress)
     certified = CertifiedRank(
@@ -298,12 +298,20 @@ def _rows(architecture: Architecture, cut: Cut) -> int:
     return max(wanted)
 
 
+def enough_rows(rank: int) -> int:
+    """Choose how many rows and columns to sample so that a rank of this size shows, if the matrix has it.
+
+    Random rows of a matrix may be dependent where the whole matrix has further ones, so it takes more rows than rank.
+    """
+    return 2 * rank + 200
+
+
 def _side(base: int, length: int, limit: int) -> int:
     """Return min(Mⁿ, limit), where Mⁿ may be astronomically large."""
     return limit if base > 1 and length > limit.bit_length() else min(base**length, limit)
 
 
-def _sample(base: int, length: int, limit: int, generator: np.random.Generator) -> np.ndarray:
+def sample(base: int, length: int, limit: int, generator: np.random.Generator) -> np.ndarray:
     """Return all Mⁿ assignments if they are at most the limit; otherwise as many distinct ones as the limit."""
     if _side(base, length, limit + 1) <= limit:
         return assignments(base, length)

@@ -9,11 +9,12 @@ from math import log2
 import numpy as np
 
 from convac_lib.architecture import Architecture
-from convac_lib.errors import HypothesisError
+from convac_lib.errors import BudgetError, HypothesisError
 from convac_lib.theory.bound import Bound
 from convac_lib.theory.cuts import Cut, CutLike, make_cut
 from convac_lib.theory.hypotheses import require_single_output
 from convac_lib.theory.multisets import terms_of, tuples_of
+from convac_lib.theory.strips import strips
 from convac_lib.theory.trees import Powers, smaller, written
 from convac_lib.theory.unrolled import Unrolled, unroll
 from convac_lib.theory.unrolled_cuts import Labelling, smallest_cuts
@@ -50,7 +51,8 @@ def min_cut_upper(architecture: Architecture, cut: CutLike = "left-right") -> Bo
         rank ≤ Π_{patches in Z} M · Π_{instances in Z} C_l,   for every vertex cut Z of the unrolled network
 
     Equal copies of a node are counted as multisets where the cut allows it: n copies of a node with C channels cost
-    binom(C+n−1, n) and not Cⁿ. See `find_cut`.
+    binom(C+n−1, n) and not Cⁿ. See `find_cut`. Where the unrolled network is too large to search it, the cut of a
+    common case is one of the `strips`.
 
     Args:
         architecture: the network; any layers and border, weights shared or not.
@@ -63,7 +65,7 @@ def min_cut_upper(architecture: Architecture, cut: CutLike = "left-right") -> Bo
         HypothesisError: if the network does not end in 1×1, or R < S in a layer.
         CutError: if the cut does not fit the image.
         BudgetError: if the network has over 64 layers, or its unrolled form over 40,000 vertices or 2,000,000 edges to
-            patches.
+            patches, and it is no common case of up to 1,024 patches along a side.
 
     Source: ours, after Levine et al. 2017, 2019 (min cut). Chapter: *The overlap theorem*.
 
@@ -71,13 +73,18 @@ def min_cut_upper(architecture: Architecture, cut: CutLike = "left-right") -> Bo
     >>> [min_cut_upper(common_case(B, M=2, size=4)).value for B in (1, 2, 3)]
     [2, 64, 256]
     """
-    found = find_cut(architecture, cut)
-    words, base, exponent = written(found.terms)
-    patches, instances = len(found.patches), sum(found.nodes.values())
-    statement = (
-        f"for all weights, rank ≤ {words}, by a cut of the unrolled network through {patches:,} patches and "
-        f"{instances:,} instances of nodes"
-    )
+    try:
+        found = find_cut(architecture, cut)
+        patches, instances = len(found.patches), sum(found.nodes.values())
+        terms, where = found.terms, f"a cut of the unrolled network through {patches:,} patches and {instances:,} "
+        where += "instances of nodes"
+    except BudgetError as too_large:
+        try:
+            terms, where = strips(architecture, cut), "the closed form of the min cut, for a strip beside the middle"
+        except (HypothesisError, BudgetError):
+            raise too_large from None
+    words, base, exponent = written(terms)
+    statement = f"for all weights, rank ≤ {words}, by {where}"
     return Bound("min_cut", statement, "proved", base, Fraction(exponent))
 
 

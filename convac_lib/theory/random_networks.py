@@ -13,10 +13,10 @@ LARGEST_M, LARGEST_C, LARGEST_WINDOW, LARGEST_DEPTH = 6, 8, 4, 4
 def draw_network(seed: int, number: int) -> tuple[Architecture, Cut]:
     """Draw a network of 2×2 to 4×4 patches, and a cut of them.
 
-    M is 2 to 6, C 1 to 8, R 1 to 4, and S any stride. With the borders "neutral" and "ones", layers of stride 1 alternate
-    with layers that do not overlap in six of ten networks. The others, and those with the border "valid", have one to
-    four layers of any kind. A third of the networks has weights of its own at every position. Channels are all equal,
-    or powers of 2 or 3, or independent. Cuts have a name, or list their patches.
+    M is 2 to 6, C 1 to 8, R 1 to 4, and S any stride. With the borders "neutral" and "ones", six of ten networks
+    alternate layers of stride 1 with layers that do not overlap. The others, and those with the border "valid", have
+    one to four layers of any kind. A third of the networks has weights of its own at every position. Channels are all
+    equal, or powers of 2 or 3, or independent. Cuts have a name, or list their patches.
 
     Args:
         seed: of a whole series of draws.

@@ -77,7 +77,7 @@ def rank_view(
     bounds = {name: bound.value for name, bound in bounds_of(network, cut).items() if isinstance(bound, Bound)}
     most, proved, formula = bounds["saturation"], bounds.get("theorem", 0), bounds.get("common_case")
     limit = non_overlapping_upper(plain, cut).value
-    upper = min(most, bounds.get("non_overlapping_upper", most))
+    upper = min(bounds.get(name, most) for name in ("non_overlapping_upper", "min_cut", "saturation"))
     rank = _certified((size, M, B, channels, cut, prime, seed), upper)
 
     words = _in_words(rank, proved, prime)

@@ -32,6 +32,7 @@ LARGEST_FILE = 2**23  # bytes
 LARGEST_ROWS = 1_500  # that a case may need
 LARGEST_UNROLLED = 2_000  # vertices
 LARGEST_ENTRIES = 2**25  # of a whole matricization, where a sample does not decide
+LONGEST_SAMPLE = 6_000  # rows, where that is larger
 DRAWS = 4  # of weights, until a rank meets its upper bound
 FINE = tuple(step / 20 for step in range(21))  # how strongly prices count on reuse, where the usual search leaves a gap
 
@@ -98,15 +99,17 @@ class Comparison:
     def status(self) -> str:
         """Whether the rank meets its upper bound: "equal", "below" if the whole matricization's does not, "undecided".
 
-        A rank modulo p that equals the bound is the generic rank, which is proved then. One below it is the generic
-        rank unless every draw of weights was unlucky, which has a probability of at most degree/p each.
+        A rank modulo p that equals the bound is the generic rank, which is proved then; so it is where the lower bound
+        equals the upper one, though a sample may show less. A rank below is the generic rank unless every draw of
+        weights was unlucky, which has a probability of at most degree/p each.
         """
-        return "equal" if self.rank == self.upper else "below" if self.whole else "undecided"
+        equal = self.upper in (self.rank, self.lower)
+        return "equal" if equal else "below" if self.whole else "undecided"
 
     @property
     def violated(self) -> bool:
         """Whether a proved bound is false here, which would refute its proof or show a mistake in a program."""
-        return self.rank > self.upper or (self.status != "undecided" and self.rank < (self.lower or 0))
+        return max(self.rank, self.lower or 0) > self.upper or (self.whole and self.rank < (self.lower or 0))
 
 
 HEADER = [field.name for field in fields(Comparison)]
@@ -207,12 +210,12 @@ def compare(seed: int, number: int) -> Comparison | None:
     rows = min(max(sides), enough_rows(upper))
     if min(rows, *sides) > LARGEST_ROWS or rows > 10 * LARGEST_ROWS:
         return None
-    draws, rank = 0, 0
-    while rank < upper and draws < DRAWS:
+    draws, rank, lower = 0, 0, _lower(network, cut)
+    while not draws or (max(rank, lower or 0) < upper and draws < DRAWS):
         rank = max(rank, certify_rank(network, cut, rows=rows, seed=draws).rank)
         draws += 1
-        if rank < upper and rows < max(sides) and sides[0] * sides[1] <= LARGEST_ENTRIES:
-            rows = max(sides)
+        if rank < upper and rows < max(sides):
+            rows = max(sides) if sides[0] * sides[1] <= LARGEST_ENTRIES else min(4 * rows, max(sides), LONGEST_SAMPLE)
         if rank < upper and draws == 1:
             upper = min(upper, _product(find_cut(network, cut, FINE).terms))
     return Comparison(
@@ -224,13 +227,15 @@ def compare(seed: int, number: int) -> Comparison | None:
         border=network.border,
         shared=network.shared,
         cut=_cut_in_words(cut),
-        lower=_lower(network, cut),
+        lower=lower,
         rank=rank,
         upper=upper,
         plain=plain,
         rows=rows,
         draws=draws,
-        reason=reason_of(network, cut, rank, upper, rows) if rank < upper and rows == max(sides) else "",
+        reason=reason_of(network, cut, rank, upper, rows)
+        if max(rank, lower or 0) < upper and rows == max(sides)
+        else "",
         prime=DEFAULT_PRIME,
     )
 

@@ -200,7 +200,7 @@ def compare(seed: int, number: int) -> Comparison | None:
 
     >>> case = compare(seed=0, number=5)
     >>> case.lower, case.rank, case.upper
-    (None, 16, 16)
+    (16, 64, 64)
     """
     network, cut = draw_network(seed, number)
     if count_unrolled(network)[0] > LARGEST_UNROLLED:
@@ -210,14 +210,16 @@ def compare(seed: int, number: int) -> Comparison | None:
     rows = min(max(sides), enough_rows(upper))
     if min(rows, *sides) > LARGEST_ROWS or rows > 10 * LARGEST_ROWS:
         return None
-    draws, rank, lower = 0, 0, _lower(network, cut)
-    while not draws or (max(rank, lower or 0) < upper and draws < DRAWS):
+    lower, draws = _lower(network, cut), 1
+    rank = certify_rank(network, cut, rows=rows).rank
+    if rank < upper:
+        upper = min(upper, _product(find_cut(network, cut, FINE).terms))
+    while max(rank, lower or 0) < upper and draws < DRAWS:
+        rows = max(sides) if sides[0] * sides[1] <= LARGEST_ENTRIES else min(LONGEST_SAMPLE, max(sides))
         rank = max(rank, certify_rank(network, cut, rows=rows, seed=draws).rank)
         draws += 1
-        if rank < upper and rows < max(sides):
-            rows = max(sides) if sides[0] * sides[1] <= LARGEST_ENTRIES else min(4 * rows, max(sides), LONGEST_SAMPLE)
-        if rank < upper and draws == 1:
-            upper = min(upper, _product(find_cut(network, cut, FINE).terms))
+    below = max(rank, lower or 0) < upper and rows == max(sides)
+    reason = reason_of(network, cut, rank, upper, rows) if below else ""
     return Comparison(
         seed=seed,
         number=number,
@@ -233,9 +235,7 @@ def compare(seed: int, number: int) -> Comparison | None:
         plain=plain,
         rows=rows,
         draws=draws,
-        reason=reason_of(network, cut, rank, upper, rows)
-        if max(rank, lower or 0) < upper and rows == max(sides)
-        else "",
+        reason=reason,
         prime=DEFAULT_PRIME,
     )
 

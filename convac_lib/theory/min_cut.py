@@ -12,7 +12,7 @@ from convac_lib.architecture import Architecture
 from convac_lib.errors import BudgetError, HypothesisError
 from convac_lib.theory.bound import Bound
 from convac_lib.theory.cuts import Cut, CutLike, make_cut
-from convac_lib.theory.hypotheses import require_single_output
+from convac_lib.theory.hypotheses import require_single_output, require_weights
 from convac_lib.theory.multisets import terms_of, tuples_of
 from convac_lib.theory.strips import strips
 from convac_lib.theory.trees import Powers, smaller, written
@@ -160,14 +160,7 @@ def rank_exponent(architecture: Architecture, cut: CutLike = "left-right") -> in
     >>> [rank_exponent(common_case(B, M=2, size=8)) for B in (1, 2, 3, 4, 5)]
     [1, 16, 22, 30, 32]
     """
-    require_single_output(architecture, "the exponent")
-    if architecture.border == "zero":
-        raise HypothesisError("the exponent is for the borders 'neutral', 'ones' and 'valid', and this one is 'zero'")
-    for number, layer in enumerate(architecture.layers, start=1):
-        if layer.weight_free:
-            raise HypothesisError(
-                f"the exponent is for layers with weights of their own, and layer {number} is weight-free"
-            )
+    require_weights(architecture, "the exponent")
     unrolled, cut = unroll(architecture, LARGEST_EXPONENT), make_cut(cut, architecture.size)
     labelling = next(smallest_cuts(unrolled, cut, 1, [np.ones(len(nodes)) for nodes in unrolled.nodes[1:]]))
     instances = sum(int(labelling.mixed(level).sum()) for level in range(1, len(unrolled.nodes)))

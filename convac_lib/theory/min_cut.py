@@ -114,7 +114,11 @@ def find_cut(architecture: Architecture, cut: CutLike = "left-right", reuse: tup
     2
     """
     require_single_output(architecture, "the min cut")
-    unrolled, cut = unroll(architecture, LARGEST_BOUND), make_cut(cut, architecture.size)
+    return search_cut(unroll(architecture, LARGEST_BOUND), make_cut(cut, architecture.size), reuse)
+
+
+def search_cut(unrolled: Unrolled, cut: Cut, reuse: tuple[float, ...] = REUSE) -> UnrolledCut:
+    """Search an unrolled network for what `find_cut` finds."""
     best: tuple[Powers, Labelling] | None = None
     plain: Powers | None = None
     for labelling, terms in _candidates(unrolled, cut, reuse):
@@ -125,7 +129,7 @@ def find_cut(architecture: Architecture, cut: CutLike = "left-right", reuse: tup
     assert best is not None and plain is not None  # the first prices always give cuts
     terms, labelling = best
     nodes = Counter[tuple[int, int, int]]()
-    for level, size in enumerate(architecture.sizes, start=1):
+    for level, size in enumerate(unrolled.architecture.sizes, start=1):
         for node in unrolled.nodes[level][labelling.mixed(level)].tolist():
             nodes[level, *divmod(node, size)] += 1
     patches = tuple(labelling.mixed_patches().tolist())

@@ -68,7 +68,7 @@ def _in_rows(cut: Cut) -> np.ndarray:
 def smallest_cuts(unrolled: Unrolled, cut: Cut, patch: float, levels: list[np.ndarray]) -> Iterator[Labelling]:
     """Find minimum cuts by maximum flow, the one nearest to P and the one nearest to Q, with two labellings each.
 
-    Capacities are scaled and rounded to integers, so that a cut is a minimum up to about 1 in 10⁷; a labelling is exact.
+    Capacities are scaled and rounded to integers, so a cut is a minimum up to about 1 in 10⁷; a labelling is exact.
 
     Args:
         unrolled: the unrolled network.

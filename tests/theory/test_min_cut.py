@@ -13,7 +13,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from convac_lib import Architecture, Layer, baseline, bounds_of, certify_rank, common_case, make_cut
-from convac_lib.errors import BudgetError, HypothesisError
+from convac_lib.cli.bounds_report import bounds_table
+from convac_lib.errors import BudgetError, ConvacError, HypothesisError
 from convac_lib.theory.bounds import non_overlapping_upper, saturation
 from convac_lib.theory.chain import chain
 from convac_lib.theory.min_cut import find_cut, min_cut_upper, rank_exponent
@@ -303,6 +304,41 @@ def test_huge_widths_give_a_power():
     wide = min_cut_upper(common_case(2, 10**400, 4, 10**300))
     assert wide.base == 2 and wide.log2 == pytest.approx(2000 * log2(10), abs=1)
     assert min_cut_upper(common_case(2, 1, 4)).value == min_cut_upper(common_case(2, 4, 4, 1)).value == 1
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        (common_case(2, 10**400, 64, 10**500), "2^674954"),
+        (common_case(2, 10**4000, 64, 3), "2^1421"),
+        (common_case(2, 2, 1024, 10**3000), "2^340847"),
+    ],
+)
+def test_a_bound_of_millions_of_digits_is_a_power_and_a_logarithm(network, words):
+    bounds = bounds_of(network)
+    assert str(bounds["min_cut"]) == words and bounds["min_cut"].log2 == int(words[2:])
+    assert bounds["saturation"].log2 > 1000 and len(bounds_table(bounds)) < 1500
+    if bounds["saturation"].log2 > 2**20:
+        with pytest.raises(BudgetError):
+            bounds["saturation"].value
+
+
+@pytest.mark.parametrize(
+    ("ask", "sentence"),
+    [
+        (lambda: bounds_of(common_case(2, 2, 4), []),
+         "a cut needs patches on both sides, and this one has 0 of 16 on the first"),
+        (lambda: bounds_of(common_case(2, 2, 4), range(16)),
+         "a cut needs patches on both sides, and this one has 16 of 16 on the first"),
+        (lambda: bounds_of(common_case(2, 0, 4)), "representation channels must be an integer of at least 1, not 0"),
+        (lambda: bounds_of(common_case(2, 2, 4, 0)), "channels must be an integer of at least 1, not 0"),
+        (lambda: bounds_of(common_case(0, 2, 4)), "receptive field must be an integer of at least 1, not 0"),
+    ],
+)  # fmt: skip
+def test_what_no_bound_is_about_gets_one_sentence(ask, sentence):
+    with pytest.raises(ConvacError) as error:
+        ask()
+    assert str(error.value) == sentence
 
 
 def test_windows_and_strides_may_be_huge():

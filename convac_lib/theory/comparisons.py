@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from itertools import count
 from math import prod
 from pathlib import Path
+from typing import Any
 
 from tqdm.auto import tqdm
 
@@ -77,7 +78,8 @@ class Comparison:
     @property
     def network(self) -> Architecture:
         """The network."""
-        layers = [Layer(*map(int, layer.split("/"))) for layer in self.layers.split(" ")]
+        numbers = [[int(number) for number in layer.split("/")] for layer in self.layers.split(" ")]
+        layers = [Layer(R, S, C) for R, S, C in numbers]
         return Architecture(self.size, self.M, layers, self.border, self.shared)
 
     @property
@@ -93,7 +95,7 @@ class Comparison:
     @property
     def whole(self) -> bool:
         """Whether the rank is that of the whole matricization."""
-        return self.rows == self.M ** max(self.partition.sides)
+        return self.rows == int(self.M ** max(self.partition.sides))
 
     @property
     def status(self) -> str:
@@ -271,9 +273,9 @@ def _case(line: bytes, where: str) -> Comparison:
         words = dict(zip(HEADER, line.decode().split(","), strict=True))
         if not all(re.fullmatch(FORMS[name], word) for name, word in words.items()):
             raise ValueError
-        values = {name: int(word) if FORMS[name] == NUMBER else word for name, word in words.items()}
+        values: dict[str, Any] = {name: int(word) if FORMS[name] == NUMBER else word for name, word in words.items()}
         values |= {"shared": words["shared"] == "shared", "lower": int(words["lower"]) if words["lower"] else None}
-        case = Comparison(**values)  # type: ignore[arg-type]  # the fields' types are those of their forms
+        case = Comparison(**values)
         case.network.require_patches_read().require_single_output()
         make_cut(case.partition, case.size)
     except (ValueError, ConvacError):

@@ -118,7 +118,10 @@ def find_cut(architecture: Architecture, cut: CutLike = "left-right", reuse: tup
 
 
 def search_cut(unrolled: Unrolled, cut: Cut, reuse: tuple[float, ...] = REUSE) -> UnrolledCut:
-    """Search an unrolled network for what `find_cut` finds."""
+    """Search an unrolled network for what `find_cut` finds.
+
+    Chapter: *The overlap theorem*.
+    """
     best: tuple[Powers, Labelling] | None = None
     plain: Powers | None = None
     for labelling, terms in _candidates(unrolled, cut, reuse):

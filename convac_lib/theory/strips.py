@@ -52,7 +52,7 @@ def strips(architecture: Architecture, cut: CutLike = "left-right") -> Powers:
             f"{shown(H)}; use a smaller image"
         )
     M, C = architecture.channels[:2]
-    above, found = Counter[int](), [((M, H * H // 2),)] if M > 1 else [()]
+    above, found = Counter[int](), list[Powers]([((M, H * H // 2),) if M > 1 else ()])
     copies, side = [1, 1], 2  # along an axis, of the nodes of layer 2j+1, from the uppermost j down
     while side <= H:
         below_middle = Counter(copies[max(0, side // 2 - B + 1) : side // 2])

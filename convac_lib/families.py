@@ -4,6 +4,8 @@ Taught in the chapters *Convolutional arithmetic circuits*, *The overlap theorem
 need?*
 """
 
+from dataclasses import replace
+
 from convac_lib.architecture import Architecture, Layer, require_size
 from convac_lib.checks import require_integers
 from convac_lib.errors import ArchitectureError
@@ -40,6 +42,19 @@ def common_case(B: int, M: int, size: int, channels: int | None = None) -> Archi
     require_integers(error=ArchitectureError, representation_channels=M)
     channels = M if channels is None else channels
     return Architecture(size, M, (Layer(B, 1, channels), Layer(2, 2, channels)) * _blocks(size))
+
+
+def is_common_case(architecture: Architecture) -> bool:
+    """Whether a network is one that `common_case` makes, with weights that may be unshared.
+
+    >>> is_common_case(common_case(B=2, M=2, size=4)), is_common_case(baseline(M=2, size=4))
+    (True, False)
+    """
+    B, M, C = architecture.layers[0].receptive_field, *architecture.channels[:2]
+    try:
+        return replace(architecture, shared=True) == common_case(B, M, architecture.size, C)
+    except ArchitectureError:
+        return False
 
 
 def place_overlap(B1: int, B2: int, C: int, *, M: int = 2) -> Architecture:

@@ -18,7 +18,7 @@ def obstacle():
             del sys.modules[name]  # half a library would hide a whole one
         return error
     later = """array_api_compat anywidget distributed filelock flint ipywidgets matplotlib numpy PIL
-        pooch psutil requests safetensors sklearn threadpoolctl torch tqdm""".split()
+        pooch psutil requests safetensors scipy sklearn threadpoolctl torch tqdm""".split()
     return next((f"No module named {name!r}" for name in later if not find_spec(name)), None)
 
 

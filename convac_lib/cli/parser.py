@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from convac_lib.cli import atlas, certify, data_check, data_fetch, describe, report, sweep, verify
+from convac_lib.cli import atlas, certify, compare, data_check, data_fetch, describe, report, sweep, verify
 from convac_lib.cli.command import Command
 from convac_lib.cli.statuses import BAD_INPUT, STATUSES, UNWRITTEN
 from convac_lib.cli.terminal import answer, say
@@ -21,7 +21,13 @@ the richer the dependence between the sides that the network can express. Networ
 whose windows overlap reach ranks that others need exponentially more channels for.
 """
 ABOUT_DATA = "Download published data sets, and check the downloaded files; CONVAC_DATA names their folder."
-COMMANDS: dict[str, Command] = {"describe": describe, "certify": certify, "atlas": atlas, "verify": verify}
+COMMANDS: dict[str, Command] = {
+    "describe": describe,
+    "certify": certify,
+    "atlas": atlas,
+    "compare": compare,
+    "verify": verify,
+}
 DATA_COMMANDS: dict[str, Command] = {"fetch": data_fetch, "check": data_check}
 EXPERIMENTS: dict[str, Command] = {"sweep": sweep, "report": report}
 

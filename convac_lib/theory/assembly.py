@@ -9,6 +9,7 @@ row · column, and a linear map of such products is a matrix product:
 In the layers above, every pair has its own value, computed in tiles of rows × columns that stay in the cache.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import product
 
@@ -59,21 +60,42 @@ def matricization(
     """
     arithmetic = Arithmetic(circuit.prime)
     matrix = np.empty((len(rows), len(columns)), circuit.dense.dtype)
-    height = max(1, TILE // (TILE_COLUMNS * max(circuit.architecture.channels)))
+    threads = threads or available_threads()
+    with stage("filling rows", len(rows), "row", shown=progress) as advance, thread_pool(threads) as pool:
+        top = separate(circuit, arithmetic, cut, rows, columns)
+        fill(matrix, arithmetic, top, max(circuit.architecture.channels), pool.map, advance)
+    return matrix
+
+
+def fill(
+    matrix: np.ndarray,
+    arithmetic: "Arithmetic",
+    top: "Position",
+    channels: int,
+    apply: Callable[[Callable[[int], int], Iterable[int]], Iterable[int]] = map,
+    advance: Callable[[int], object] = lambda rows: None,
+) -> None:
+    """Write the values of the dense layer's position into a matrix, tile by tile.
+
+    Args:
+        matrix: where they go, of shape (m, n).
+        arithmetic: of the position.
+        top: the position, of m rows and n columns.
+        channels: the largest number of channels of a position.
+        apply: `map`, or that of a pool of threads, which computes several tiles at once.
+        advance: called with the number of rows that are finished.
+    """
+    height = max(1, TILE // (TILE_COLUMNS * channels))
 
     def fill_rows(start: int) -> int:
         r = slice(start, start + height)
-        for left in range(0, len(columns), TILE_COLUMNS):
+        for left in range(0, matrix.shape[1], TILE_COLUMNS):
             q = slice(left, left + TILE_COLUMNS)
             matrix[r, q] = combine(arithmetic, top, r, q, {})[:, 0]
         return len(matrix[r])
 
-    threads = threads or available_threads()
-    with stage("filling rows", len(rows), "row", shown=progress) as advance, thread_pool(threads) as pool:
-        top = separate(circuit, arithmetic, cut, rows, columns)
-        for done in pool.map(fill_rows, range(0, len(rows), height)):
-            advance(done)
-    return matrix
+    for done in apply(fill_rows, range(0, len(matrix), height)):
+        advance(done)
 
 
 class Arithmetic:

@@ -26,7 +26,7 @@ from convac_lib.theory.ranks import LARGEST_SAMPLE, SAMPLED, issue_certificate, 
 
 HALVES = "left-right"  # the cut that the talk's formula is about
 CUTS = (HALVES, "interleaved")
-BOUNDS_OF_A_CELL = ("theorem", "non_overlapping_upper", "saturation")
+BOUNDS_OF_A_CELL = ("theorem", "chain", "non_overlapping_upper", "min_cut", "saturation")
 LARGEST_CELLS = 10_000  # that one call adds
 LARGEST_BITS = 2**13  # of a number in a line
 LARGEST_FILE = 2**24  # bytes
@@ -45,10 +45,12 @@ class AtlasEntry:
             p, which the generic rank exceeds with a probability of at most degree/p, "at least" if rows were sampled.
         rows: the number of rows or of columns taken, whichever is larger.
         theorem: the bound of `theorem`, or None where it does not apply.
+        chain: the bound of `chain`, or None where it does not apply.
         formula: the talk's ⌈M^((2B−1)²/4)⌉, whether it holds or not; None for a cut that is not into halves.
         claim: of the formula: "false" if the matricization is smaller, "vacuous" if it is at most the channels, which
-            networks without overlap reach too, "proved" if the rank or the theorem attains it, "open" otherwise.
-        upper: the smallest proved upper bound: saturation, and without overlap the tree's.
+            networks without overlap reach too, "proved" if the rank, the theorem or the chain bound attains it, "open"
+            otherwise.
+        upper: the smallest proved upper bound: the min cut, saturation, and without overlap the tree's.
         prime, seed: p and the seed of the draw.
         certificate: the digest, whose first 16 digits name the file.
 
@@ -64,6 +66,7 @@ class AtlasEntry:
     status: str
     rows: int
     theorem: int | None
+    chain: int | None
     formula: int | None
     claim: str | None
     upper: int
@@ -78,7 +81,7 @@ class AtlasEntry:
 
 
 HEADER = [field.name for field in fields(AtlasEntry)]
-OPTIONAL = ("theorem", "formula", "claim")
+OPTIONAL = ("theorem", "chain", "formula", "claim")
 WORDS = {
     "cut": "|".join(CUTS),
     "status": "exact|whole|at least",
@@ -187,6 +190,7 @@ class _Question:
 
     Attributes:
         theorem: the theorem's bound, or None where it does not apply.
+        chain: the chain bound, or None where it does not apply.
         formula: the talk's formula; None for a cut that is not into halves.
         saturation: the matricization's smaller side.
         upper: the smallest upper bound.
@@ -194,6 +198,7 @@ class _Question:
     """
 
     theorem: int | None
+    chain: int | None
     formula: int | None
     saturation: int
     upper: int
@@ -213,6 +218,7 @@ def _ask(architecture: Architecture, place: Place) -> _Question:
     claimed = formula.value if formula else None
     return _Question(
         theorem=proved,
+        chain=values.get("chain"),
         formula=claimed,
         saturation=values["saturation"],
         upper=min(values[bound.name] for bound in bounds if bound.relation == "≤"),
@@ -225,7 +231,7 @@ def _certify(architecture: Architecture, place: Place, atlas: Path, progress: bo
     size, M, B, channels, cut = place
     question = _ask(architecture, place)
     certified, certificate = issue_certificate(architecture, cut, rows=question.rows, progress=progress)
-    proved = max(certified.rank, question.theorem or 0)
+    proved = max(certified.rank, question.theorem or 0, question.chain or 0)
     entry = AtlasEntry(
         size=size,
         M=M,
@@ -236,6 +242,7 @@ def _certify(architecture: Architecture, place: Place, atlas: Path, progress: bo
         status="exact" if certified.rank == question.upper else "whole" if certified.full else "at least",
         rows=max(certified.rows, certified.columns),
         theorem=question.theorem,
+        chain=question.chain,
         formula=question.formula,
         claim=_claim(question.formula, channels, proved, question.saturation),
         upper=question.upper,
@@ -258,7 +265,9 @@ def _claim(formula: int | None, channels: int, proved: int, side: int) -> str | 
 
 
 def _rows(architecture: Architecture, cut: str, formula: int | None, proved: int) -> int:
-    """Take the whole matricization if it is small; else enough for the talk's formula, unless that is proved already.
+    """Take the whole matricization if it is small; else enough for the talk's formula, unless the theorem proves it.
+
+    The chain bound proves it wherever it is not false. A certificate bears this out where it can.
 
     Take fewer rows if checking the certificate would take more than about a quarter of an hour.
     """

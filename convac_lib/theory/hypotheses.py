@@ -14,6 +14,16 @@ def require_single_output(architecture: Architecture, what: str) -> None:
         raise HypothesisError(f"{what} needs a network that ends in 1×1, and this one ends in {size}×{size}")
 
 
+def require_weights(architecture: Architecture, what: str) -> None:
+    """Raise `HypothesisError` unless the network ends in 1×1, with weights in every layer and no border of zeros."""
+    require_single_output(architecture, what)
+    if architecture.border == "zero":
+        raise HypothesisError(f"{what} is for the borders 'neutral', 'ones' and 'valid', and this one is 'zero'")
+    for number, layer in enumerate(architecture.layers, start=1):
+        if layer.weight_free:
+            raise HypothesisError(f"{what} is for layers with weights of their own, and layer {number} is weight-free")
+
+
 def require_half_cut(architecture: Architecture, cut: CutLike, what: str) -> None:
     """Raise `HypothesisError` unless the network ends in 1×1 and the cut makes the left and right or top and bottom."""
     require_single_output(architecture, what)

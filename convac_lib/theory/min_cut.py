@@ -9,11 +9,12 @@ from math import log2
 import numpy as np
 
 from convac_lib.architecture import Architecture
-from convac_lib.errors import HypothesisError
+from convac_lib.errors import BudgetError, HypothesisError
 from convac_lib.theory.bound import Bound
 from convac_lib.theory.cuts import Cut, CutLike, make_cut
-from convac_lib.theory.hypotheses import require_single_output
-from convac_lib.theory.multisets import terms_of
+from convac_lib.theory.hypotheses import require_single_output, require_weights
+from convac_lib.theory.multisets import terms_of, tuples_of
+from convac_lib.theory.strips import strips
 from convac_lib.theory.trees import Powers, smaller, written
 from convac_lib.theory.unrolled import Unrolled, unroll
 from convac_lib.theory.unrolled_cuts import Labelling, smallest_cuts
@@ -32,6 +33,7 @@ class UnrolledCut:
         patches: the row-major numbers of the patches in the cut; each costs a factor M.
         nodes: {(layer, row, column): copies} of the nodes in the cut; each copy costs at most a factor C_l.
         terms: the bound on the rank, as a product of powers ((q, e), …).
+        plain: the bound without multisets, of the smallest cut for it, which may be another one.
 
     Chapter: *How much overlap is enough*.
     """
@@ -40,6 +42,7 @@ class UnrolledCut:
     patches: tuple[int, ...]
     nodes: dict[tuple[int, int, int], int]
     terms: Powers
+    plain: Powers
 
 
 def min_cut_upper(architecture: Architecture, cut: CutLike = "left-right") -> Bound:
@@ -48,7 +51,8 @@ def min_cut_upper(architecture: Architecture, cut: CutLike = "left-right") -> Bo
         rank ≤ Π_{patches in Z} M · Π_{instances in Z} C_l,   for every vertex cut Z of the unrolled network
 
     Equal copies of a node are counted as multisets where the cut allows it: n copies of a node with C channels cost
-    binom(C+n−1, n) and not Cⁿ. See `find_cut`.
+    binom(C+n−1, n) and not Cⁿ. See `find_cut`. Where the unrolled network is too large to search it, the cut of a
+    common case is one of the `strips`.
 
     Args:
         architecture: the network; any layers and border, weights shared or not.
@@ -61,7 +65,7 @@ def min_cut_upper(architecture: Architecture, cut: CutLike = "left-right") -> Bo
         HypothesisError: if the network does not end in 1×1, or R < S in a layer.
         CutError: if the cut does not fit the image.
         BudgetError: if the network has over 64 layers, or its unrolled form over 40,000 vertices or 2,000,000 edges to
-            patches.
+            patches, and it is no common case of up to 1,024 patches along a side.
 
     Source: ours, after Levine et al. 2017, 2019 (min cut). Chapter: *How much overlap is enough*.
 
@@ -69,17 +73,22 @@ def min_cut_upper(architecture: Architecture, cut: CutLike = "left-right") -> Bo
     >>> [min_cut_upper(common_case(B, M=2, size=4)).value for B in (1, 2, 3)]
     [2, 64, 256]
     """
-    found = find_cut(architecture, cut)
-    words, base, exponent = written(found.terms)
-    patches, instances = len(found.patches), sum(found.nodes.values())
-    statement = (
-        f"for all weights, rank ≤ {words}, by a cut of the unrolled network through {patches:,} patches and "
-        f"{instances:,} instances of nodes"
-    )
+    try:
+        found = find_cut(architecture, cut)
+        patches, instances = len(found.patches), sum(found.nodes.values())
+        terms, where = found.terms, f"a cut of the unrolled network through {patches:,} patches and {instances:,} "
+        where += "instances of nodes"
+    except BudgetError as too_large:
+        try:
+            terms, where = strips(architecture, cut), "the closed form of the min cut, for a strip beside the middle"
+        except (HypothesisError, BudgetError):
+            raise too_large from None
+    words, base, exponent = written(terms)
+    statement = f"for all weights, rank ≤ {words}, by {where}"
     return Bound("min_cut", statement, "proved", base, Fraction(exponent))
 
 
-def find_cut(architecture: Architecture, cut: CutLike = "left-right") -> UnrolledCut:
+def find_cut(architecture: Architecture, cut: CutLike = "left-right", reuse: tuple[float, ...] = REUSE) -> UnrolledCut:
     """Search the vertex cut of the unrolled network that gives the smallest bound on the rank.
 
     The first cut is a minimum for the prices M and C_l, by maximum flow. Where nodes are used several times, more
@@ -89,6 +98,8 @@ def find_cut(architecture: Architecture, cut: CutLike = "left-right") -> Unrolle
     Args:
         architecture: the network.
         cut: what `make_cut` takes.
+        reuse: from 0 to 1, how strongly the first prices of each search count on equal copies; more of them take
+            longer, and may find a smaller bound.
 
     Returns:
         The `UnrolledCut`.
@@ -103,18 +114,29 @@ def find_cut(architecture: Architecture, cut: CutLike = "left-right") -> Unrolle
     2
     """
     require_single_output(architecture, "the min cut")
-    unrolled, cut = unroll(architecture, LARGEST_BOUND), make_cut(cut, architecture.size)
+    return search_cut(unroll(architecture, LARGEST_BOUND), make_cut(cut, architecture.size), reuse)
+
+
+def search_cut(unrolled: Unrolled, cut: Cut, reuse: tuple[float, ...] = REUSE) -> UnrolledCut:
+    """Search an unrolled network for what `find_cut` finds.
+
+    Chapter: *The overlap theorem*.
+    """
     best: tuple[Powers, Labelling] | None = None
-    for labelling, terms in _candidates(unrolled, cut):
+    plain: Powers | None = None
+    for labelling, terms in _candidates(unrolled, cut, reuse):
         if best is None or (terms != best[0] and smaller(terms, best[0]) == terms):
             best = terms, labelling
-    assert best is not None  # the first prices always give cuts
+        tuples = tuples_of(labelling)
+        plain = tuples if plain is None else smaller(plain, tuples)
+    assert best is not None and plain is not None  # the first prices always give cuts
     terms, labelling = best
     nodes = Counter[tuple[int, int, int]]()
-    for level, size in enumerate(architecture.sizes, start=1):
+    for level, size in enumerate(unrolled.architecture.sizes, start=1):
         for node in unrolled.nodes[level][labelling.mixed(level)].tolist():
             nodes[level, *divmod(node, size)] += 1
-    return UnrolledCut(unrolled.vertices, tuple(labelling.mixed_patches().tolist()), dict(sorted(nodes.items())), terms)
+    patches = tuple(labelling.mixed_patches().tolist())
+    return UnrolledCut(unrolled.vertices, patches, dict(sorted(nodes.items())), terms, plain)
 
 
 def rank_exponent(architecture: Architecture, cut: CutLike = "left-right") -> int:
@@ -145,27 +167,20 @@ def rank_exponent(architecture: Architecture, cut: CutLike = "left-right") -> in
     >>> [rank_exponent(common_case(B, M=2, size=8)) for B in (1, 2, 3, 4, 5)]
     [1, 16, 22, 30, 32]
     """
-    require_single_output(architecture, "the exponent")
-    if architecture.border == "zero":
-        raise HypothesisError("the exponent is for the borders 'neutral', 'ones' and 'valid', and this one is 'zero'")
-    for number, layer in enumerate(architecture.layers, start=1):
-        if layer.weight_free:
-            raise HypothesisError(
-                f"the exponent is for layers with weights of their own, and layer {number} is weight-free"
-            )
+    require_weights(architecture, "the exponent")
     unrolled, cut = unroll(architecture, LARGEST_EXPONENT), make_cut(cut, architecture.size)
     labelling = next(smallest_cuts(unrolled, cut, 1, [np.ones(len(nodes)) for nodes in unrolled.nodes[1:]]))
     instances = sum(int(labelling.mixed(level).sum()) for level in range(1, len(unrolled.nodes)))
     return len(labelling.mixed_patches()) + instances
 
 
-def _candidates(unrolled: Unrolled, cut: Cut) -> Iterator[tuple[Labelling, Powers]]:
+def _candidates(unrolled: Unrolled, cut: Cut, reuse: tuple[float, ...]) -> Iterator[tuple[Labelling, Powers]]:
     """Find labellings with few terms: minimum cuts for prices that count on reuse to some degree, then revised."""
     M, *channels = unrolled.architecture.channels
     copies = [np.bincount(nodes)[nodes] for nodes in unrolled.nodes[1:]]
     reused = any((counts > 1).any() for counts in copies)
-    for reuse in REUSE if reused else (0,):
-        prices = [(1 - reuse) * log2(C) + reuse * _price_per_copy(C, counts) for C, counts in zip(channels, copies)]
+    for share in reuse if reused else (0,):
+        prices = [(1 - share) * log2(C) + share * _price_per_copy(C, counts) for C, counts in zip(channels, copies)]
         for _ in range(ROUNDS if reused else 1):
             found = [(each, terms_of(each)) for each in smallest_cuts(unrolled, cut, log2(M), prices)]
             yield from found

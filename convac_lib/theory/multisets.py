@@ -54,22 +54,39 @@ def terms_of(labelling: Labelling) -> Powers:
         for each in classes:
             single[channels[each[0]]] -= found.classes[each]
         single += _multisets(found, channels, classes)
-    return reduce(smaller, map(_powers, [*counts, single]))
+    return reduce(smaller, map(powers, [*counts, single]))
+
+
+def tuples_of(labelling: Labelling) -> Powers:
+    """Count the terms of a labelling without multisets: M for each mixed patch, C_l for each mixed instance."""
+    channels = labelling.unrolled.architecture.channels
+    counts = Counter({channels[0]: len(labelling.mixed_patches())})
+    for level in range(1, len(channels)):
+        counts[channels[level]] += int(labelling.mixed(level).sum())
+    return powers(counts)
 
 
 def _multisets(found: _Components, channels: tuple[int, ...], classes: list[Class]) -> Counter[int]:
     """Count the multisets of indices of alike components, class by class, as factors and how often each occurs."""
     factors = Counter[int]()
     for each in classes:
-        D, n = channels[each[0]] * found.below[each], found.classes[each]
-        if min(n, D) * (D + n).bit_length() <= LARGEST_COUNT_BITS:
-            factors[comb(D + n - 1, n)] += 1
-        else:
-            factors[D] += n
+        factor, times = multisets(channels[each[0]] * found.below[each], found.classes[each])
+        factors[factor] += times
     return factors
 
 
-def _powers(factors: Counter[int]) -> Powers:
+def multisets(D: int, n: int) -> tuple[int, int]:
+    """Count the multisets of n of D things as a power, (binom(D+n−1, n), 1), or if that is too long, the tuples (D, n).
+
+    >>> multisets(3, 2), multisets(10**5000, 2)[1]
+    ((6, 1), 2)
+    """
+    if min(n, D) * (D + n).bit_length() <= LARGEST_COUNT_BITS:
+        return comb(D + n - 1, min(n, D - 1)), 1
+    return D, n
+
+
+def powers(factors: Counter[int]) -> Powers:
     return tuple(sorted((base, exponent) for base, exponent in factors.items() if base > 1 and exponent))
 
 

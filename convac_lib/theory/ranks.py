@@ -9,17 +9,19 @@ import numpy as np
 from convac_lib.architecture import Architecture
 from convac_lib.budget import require_memory, require_time
 from convac_lib.checks import require_integers
-from convac_lib.errors import ConvacError, HypothesisError
+from convac_lib.errors import BudgetError, ConvacError, HypothesisError
 from convac_lib.theory.assembly import matricization
 from convac_lib.theory.bounds import talk_bound, theorem
 from convac_lib.theory.certificate_rules import LARGEST_RANK
 from convac_lib.theory.certificates import RankCertificate, packed, require_statable
+from convac_lib.theory.chain import chain
 from convac_lib.theory.checker_costs import require_checkable
 from convac_lib.theory.circuits import Circuit, random_circuit
 from convac_lib.theory.costs import ELIMINATED, FLINT, require_affordable
 from convac_lib.theory.cuts import Cut, CutLike, make_cut
 from convac_lib.theory.elimination import echelon
 from convac_lib.theory.fields import DEFAULT_PRIME, require_prime, require_seed
+from convac_lib.theory.min_cut import min_cut_upper
 from convac_lib.theory.parallel import stage
 from convac_lib.theory.tensors import assignments
 
@@ -119,7 +121,7 @@ def certify_rank(
             weights, and real weights are taken exactly modulo p.
         cut: what `make_cut` takes.
         rows: how many rows and columns to sample. If left out, the whole matricization is taken up to 4,096 rows and
-            columns; of a larger one 1,024 of each, or as many as the theorem's bound or the talk's needs, up to 8,192.
+            columns; of a larger one 1,024 of each, or as many as it takes to attain a bound, up to 8,192.
         seed: draws the weights and the sample.
         prime: p; a circuit over GF(p) has its own.
         progress: whether to draw a progress bar on stderr.
@@ -233,7 +235,7 @@ def _find(network: Network, cut: CutLike, rows: int | None, seed: int, prime: in
     else:
         circuit = network.modulo(prime) if network.prime is None else network
     generator = np.random.default_rng([seed, 1])
-    on_rows, on_columns = (_sample(M, len(part), limit, generator) for part in (cut.rows, cut.columns))
+    on_rows, on_columns = (sample(M, len(part), limit, generator) for part in (cut.rows, cut.columns))
     matrix = matricization(circuit, cut, on_rows, on_columns, progress=progress)
     rank, pivot_rows, pivot_columns = echelon(matrix, prime, progress=progress)
     certified = CertifiedRank(
@@ -283,19 +285,30 @@ def require_draws(architecture: Architecture, cut: Cut, rows: int | None, seeds:
 
 
 def _rows(architecture: Architecture, cut: Cut) -> int:
-    """Choose all rows up to 4,096; beyond, as many as it takes to attain the talk's lower bounds if they are near."""
+    """Choose all rows up to 4,096; beyond, as many as it takes to attain the bounds if they are near.
+
+    A rank that attains the upper bound is exact, though the rows were sampled.
+    """
     M = architecture.representation_channels
     if max(_side(M, patches, LARGEST_WHOLE + 1) for patches in cut.sides) <= LARGEST_WHOLE:
         return LARGEST_WHOLE
     wanted = [SAMPLED]
-    for bound in (theorem, talk_bound):
+    for bound in (theorem, talk_bound, chain, min_cut_upper):
         try:
             found = bound(architecture, cut)
-        except HypothesisError:
+        except (HypothesisError, BudgetError):
             continue
         if found.log2 <= log2(LARGEST_SAMPLE):
-            wanted.append(found.value)
-    return max(wanted)
+            wanted.append(enough_rows(found.value) if found.relation == "≤" else found.value)
+    return max(rows for rows in wanted if rows <= LARGEST_SAMPLE)
+
+
+def enough_rows(rank: int) -> int:
+    """Choose how many rows and columns to sample so that a rank of this size shows, if the matrix has it.
+
+    Random rows of a matrix may be dependent where the whole matrix has further ones, so it takes more rows than rank.
+    """
+    return 2 * rank + 200
 
 
 def _side(base: int, length: int, limit: int) -> int:
@@ -303,7 +316,7 @@ def _side(base: int, length: int, limit: int) -> int:
     return limit if base > 1 and length > limit.bit_length() else min(base**length, limit)
 
 
-def _sample(base: int, length: int, limit: int, generator: np.random.Generator) -> np.ndarray:
+def sample(base: int, length: int, limit: int, generator: np.random.Generator) -> np.ndarray:
     """Return all Mⁿ assignments if they are at most the limit; otherwise as many distinct ones as the limit."""
     if _side(base, length, limit + 1) <= limit:
         return assignments(base, length)

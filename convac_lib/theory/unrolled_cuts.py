@@ -68,7 +68,7 @@ def _in_rows(cut: Cut) -> np.ndarray:
 def smallest_cuts(unrolled: Unrolled, cut: Cut, patch: float, levels: list[np.ndarray]) -> Iterator[Labelling]:
     """Find minimum cuts by maximum flow, the one nearest to P and the one nearest to Q, with two labellings each.
 
-    Capacities are rounded to integers, so that a cut is a minimum up to about 1 in 10⁷; a labelling is exact.
+    Capacities are scaled and rounded to integers, so a cut is a minimum up to about 1 in 10⁷; a labelling is exact.
 
     Args:
         unrolled: the unrolled network.
@@ -109,7 +109,7 @@ def _graph(
     (entrances, exits), in_rows = ends, _in_rows(cut)
     patches, edges, reads = 2 + np.arange(len(in_rows)), 2 + unrolled.nodes[0], unrolled.up[0]
     own = in_rows[unrolled.nodes[0]]
-    scale = FLOW / max(1e-9, patch * min(cut.sides))
+    scale = FLOW // max(1e-9, patch * min(cut.sides)) or 1  # an integer, so that integer capacities stay exact
     price = min(round(patch * scale), UNCUT)
     arcs: list[tuple[np.ndarray | int, np.ndarray | int, np.ndarray | int]] = [
         (0, patches[in_rows], price),

@@ -18,16 +18,17 @@ from convac_lib.theory.weights import require_room, weight_shapes
 
 @dataclass(frozen=True, eq=False)
 class Witness:
-    """A circuit whose function compares e pairs of patches across the cut left | right.
+    """A circuit whose function compares patches across the cut left | right, in e chains; a pair is a chain of two.
 
-        A(f) at d = Π_k [ d_{left_k} = d_{right_k} ],   d_n < D
+        A(f) at d = Π_chains [ d is equal on all patches of the chain ],   d_n < D
 
-    so the rows and columns that give all D^e combinations to the paired patches hold the D^e × D^e identity.
+    Each chain has patches on both sides of the cut, and no patch is in two chains. So the rows and columns that give
+    all D^e combinations of templates to the e chains hold the D^e × D^e identity.
 
     Attributes:
-        circuit: the network, whose weights are zeros and ones.
+        circuit: the network.
         cut: left | right.
-        left, right: the row-major numbers of the e paired patches.
+        chains: the row-major numbers of the patches of each of the e chains, from left to right.
         D: the number of templates that the circuit tells apart.
 
     Chapter: *The overlap theorem*.
@@ -35,17 +36,26 @@ class Witness:
 
     circuit: Circuit
     cut: Cut
-    left: tuple[int, ...]
-    right: tuple[int, ...]
+    chains: tuple[tuple[int, ...], ...]
     D: int
+
+    @property
+    def left(self) -> tuple[int, ...]:
+        """The first patch of each chain."""
+        return tuple(chain[0] for chain in self.chains)
+
+    @property
+    def right(self) -> tuple[int, ...]:
+        """The last patch of each chain."""
+        return tuple(chain[-1] for chain in self.chains)
 
     @property
     def rank(self) -> int:
         """D^e, the side of the identity."""
-        return int(self.D ** len(self.left))
+        return int(self.D ** len(self.chains))
 
     def assignments(self, templates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Place the same templates on the left and on the right patches of the pairs, and template 0 elsewhere.
+        """Give all patches of a chain the chain's template, and all other patches template 0.
 
         Args:
             templates: numbers 0..D−1, of shape (n, e): one combination per row.
@@ -54,13 +64,10 @@ class Witness:
             The identity's rows and columns of these combinations, as template numbers on P and on Q, of shapes
             (n, |P|) and (n, |Q|), for `Circuit.submatrix`.
         """
-
-        def placed(part: tuple[int, ...], paired: tuple[int, ...]) -> np.ndarray:
-            side = np.zeros((len(templates), len(part)), int)
-            side[:, [part.index(patch) for patch in paired]] = templates
-            return side
-
-        return placed(self.cut.rows, self.left), placed(self.cut.columns, self.right)
+        images = np.zeros((len(templates), self.cut.size**2), int)
+        for number, patches in enumerate(self.chains):
+            images[:, list(patches)] = templates[:, [number]]
+        return images[:, list(self.cut.rows)], images[:, list(self.cut.columns)]
 
 
 def theorem_witness(architecture: Architecture, prime: int = DEFAULT_PRIME) -> Witness:
@@ -105,8 +112,7 @@ def theorem_witness(architecture: Architecture, prime: int = DEFAULT_PRIME) -> W
     return Witness(
         Circuit(architecture, _comparing_weights(architecture, windows, D), dense, prime),
         make_cut("left-right", H),
-        left=tuple(corners),
-        right=tuple(corner + T - 1 for corner in corners),
+        chains=tuple((corner, corner + T - 1) for corner in corners),
         D=D,
     )
 

@@ -24,9 +24,9 @@ class KnownExponent:
     Attributes:
         least: the proved lower bound, rounded down to a tenth.
         most: the proved upper bound, rounded up to a tenth.
-        evidence: "exact" if the lower bound is the upper one; "theorem" if the lower bound is that of the theorem;
-            "sample" if all sampled rows are independent, so that the bound is the size of the sample; "certified" if
-            some are dependent.
+        evidence: "exact" if the lower bound is the upper one; "theorem" or "chain" if the lower bound is that of the
+            theorem or the chain bound; "sample" if all sampled rows are independent, so that the bound is the size of
+            the sample; "certified" if some are dependent.
 
     Chapter: *Is a little overlap all you need?*
     """
@@ -52,14 +52,14 @@ def known_exponent(cell: AtlasEntry, upper: int | None = None) -> KnownExponent:
     >>> from convac_lib.theory.atlas import read_atlas
     >>> cells = {cell.place: cell for cell in read_atlas(results_path("atlas.csv"))}
     >>> known_exponent(cells[16, 4, 5, 4, "left-right"])
-    KnownExponent(least=Fraction(16, 1), most=Fraction(128, 1), evidence='theorem')
+    KnownExponent(least=Fraction(64, 1), most=Fraction(977, 10), evidence='chain')
     """
-    theorem, M = cell.theorem or 1, cell.M
-    least, most = max(cell.rank, theorem), min(cell.upper, upper or cell.upper)
+    theorem, chain, M = cell.theorem or 1, cell.chain or 1, cell.M
+    least, most = max(cell.rank, theorem, chain), min(cell.upper, upper or cell.upper)
     if least == most:
         evidence = "exact"
-    elif theorem > cell.rank:
-        evidence = "theorem"
+    elif least > cell.rank:
+        evidence = "theorem" if theorem == least else "chain"
     else:
         evidence = "sample" if cell.rank == cell.rows else "certified"
     tenths = _tenths(most, M)

@@ -42,6 +42,7 @@ INTERNAL = {
     "convac_lib.cli.bounds_report": "writes bounds as a table, for commands",
     "convac_lib.cli.certify": "runs a command, whose help is on the page of the command line",
     "convac_lib.cli.command": "says what a command is",
+    "convac_lib.cli.compare": "runs a command, whose help is on the page of the command line",
     "convac_lib.cli.data_check": "runs a command, whose help is on the page of the command line",
     "convac_lib.cli.data_fetch": "runs a command, whose help is on the page of the command line",
     "convac_lib.cli.describe": "runs a command, whose help is on the page of the command line",

@@ -144,7 +144,7 @@ def test_describe_prints_a_table_for_people(capsys):
         "non-overlapping, 22 parameters, border 'neutral'\n"
         "\n"
         "theorem                rank ≥ 1  [proved]\n"
-        "common case            rank ≥ ⌈2^(1/4)⌉ = 2  [claimed in the talk]\n"
+        "common case            rank ≥ ⌈2^(1/4)⌉ = 2  [proved]\n"
         "chain                  rank ≥ 2^0 = 1  [proved]\n"
         "non-overlapping upper  rank ≤ 2  [proved]\n"
         "min cut                rank ≤ 2  [proved]\n"

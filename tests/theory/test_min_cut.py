@@ -1,6 +1,8 @@
 """The min cut of the unrolled network against exact ranks, brute force, the tree, closed forms and another max flow."""
 
 from collections import Counter
+from dataclasses import replace
+from fractions import Fraction
 from itertools import product
 from math import comb, log2, prod
 
@@ -12,11 +14,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from convac_lib import Architecture, Layer, baseline, bounds_of, certify_rank, common_case, make_cut
-from convac_lib.errors import BudgetError, HypothesisError
+from convac_lib.cli.bounds_report import bounds_table
+from convac_lib.errors import BudgetError, ConvacError, HypothesisError
 from convac_lib.theory.bounds import non_overlapping_upper, saturation
 from convac_lib.theory.chain import chain
 from convac_lib.theory.min_cut import find_cut, min_cut_upper, rank_exponent
 from convac_lib.theory.multisets import terms_of
+from convac_lib.theory.strips import strips
 from convac_lib.theory.unrolled import count_unrolled, unroll
 from convac_lib.theory.unrolled_cuts import Labelling
 
@@ -82,7 +86,8 @@ def test_the_plain_cut_is_that_of_another_flow_over_an_unrolled_network_of_windo
         assert rank_exponent(network, cut) == ones
     plain = 2 ** flow(network, cut, lambda level: log2(channels[level]))[0]
     found = find_cut(network, cut)
-    value = prod(base**exponent for base, exponent in found.terms)
+    value = product_of(found.terms)
+    assert log2(product_of(found.plain)) == pytest.approx(log2(plain), abs=1e-6)
     assert value <= plain * (1 + 1e-6) and value <= saturation(network, cut).value
     through = Counter()
     for (level, _, _), copies in found.nodes.items():
@@ -134,23 +139,37 @@ def test_on_4x4_patches_it_is_the_closed_form(M):
         assert min_cut_upper(common_case(2, M, 4, C)).value == expected
 
 
-def strips(H, B, M, C):
-    """The closed form of the common case: the smallest over k of M^(H·w_k) times the multisets of the layers 2j+1."""
-    L = H.bit_length() - 1
-    uses = [[1] * 2]  # of the nodes of layer 2j+1 along an axis, from j = L−1 down
-    for j in range(L - 2, -1, -1):
-        above = uses[0]
-        uses.insert(0, [sum(above[max(0, v // 2 - B + 1) : v // 2 + 1]) for v in range(H >> j)])
-    sizes = []
-    for k in range(L):
-        total = M ** (H * (B - 1) * (2**k - 1))
-        for j in range(k, L):
-            half = (H >> j) // 2
-            for u, v in product(range(2 * half), range(max(0, half - B + 1), half)):
-                n = uses[j][u] * uses[j][v]
-                total *= comb(C + n - 1, n)
-        sizes.append(total)
-    return min(sizes)
+def strip_labelling(unrolled, cut, k):
+    """The labelling of the closed form: below layer 2k by the column of the node there, above by that of the child."""
+    sides, columns = [], []
+    for level, nodes in enumerate(unrolled.nodes):
+        size = (unrolled.architecture.size, *unrolled.architecture.sizes)[level]
+        columns.append(2 * (nodes % size) < size)
+    for level in range(len(unrolled.up)):
+        above = level
+        ancestors = np.arange(len(unrolled.nodes[level]))
+        while above < 2 * k:
+            ancestors, above = unrolled.up[above][ancestors], above + 1
+        sides.append(columns[above][ancestors] if level < len(unrolled.up) - 1 else np.zeros(len(ancestors), bool))
+    return Labelling(unrolled, cut, tuple(sides))
+
+
+@pytest.mark.parametrize(
+    ("H", "B", "M", "C"),
+    [(4, 2, 2, 2), (4, 2, 5, 3), (8, 2, 2, 2), (8, 2, 2, 7), (8, 3, 3, 2), (8, 4, 2, 3), (16, 2, 2, 2)],
+)
+def test_the_strips_are_labellings_of_the_unrolled_network(H, B, M, C):
+    network, cut = common_case(B, M, H, C), make_cut("left-right", H)
+    unrolled = unroll(network, 10**6)
+    least = min(
+        *(product_of(terms_of(strip_labelling(unrolled, cut, k))) for k in range(H.bit_length() - 1)), M ** (H * H // 2)
+    )
+    assert least <= product_of(strips(network)) and (least == product_of(strips(network)) or B > 2)
+    assert strips(network) == strips(network, "top-bottom") == strips(replace(network, shared=False))
+
+
+def product_of(powers):
+    return prod(base**exponent for base, exponent in powers)
 
 
 @pytest.mark.parametrize(
@@ -159,14 +178,22 @@ def strips(H, B, M, C):
 )
 def test_on_8x8_patches_it_is_at_most_the_closed_form(B, M, C, value):
     network = common_case(B, M, 8, C)
-    assert min_cut_upper(network).value == value <= strips(8, B, M, C)
-    assert B > 2 or C > 3 or value == strips(8, B, M, C)
+    assert min_cut_upper(network).value == value <= product_of(strips(network))
+    assert B > 2 or C > 3 or value == product_of(strips(network))
 
 
 @pytest.mark.parametrize(("B", "M", "C"), [(2, 2, 2), (2, 3, 3), (3, 2, 2)])
 def test_on_16x16_patches_it_is_at_most_the_closed_form_and_at_least_the_chain(B, M, C):
     network = common_case(B, M, 16, C)
-    assert chain(network).value <= min_cut_upper(network).value <= strips(16, B, M, C)
+    assert chain(network).value <= min_cut_upper(network).value <= product_of(strips(network))
+
+
+@pytest.mark.parametrize(("H", "B"), [(32, 2), (32, 3), (64, 2), (64, 3), (1024, 2)])
+def test_on_larger_images_the_bound_is_a_strip(H, B):
+    network = common_case(B, 2, H)
+    bound = min_cut_upper(network)
+    assert H * (B - 1) <= chain(network).log2 < bound.log2 < saturation(network).log2 / 2
+    assert bound.statement.endswith("by the closed form of the min cut, for a strip beside the middle")
 
 
 @pytest.mark.parametrize(
@@ -225,9 +252,20 @@ def test_the_exponent_is_that_of_the_plain_cut_at_any_base(network, data):
 @pytest.mark.parametrize(
     ("ask", "kind", "sentence"),
     [
-        (lambda: min_cut_upper(common_case(2, 2, 32)), BudgetError,
+        (lambda: find_cut(common_case(2, 2, 32)), BudgetError,
          ("a min cut is searched in unrolled networks of at most 40,000 vertices, and this one has 100,534; use a "
           "smaller image, smaller windows or fewer layers")),
+        (lambda: min_cut_upper(replace(common_case(2, 2, 32), border="ones")), BudgetError,
+         ("a min cut is searched in unrolled networks of at most 40,000 vertices, and this one has 100,534; use a "
+          "smaller image, smaller windows or fewer layers")),
+        (lambda: strips(common_case(2, 2, 2048)), BudgetError,
+         ("the closed form of the min cut is computed up to 1,024 patches along a side, and this image has 2048; use "
+          "a smaller image")),
+        (lambda: strips(common_case(1, 2, 8)), HypothesisError,
+         "the closed form of the min cut is for the common case with B ≥ 2"),
+        (lambda: strips(common_case(2, 2, 8), "checkerboard"), HypothesisError,
+         ("the closed form of the min cut is for the cuts 'left-right' and 'top-bottom', and this one is "
+          "'checkerboard'")),
         (lambda: min_cut_upper(common_case(2, 2, 2**20)), BudgetError,
          ("a min cut is searched in unrolled networks of at most 40,000 vertices, and this one has over 1,000,000,000; "
           "use a smaller image, smaller windows or fewer layers")),
@@ -257,7 +295,7 @@ def test_what_the_min_cut_refuses_gets_one_sentence(ask, kind, sentence):
 
 
 def test_bounds_of_says_that_a_network_is_too_large():
-    found = bounds_of(common_case(2, 2, 32))
+    found = bounds_of(replace(common_case(2, 2, 32), border="ones"))
     assert isinstance(found["min_cut"], BudgetError) and found["chain"].value == 2**32
 
 
@@ -267,6 +305,40 @@ def test_huge_widths_give_a_power():
     wide = min_cut_upper(common_case(2, 10**400, 4, 10**300))
     assert wide.base == 2 and wide.log2 == pytest.approx(2000 * log2(10), abs=1)
     assert min_cut_upper(common_case(2, 1, 4)).value == min_cut_upper(common_case(2, 4, 4, 1)).value == 1
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        (common_case(2, 10**400, 64, 10**500), "2^674954"),
+        (common_case(2, 10**4000, 64, 3), "2^1421"),
+        (common_case(2, 2, 1024, 10**3000), "2^340847"),
+    ],
+)
+def test_a_bound_of_millions_of_digits_is_a_power_and_a_logarithm(network, words):
+    bounds = bounds_of(network)
+    assert str(bounds["min_cut"]) == words and bounds["min_cut"].log2 == int(words[2:])
+    assert bounds["saturation"].log2 > 1000 and len(bounds_table(bounds)) < 1500
+    with pytest.raises(BudgetError, match="is too large to write out; its log2 is"):
+        str(replace(bounds["saturation"], exponent=Fraction(2**40)).value)
+
+
+@pytest.mark.parametrize(
+    ("ask", "sentence"),
+    [
+        (lambda: bounds_of(common_case(2, 2, 4), []),
+         "a cut needs patches on both sides, and this one has 0 of 16 on the first"),
+        (lambda: bounds_of(common_case(2, 2, 4), range(16)),
+         "a cut needs patches on both sides, and this one has 16 of 16 on the first"),
+        (lambda: bounds_of(common_case(2, 0, 4)), "representation channels must be an integer of at least 1, not 0"),
+        (lambda: bounds_of(common_case(2, 2, 4, 0)), "channels must be an integer of at least 1, not 0"),
+        (lambda: bounds_of(common_case(0, 2, 4)), "receptive field must be an integer of at least 1, not 0"),
+    ],
+)  # fmt: skip
+def test_what_no_bound_is_about_gets_one_sentence(ask, sentence):
+    with pytest.raises(ConvacError) as error:
+        ask()
+    assert str(error.value) == sentence
 
 
 def test_windows_and_strides_may_be_huge():

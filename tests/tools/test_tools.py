@@ -49,7 +49,7 @@ def run():
         print(error)
 
 needed = "array_api_compat anywidget distributed filelock flint ipywidgets matplotlib numpy PIL".split()
-needed += "pooch psutil requests safetensors sklearn threadpoolctl torch tqdm".split()
+needed += "pooch psutil requests safetensors scipy sklearn threadpoolctl torch tqdm".split()
 site, calls, brought, status = Path("site").resolve(), [], [], 0
 site.mkdir(exist_ok=True)
 sys.path.append(str(site))

@@ -35,13 +35,20 @@ def atlas_view(atlas: Sequence[AtlasEntry], size: int, M: int, B: int, C: str, c
     row.sort(key=lambda cell: cell.B)
     cell = next(cell for cell in row if cell.B == B)
     rank = f"rank {'≥ ' if cell.status == 'at least' else ''}{cell.rank:,}"
-    if cell.theorem is not None and cell.theorem > cell.rank:
-        rank += f" by certificate, ≥ {readable(cell.theorem)} by the theorem"
+    proved, by = max((cell.theorem or 1, "theorem"), (cell.chain or 1, "chain bound"))
+    if proved > cell.rank:
+        rank += f" by certificate, ≥ {readable(proved)} by the {by}"
+    if max(cell.rank, proved) == cell.upper:
+        rank += ", and no weights give more"
+    else:
+        rank += f", ≤ {readable(cell.upper)} by the min cut"
     limit = readable(row[0].upper)
     values: dict[str, Value] = {
         "rank": cell.rank,
         "is": cell.status,
         "theorem": readable(cell.theorem) if cell.theorem else "does not apply",
+        "chain": readable(cell.chain) if cell.chain else "does not apply",
+        "at most": readable(cell.upper),
         "talk's formula": readable(cell.formula) if cell.formula else "does not apply",
         "formula is": cell.claim or "not claimed",
         "without overlap, at most": limit,
@@ -92,7 +99,7 @@ def draw_atlas_row(cells: Sequence[AtlasEntry], marked: int) -> str:
     axes.draw_grid({10**power: readable(10**power, digits=3) for power in range(0, int(decades) + 1, step)})
     axes.draw_ticks({cell.B: str(cell.B) for cell in cells}, marked=marked)
     axes.draw_titles("B, receptive field", "rank")
-    levels = _draw_upper_bounds(axes, cells) | _draw_lower_bounds(axes, cells)
+    levels = _draw_upper_bounds(axes, cells) | _draw_bounds(axes, cells)
     heights = apart([height for height, _ in levels.values()], LINE)
     for (name, (_, colour)), height in zip(levels.items(), heights):
         add_text(axes.svg, axes.right + 6, height + 6, name, fill=colour)
@@ -120,8 +127,8 @@ def _draw_upper_bounds(axes: Axes, cells: Sequence[AtlasEntry]) -> dict[str, tup
     return levels
 
 
-def _draw_lower_bounds(axes: Axes, cells: Sequence[AtlasEntry]) -> dict[str, tuple[float, str]]:
-    """Draw the talk's formula and the theorem; return the height and the colour of each that there is, by name."""
+def _draw_bounds(axes: Axes, cells: Sequence[AtlasEntry]) -> dict[str, tuple[float, str]]:
+    """Draw the talk's formula and the bounds of each B; return the height and the colour of each that there is."""
     levels = {}
     formulas = [(cell.B, cell.formula) for cell in cells if cell.formula]
     if formulas:
@@ -129,8 +136,13 @@ def _draw_lower_bounds(axes: Axes, cells: Sequence[AtlasEntry]) -> dict[str, tup
         add_path(axes.svg, path, fill="none", stroke=BOUND_COLOUR, stroke_width="2.5", stroke_dasharray="7 5")
         levels["formula"] = float(TOP), BOUND_COLOUR
     for cell in cells:
-        if cell.theorem is not None and cell.theorem > 1:
-            x, y = axes.at(cell.B, cell.theorem)
+        if cell.B > 1 and cell.upper < cell.M ** (cell.size**2 // 2) and axes.y_scale(cell.upper) <= 1:
+            x, y = axes.at(cell.B, cell.upper)
+            add_line(axes.svg, x - 22, y, x + 22, y, INK, width=2)
+            levels["at most"] = y, INK
+        proved = max(cell.theorem or 1, cell.chain or 1)
+        if proved > 1 and axes.y_scale(proved) <= 1:
+            x, y = axes.at(cell.B, proved)
             add_line(axes.svg, x - 22, y, x + 22, y, BOUND_COLOUR, width=4)
-            levels["theorem"] = y, BOUND_COLOUR
+            levels["at least"] = y, BOUND_COLOUR
     return levels

@@ -26,13 +26,32 @@ CODE = {  # anchor: what computes it, and what tests it; definitions and remarks
     "cor-square": ("theory.pair_count.sizes_below_square", "tests/theory/test_pair_count.py"),
     "prop-placement": ("families.place_overlap", "tests/theory/test_min_cut.py"),
     "prop-first-layer": ("theory.min_cut.min_cut_upper", "tests/theory/test_chain.py"),
+    "thm-chain": ("theory.chain.chain, theory.chain_witness.chain_witness", "tests/theory/test_chain.py"),
+    "cor-talks-claim": ("theory.bounds.talk_bound", "tests/theory/test_chain.py"),
+    "thm-min-cut": ("theory.min_cut.min_cut_upper", "tests/theory/test_min_cut.py"),
+    "thm-multisets": ("theory.min_cut.min_cut_upper", "tests/theory/test_min_cut.py"),
+    "thm-exponent": ("theory.min_cut.rank_exponent", "tests/theory/test_min_cut.py"),
+    "prop-one-block": ("theory.min_cut.min_cut_upper", "tests/theory/test_min_cut.py"),
+    "prop-not-everything": ("theory.thresholds.full_rank_threshold", "tests/theory/test_thresholds.py"),
+    "prop-fixed-channels": ("theory.strips.strips", "tests/theory/test_min_cut.py"),
+    "conj-equality": ("theory.comparisons.count_comparisons", "tests/theory/test_comparisons.py"),
+    "prop-halved": ("related.depth.odd_even_rank", "tests/related/test_depth_efficiency.py"),
+    "prop-exceptional": ("related.depth.failure_probability", "tests/related/test_depth_efficiency.py"),
+    "prop-row-cut": ("related.widths.min_cut", "tests/related/test_widths.py"),
+    "conj-row-cut": ("related.widths.min_cut", "tests/related/test_widths.py"),
+    "prop-symmetric": ("related.row.row_rank", "tests/related/test_widths.py"),
+    "prop-max-depth": ("related.rectifier.witness", "tests/related/test_rectifier.py"),
+    "prop-max-channel": ("related.rectifier.channel_rank", "tests/related/test_rectifier.py"),
+    "prop-max-incomplete": ("related.rectifier.draw_tensors", "tests/related/test_rectifier.py"),
+    "prop-average": ("related.rectifier.average_rank", "tests/related/test_rectifier.py"),
+    "prop-max-universal": ("related.rectifier.universal", "tests/related/test_rectifier.py"),
 }
 BEGINNING = """\
 # Statements
 
 Every numbered statement of the book, with its status, what computes it, and what tests it. Cite a statement by its
-number, its name and the version of the book, as in "Theorem 2 (Overlapping efficiency), version 0.1.0", with the entry
-of `CITATION.cff`. Numbers may change between versions; the anchors of the links stay.
+number, its name and the version of the book, as in "[Theorem 2](overlap-theorem.ipynb#thm-overlap) (Overlapping efficiency),
+version 0.1.0", with the entry of `CITATION.cff`. Numbers may change between versions; the anchors of the links stay.
 
 | statement | name | status, in short | code in `convac_lib` | test |
 |---|---|---|---|---|
@@ -40,14 +59,12 @@ of `CITATION.cff`. Numbers may change between versions; the anchors of the links
 END = """
 ## Bounds of the library
 
-These hold without a chapter of their own so far. Each function's page states it, with its hypotheses.
+These have no number in a chapter. Each function's page states its bound, with the hypotheses.
 
 | statement | code in `convac_lib` | test | evidence |
 |---|---|---|---|
-| Chains: rank ≥ D^(H·min(B−1, H/2)) for almost all weights. [Proof](overlap-theorem.ipynb#theorem-chain). | `theory.chain.chain`, `theory.chain_witness.chain_witness` | `tests/theory/test_chain.py` | `results/atlas.csv` |
-| Min cut: for all weights, the rank is at most any vertex cut of the unrolled network, equal copies counted as multisets. | `theory.min_cut.min_cut_upper` | `tests/theory/test_min_cut.py` | `results/bounds.csv` |
+| No exact rank of the random comparisons violates a bound. | `theory.comparisons.read_comparisons` | `tests/theory/test_comparisons.py` | `results/bounds.csv` |
 | Closed form of the min cut, in the common case. | `theory.strips.strips` | `tests/theory/test_min_cut.py` | |
-| Exponent of M in the rank as M = C grows. | `theory.min_cut.rank_exponent` | `tests/theory/test_min_cut.py` | |
 | Channels that full rank takes, as a power of M. | `theory.thresholds.full_rank_threshold` | `tests/theory/test_thresholds.py` | |
 | The tree of all copies has the plain min cut as its rank, where M and all channels are powers of one integer. | `theory.gaps.tree_rank` | `tests/theory/test_comparisons.py` | |
 

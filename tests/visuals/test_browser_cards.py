@@ -196,11 +196,12 @@ def test_what_is_too_large_for_a_page_is_refused_with_its_command(opened, page):
 def test_a_computation_is_announced_and_can_be_cancelled(opened, page):
     tab = opened()
     card = card_of(tab, "alone")
-    before = shown(card)
     with nothing_requested(tab, page):
-        card.get_by_label("M, templates: type").fill("8")
+        type_in(card, "B, receptive field: type", 2)
+        before = shown(card)
+        card.get_by_label("M, templates: type").fill("8")  # which takes seconds
         card.get_by_label("M, templates: type").press("Enter")
-        card.get_by_text("Computing B = 1, M = 8 …").wait_for()
+        card.get_by_text("Computing B = 2, M = 8 …").wait_for()
         assert card.locator("img").get_attribute("aria-busy") == "true"
         assert card.get_by_role("progressbar", name="Computed so far").is_visible()
         card.get_by_role("button", name="Cancel").click()

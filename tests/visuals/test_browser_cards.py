@@ -180,30 +180,28 @@ def test_what_is_too_large_for_a_page_is_refused_with_its_command(opened, page):
     tab = opened()
     card = card_of(tab, "alone")
     with nothing_requested(tab, page):
-        card.get_by_label("M, templates: type").fill("8")
-        card.get_by_label("M, templates: type").press("Enter")  # no answer is waited for
-        card.locator(".convac-more summary").click()
+        type_in(card, "M, templates: type", 8)
+        assert type_in(card, "size, H of the image", 8).startswith(HERE)
         before = shown(card)
-        card.get_by_label("B, receptive field: type").fill("2")
-        card.get_by_label("B, receptive field: type").press("Enter")
-        said = type_in(card, "size, H of the image", 8)
+        said = type_in(card, "B, receptive field: type", 2)
         assert said == (
             "the rank of 1,024×1,024 entries of an image of 8×8 patches would take about 14 seconds in this browser, "
             "and the limit is 10; run: convac certify --M 8 --size 8 --layers 2/1/8 2/2/8 2/1/8 2/2/8 2/1/8 2/2/8 "
             "--cut left-right --rows 1024 --seed 0 --prime 2147483647"
         )
-        assert shown(card) == before and card.get_by_label("size, H of the image").input_value() == "4"
+        assert shown(card) == before and card.get_by_label("B, receptive field: type").input_value() == "1"
         assert tab.evaluate("document.documentElement.scrollWidth") == 390
 
 
 def test_a_computation_is_announced_and_can_be_cancelled(opened, page):
     tab = opened()
     card = card_of(tab, "alone")
-    before = shown(card)
     with nothing_requested(tab, page):
-        card.get_by_label("M, templates: type").fill("8")
+        type_in(card, "B, receptive field: type", 2)
+        before = shown(card)
+        card.get_by_label("M, templates: type").fill("8")  # which takes seconds
         card.get_by_label("M, templates: type").press("Enter")
-        card.get_by_text("Computing B = 1, M = 8 …").wait_for()
+        card.get_by_text("Computing B = 2, M = 8 …").wait_for()
         assert card.locator("img").get_attribute("aria-busy") == "true"
         assert card.get_by_role("progressbar", name="Computed so far").is_visible()
         card.get_by_role("button", name="Cancel").click()

@@ -50,8 +50,9 @@ BEGINNING = """\
 # Statements
 
 Every numbered statement of the book, with its status, what computes it, and what tests it. Cite a statement by its
-number, its name and the version of the book, as in "[Theorem 2](overlap-theorem.ipynb#thm-overlap) (Overlapping efficiency),
-version 0.1.0", with the entry of `CITATION.cff`. Numbers may change between versions; the anchors of the links stay.
+number, its name and the version of the book, as in "[Theorem 2](overlap-theorem.ipynb#thm-overlap) (Overlapping
+efficiency), version 0.1.0", with the entry of `CITATION.cff`. Numbers may change between versions; the anchors of the
+links stay.
 
 | statement | name | status, in short | code in `convac_lib` | test |
 |---|---|---|---|---|

@@ -89,11 +89,10 @@ def tree_rank(architecture: Architecture, cut: CutLike, rows: int, seed: int = 0
     unrolled, cut = unroll(architecture, LARGEST_BOUND), make_cut(cut, architecture.size)
     generator, M = np.random.default_rng([seed, 2]), architecture.representation_channels
     on_rows, on_columns = (sample(M, len(part), rows, generator) for part in (cut.rows, cut.columns))
-    channels = max(architecture.channels)
-    arithmetic = Arithmetic(prime, channels)
+    arithmetic = Arithmetic(prime)
     top = _top(unrolled, cut, on_rows, on_columns, arithmetic, generator)
     matrix = np.empty((len(on_rows), len(on_columns)), np.int64)
-    fill(matrix, arithmetic, top, channels)
+    fill(matrix, arithmetic, top, max(architecture.channels))
     return echelon(matrix, prime)[0]
 
 
@@ -107,7 +106,7 @@ def _top(
 ) -> Position:
     """Draw a matrix for every edge of an unrolled network, and return the position of the dense layer."""
     M, *channels = unrolled.architecture.channels
-    one_hot = arithmetic.elements(np.eye(M, dtype=int))
+    one_hot = np.eye(M, dtype=int)
     patches = {patch: Position(one_hot[:, digits], ONE) for patch, digits in zip(cut.rows, rows.T)}
     patches |= {patch: Position(ONE, one_hot[:, digits]) for patch, digits in zip(cut.columns, columns.T)}
     below, width = [patches[patch] for patch in unrolled.nodes[0].tolist()], M
@@ -115,9 +114,9 @@ def _top(
         windows: list[list[tuple[np.ndarray, Position]]] = [[] for _ in nodes]
         for parent, position in zip(up.tolist(), below):
             weight = generator.integers(0, arithmetic.prime, (C, width))
-            windows[parent].append((arithmetic.elements(weight), position))
+            windows[parent].append((weight, position))
         below, width = [multiply(arithmetic, window) for window in windows], C
-    dense = arithmetic.elements(generator.integers(0, arithmetic.prime, (1, width)))
+    dense = generator.integers(0, arithmetic.prime, (1, width))
     return multiply(arithmetic, [(dense, below[0])])
 
 

@@ -12,7 +12,7 @@ from helpers.engine import NODE, SOURCE, VERDICTS, by_node, by_page, letters, pl
 from helpers.tampering import NETWORKS, hostile, issued, tampered
 
 from convac_lib import Architecture, Layer, certify_rank, common_case, make_cut, random_circuit
-from convac_lib.errors import ConvacError, HypothesisError
+from convac_lib.errors import HypothesisError
 from convac_lib.theory.bounds import BOUNDS
 from convac_lib.theory.certificates import load
 from convac_lib.theory.cuts import CUTS

@@ -118,12 +118,12 @@ def matrix_of(
         rows: template numbers on the left half, shape (m, height·width/2).
         columns: those on the right half, shape (n, height·width/2).
     """
-    arithmetic = Arithmetic(DEFAULT_PRIME, max(network.channels))
-    one_hot = arithmetic.elements(np.eye(network.representation_channels, dtype=int))
+    arithmetic = Arithmetic(DEFAULT_PRIME)
+    one_hot = np.eye(network.representation_channels, dtype=int)
     left = [(row, column) for row in range(height) for column in range(width // 2)]
     below = {place: Position(one_hot[:, digits], ONE) for place, digits in zip(left, rows.T)}
     below |= {(row, c + width // 2): Position(ONE, one_hot[:, digits]) for (row, c), digits in zip(left, columns.T)}
-    *weights, dense = map(arithmetic.elements, weights)
+    *weights, dense = weights
     for layer, weight in zip(network.layers, weights):
         S, offsets = layer.stride, list(product(range(layer.receptive_field), repeat=2))
         starts = sorted({(row // S, column // S) for row, column in below})

@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 
 from convac_lib.architecture import Architecture
+from convac_lib.errors import HypothesisError
 from convac_lib.theory.cuts import CutLike, make_cut
 from convac_lib.theory.hypotheses import require_weights
 from convac_lib.theory.min_cut import LARGEST_EXPONENT
@@ -30,8 +31,8 @@ def full_rank_threshold(architecture: Architecture, cut: CutLike = "left-right")
         t*, a fraction of at least 0.
 
     Raises:
-        HypothesisError: if the network does not end in 1×1, R < S in a layer, the border is "zero", or a layer is
-            weight-free.
+        HypothesisError: if the network does not end in 1×1, R < S in a layer, the border is "zero", a layer is
+            weight-free, or windows leave patches out so that no rank is full.
         CutError: if the cut does not fit the image.
         BudgetError: if the network has over 64 layers, or its unrolled form over 2,000,000 vertices or 100,000,000
             edges to patches.
@@ -55,4 +56,9 @@ def full_rank_threshold(architecture: Architecture, cut: CutLike = "left-right")
         patches, instances = min(cuts, key=lambda found: found[0] + found[1] * t)
         if patches + instances * t >= side:
             return t
+        if not instances:
+            raise HypothesisError(
+                f"no number of channels gives full rank: the windows leave patches out, so that {patches} patches "
+                f"separate the sides, of which the smaller has {side}; use windows that read every patch"
+            )
         t = Fraction(side - patches, instances)

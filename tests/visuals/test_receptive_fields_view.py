@@ -12,9 +12,10 @@ from PIL import Image
 
 from convac_lib.families import common_case
 from convac_lib.visuals.style import INK, colour_of
-from convac_lib.visuals.views.receptive_fields import field_view
+from convac_lib.visuals.views.receptive_fields import field_view, grey_gif
 
-PICTURE = np.arange(32 * 32 * 3, dtype=np.uint8).reshape(32, 32, 3)
+PIXELS = np.arange(32 * 32 * 3, dtype=np.uint8).reshape(32, 32, 3)
+PICTURE = grey_gif(PIXELS)
 
 
 @pytest.mark.parametrize("B", range(1, 13))
@@ -62,7 +63,7 @@ def test_the_picture_is_the_photograph_in_grey_and_small():
     view = field_view(PICTURE, 1, 1)
     (image,) = ElementTree.fromstring(view.picture).iter(f"{SVG}image")
     stored = Image.open(BytesIO(b64decode(image.get("href").removeprefix("data:image/gif;base64,"))))
-    grey = PICTURE @ [0.299, 0.587, 0.114]
+    grey = PIXELS @ [0.299, 0.587, 0.114]
     assert stored.size == (32, 32) and np.abs(np.asarray(stored.convert("L")) - grey).max() <= 8
     assert len(view.picture) < 10_000
 

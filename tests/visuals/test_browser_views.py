@@ -203,7 +203,7 @@ def test_entries_beyond_the_table_are_drawn_alike(compare, record_property):
 
 
 def test_every_receptive_field_that_may_be_typed_is_drawn_alike(compare, record_property):
-    axes = product(range(1, 13), range(1, 9), range(1, 5), (4, 8, 16, 32))
+    axes = product(range(1, 13), range(1, 9), range(1, 4), (4, 8, 16, 32))
     states = [{"picture": PICTURE, "B": B, "layer": layer, "S": S, "size": size} for B, layer, S, size in axes]
     compare([(("field_view", state, None), field_view(**state)) for state in states])
     record_property("receptive fields that Python and JavaScript draw alike", len(states))

@@ -10,13 +10,15 @@ from importlib.resources import files
 from convac_lib.visuals.view import View
 
 ENGINE = ("draws", "networks", "engine", "certificates", "worker")
-DRAWN = ("marks", "drawings", "rank", "placement", "efficiency")
+DRAWN = ("marks", "drawings", "rank", "placement", "efficiency", "convolution_entry", "receptive_fields")
 # The views that a browser computes too: the function's name in Python, and in JavaScript.
 BROWSER_VIEWS = {
     "rank_view": "rankView",
     "rank_alone_view": "rankAloneView",
     "placement_view": "placementView",
     "efficiency_view": "efficiencyView",
+    "entry_view": "entryView",
+    "field_view": "fieldView",
 }
 WITHOUT_SCRIPTS = "The controls need scripts; in a notebook, run this cell. The table has the values of every state."
 

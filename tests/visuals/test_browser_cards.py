@@ -2,17 +2,22 @@
 
 import sys
 from contextlib import contextmanager
+from functools import partial
 
+import numpy as np
 import pytest
 from helpers.chapters import ROOT
 from helpers.explorers import shown
 
+from convac_lib.architecture import BORDERS
 from convac_lib.errors import ConvacError
 from convac_lib.visuals.card import script_of
 from convac_lib.visuals.explorer import Explorer
 from convac_lib.visuals.views import rank
+from convac_lib.visuals.views.convolution_entry import entry_view
 from convac_lib.visuals.views.rank import rank_view
 from convac_lib.visuals.views.rank_alone import rank_alone_view
+from convac_lib.visuals.views.receptive_fields import field_view, grey_gif
 
 sys.path.insert(0, str(ROOT / "tools"))
 from explorers_once import once
@@ -261,6 +266,91 @@ def test_every_control_can_be_reached_and_has_a_name(opened, page):
     assert [rule["id"] for rule in found if rule["impact"] in ("serious", "critical")] == []
 
 
+@pytest.fixture(scope="module")
+def overlaps(tmp_path_factory):
+    """The two cards of *Overlaps* that need no ranks."""
+    axes = {"S": [1, 2], "R": [1, 2, 3], "border": list(BORDERS), "u": range(4), "v": range(4)}
+    view = partial(entry_view, x=np.arange(32).reshape(2, 4, 4).tolist(), weight=np.ones((2, 3, 3), int).tolist())
+    free = {"S": range(1, 4), "size": range(2, 5), "seed": range(500)}
+    entry = Explorer("entry", axes, view, title="Entry", free=free, browser_view="entry_view")
+    axes, free = (
+        {"B": [1, 2], "layer": range(1, 9)},
+        {"B": range(1, 13), "S, stride": range(1, 4), "size": [4, 8, 16, 32]},
+    )
+    view = partial(field_view, picture=grey_gif(np.zeros((32, 32, 3), np.uint8)))
+    fields = Explorer("fields", axes, view, title="Fields", free=free, browser_view="field_view")
+    path = tmp_path_factory.mktemp("overlaps") / "page.html"
+    body = once(entry.html() + fields.html())
+    path.write_text(f"<!doctype html><meta charset=utf-8><title>Page</title><body>{body}", "utf-8")
+    return path, entry.view, fields.view
+
+
+def press(tab, card, letter, key):
+    card.locator(f"input[type=range][name={letter}]").focus()
+    tab.keyboard.press(key)
+    return rested(card)
+
+
+def test_an_entry_beyond_the_table_is_computed_and_its_neighbours_can_be_pointed_at(opened, overlaps):
+    path, view, _ = overlaps
+    tab = opened(html=path)
+    card = card_of(tab, "entry")
+    with nothing_requested(tab, path):
+        card.get_by_role("button", name="Draw new weights").click()
+        assert rested(card).startswith(HERE)
+        assert_shows(card, view(S=1, R=1, u=0, v=0, seed=1))
+        card.get_by_label("ones").check()
+        assert press(tab, card, "R", "End").startswith(HERE)
+        assert_shows(card, view(S=1, R=3, border="ones", u=0, v=0, seed=1))
+        (left, top, width, height), moved = view(S=1, R=3, border="ones", u=0, v=0, seed=1).spots[-1]
+        box, scale = card.locator("img").bounding_box(), card.locator("img").evaluate("img => img.width / 560")
+        card.locator("img").click(position={"x": (left + width / 2) * scale, "y": (top + height / 2) * scale})
+        assert rested(card).startswith(HERE) and box["width"] <= 390
+        assert_shows(card, view(S=1, R=3, border="ones", **moved, seed=1))
+
+
+def test_where_there_is_no_such_entry_the_nearest_is_computed_and_typed_numbers_stay(opened, overlaps):
+    path, view, _ = overlaps
+    tab = opened(html=path)
+    card = card_of(tab, "entry")
+    with nothing_requested(tab, path):
+        type_in(card, "seed", 7)
+        press(tab, card, "v", "End")
+        assert type_in(card, "size", 2).startswith(HERE)
+        assert_shows(card, view(S=1, R=1, u=0, v=1, size=2, seed=7))
+        press(tab, card, "R", "End")
+        assert press(tab, card, "S", "End").startswith(HERE)
+        assert_shows(card, view(S=3, R=3, u=0, v=0, size=2, seed=7))
+        before = shown(card)
+        card.get_by_label("valid").click()  # check() would want it to stay chosen
+        assert rested(card) == (
+            "layer 1 has receptive field 3 on an input of size 2: with border 'valid' no window fits; use a receptive "
+            "field of at most 2."
+        )
+        assert shown(card) == before and card.get_by_label("neutral").is_checked()
+        for label, value, sentence in [
+            ("size", 5, "size = 5 is out of bounds; use an integer from 2 to 4."),
+            ("seed", 500, "seed = 500 is out of bounds; use an integer from 0 to 499."),
+        ]:
+            assert type_in(card, label, value) == sentence and shown(card) == before
+
+
+def test_a_receptive_field_beyond_the_table_is_computed(opened, overlaps):
+    path, _, view = overlaps
+    tab = opened(html=path)
+    card = card_of(tab, "fields")
+    with nothing_requested(tab, path):
+        assert type_in(card, "B: type", 12).startswith(HERE)
+        assert type_in(card, "S, stride", 3).startswith(HERE)
+        assert type_in(card, "size", 8).startswith(HERE)
+        press(tab, card, "layer", "End")
+        assert_shows(card, view(B=12, layer=8, S=3, size=8))
+        before = shown(card)
+        assert type_in(card, "S, stride", 4) == "S = 4 is out of bounds; use an integer from 1 to 3."
+        assert type_in(card, "size", 12) == "size = 12 is out of bounds; use 4, 8, 16 or 32."
+        assert shown(card) == before
+
+
 RENDERED = """async ([text, card]) => {
   const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
   const { default: widget } = await import(address);
@@ -289,5 +379,5 @@ def test_a_view_that_is_not_in_javascript_is_refused():
         Explorer("some", {"B": [1]}, rank_alone_view, title="Some", browser_view="depth_view")
     assert str(error.value) == (
         "there is no view 'depth_view' in JavaScript; use one of rank_view, rank_alone_view, placement_view, "
-        "efficiency_view, or write it"
+        "efficiency_view, entry_view, field_view, or write it"
     )

@@ -6,9 +6,11 @@ from functools import partial
 from itertools import product
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from helpers.engine import NODE, by_node, by_page
 
+from convac_lib.architecture import BORDERS
 from convac_lib.families import common_case
 from convac_lib.theory.fields import DEFAULT_PRIME
 from convac_lib.theory.ranks import certify_rank
@@ -16,10 +18,12 @@ from convac_lib.visuals.card import BROWSER_VIEWS
 from convac_lib.visuals.records import RECORDS, read_record
 from convac_lib.visuals.view import words_of
 from convac_lib.visuals.views import efficiency, placement, rank
+from convac_lib.visuals.views.convolution_entry import entry_view
 from convac_lib.visuals.views.efficiency import efficiency_view
 from convac_lib.visuals.views.placement import placement_view
 from convac_lib.visuals.views.rank import rank_view
 from convac_lib.visuals.views.rank_alone import rank_alone_view
+from convac_lib.visuals.views.receptive_fields import field_view, grey_gif
 
 VIEWS = {view.__name__: view for view in (rank_view, rank_alone_view, placement_view, efficiency_view)}
 RECORDED = {
@@ -37,6 +41,7 @@ SEEN = """asked => {
       return given?.splice(0, questions.length) ?? ranks.certifyRanks(questions.map(sampled));
     };
     const seen = await views[name](state, certify);
+    if (!seen) return null;
     const words = Object.entries(seen.values).map(([name, value]) => [name, value.toLocaleString("en")]);
     return { ...seen, values: Object.fromEntries(words) };
   }));
@@ -51,8 +56,13 @@ def compare(request):
         tab = None if NODE else request.getfixturevalue("browser").new_page()
         found = (by_node if NODE else lambda *asked: by_page(tab, *asked))(SEEN, [case for case, _ in cases])
         for ((name, state, _), view), seen in zip(cases, found, strict=True):
+            if view is None:
+                assert seen is None, (name, state)
+                continue
             words = {name: words_of(value) for name, value in view.values.items()}
             expected = {"picture": view.picture, "alt": view.alt, "reading": view.reading, "values": words}
+            if view.spots:
+                expected["spots"] = [[list(box), dict(moved)] for box, moved in view.spots]
             assert seen == expected, (name, state)
 
     return compare_all
@@ -152,3 +162,48 @@ def test_what_the_page_computes_is_what_python_computes_also_of_samples(compare,
         ("placement_view", {"B1": 1, "B2": 3, "C": 3, "M": 2, "seed": 7, "prime": DEFAULT_PRIME}),
     ]
     compare([((name, state, None), VIEWS[name](**state)) for name, state in states])
+
+
+# The views that need no ranks: what their tables hold, and states beyond these.
+
+DIGITS = np.random.default_rng(3).integers(0, 10, (2, 4, 4)).tolist()
+WEIGHTS = np.random.default_rng(4).integers(-3, 4, (2, 3, 3)).tolist()
+PICTURE = grey_gif(np.arange(32 * 32 * 3, dtype=np.uint8).reshape(32, 32, 3))
+
+
+def entry_state(**values):
+    return {"x": DIGITS, "weight": WEIGHTS, "border": "neutral", "size": 4, "seed": None} | values
+
+
+def drawn_entry(draw):
+    state = {"S": draw.randint(1, 3), "R": draw.randint(1, 3), "u": draw.randint(0, 3), "v": draw.randint(0, 3)}
+    state |= {
+        "border": draw.choice(BORDERS),
+        "size": draw.randint(2, 4),
+        "seed": draw.choice([None, draw.randrange(500)]),
+    }
+    return entry_state(**state)
+
+
+def test_every_entry_of_the_chapters_table_is_drawn_alike(compare, record_property):
+    axes = product((1, 2), (1, 2, 3), BORDERS, range(4), range(4))
+    states = [entry_state(S=S, R=R, border=border, u=u, v=v) for S, R, border, u, v in axes]
+    compare([(("entry_view", state, None), entry_view(**state)) for state in states])
+    record_property("entries of the table that Python and JavaScript draw alike", len(states))
+
+
+def test_entries_beyond_the_table_are_drawn_alike(compare, record_property):
+    draw = random.Random(1)
+    states = [drawn_entry(draw) for _ in range(1500)]
+    states = [state for state in states if state["border"] != "valid" or state["R"] <= state["size"]]
+    views = [entry_view(**state) for state in states]
+    assert sum(view is not None for view in views) > 300 and None in views
+    compare([(("entry_view", state, None), view) for state, view in zip(states, views)])
+    record_property("random entries that Python and JavaScript draw alike", len(states))
+
+
+def test_every_receptive_field_that_may_be_typed_is_drawn_alike(compare, record_property):
+    axes = product(range(1, 13), range(1, 9), range(1, 4), (4, 8, 16, 32))
+    states = [{"picture": PICTURE, "B": B, "layer": layer, "S": S, "size": size} for B, layer, S, size in axes]
+    compare([(("field_view", state, None), field_view(**state)) for state in states])
+    record_property("receptive fields that Python and JavaScript draw alike", len(states))

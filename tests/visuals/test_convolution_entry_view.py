@@ -10,8 +10,10 @@ import pytest
 import torch
 from helpers.pictures import SVG, assert_legible, numbers_in, paths
 
+from convac_lib.errors import ConvacError
 from convac_lib.networks.functional import generalized_conv2d
-from convac_lib.visuals.views.convolution_entry import entry_view
+from convac_lib.theory.convolution import generalized_convolution
+from convac_lib.visuals.views.convolution_entry import drawn_layer, entry_view
 
 
 def whole(text):
@@ -77,3 +79,44 @@ def test_a_stride_of_2_keeps_every_other_entry():
     x, weight = generator.integers(0, 3, (2, 4, 4)), generator.integers(-1, 3, (2, 3, 3))
     for R, u, v in product((2, 3), (0, 1), (0, 1)):
         assert entry_view(x, weight, 2, R, u, v).values == entry_view(x, weight, 1, R, 2 * u, 2 * v).values
+
+
+@pytest.mark.parametrize("border", ["ones", "zero", "valid"])
+def test_an_entry_at_every_border(border):
+    """What is written at the offsets multiplies to what torch computes, and what is read outside is drawn there."""
+    generator = np.random.default_rng(5)
+    x, weight = generator.integers(0, 3, (2, 4, 4)), generator.integers(-1, 3, (2, 3, 3))
+    for S, R, size in [(1, 2, 4), (1, 3, 4), (2, 3, 4), (2, 2, 3), (3, 3, 4)]:
+        image, window = torch.tensor(x[None, :, :size, :size].copy()), torch.tensor(weight[None, :, :R, :R].copy())
+        expected = generalized_conv2d(image, window, stride=S, border=border)[0, 0].numpy()
+        assert entry_view(x, weight, S, R, len(expected), 0, border, size) is None
+        for u, v in np.ndindex(*expected.shape):
+            view = entry_view(x, weight, S, R, u, v, border, size)
+            svg = assert_legible(view.picture) if u == v else ElementTree.fromstring(view.picture)
+            sums = [text.text.split("= ")[1] for text in svg.iter(f"{SVG}text") if " = " in text.text]
+            assert len(sums) == R * R and prod(map(whole, sums)) == view.values["Y[u, v]"] == expected[u, v]
+            outside = sum(max(u * S + i, v * S + j) >= size for i, j in np.ndindex(R, R))
+            assert view.values["outside"] == outside == R * R - view.values["factors inside"]
+            assert drawn_numbers(svg, left=300, top=300) == expected.flatten().tolist()
+            told = {"ones": "read ones", "zero": "read zeros, so the entry is 0"}.get(border, "no such words")
+            assert (told in view.reading) == (outside > 0)
+            assert border != "valid" or not outside
+
+
+def test_a_window_that_does_not_fit_is_refused():
+    with pytest.raises(ConvacError) as error:
+        entry_view(np.ones((2, 4, 4), int), np.ones((2, 3, 3), int), 1, 3, 0, 0, "valid", 2)
+    assert str(error.value) == (
+        "layer 1 has receptive field 3 on an input of size 2: with border 'valid' no window fits; use a receptive "
+        "field of at most 2"
+    )
+
+
+def test_whatever_is_drawn_fits_its_squares():
+    """Five letters fit a square of the output; every seed that the chapter offers, and every border."""
+    for seed in range(500):
+        x, weight = drawn_layer(seed)
+        for border in ("neutral", "ones"):  # with zeros an entry is 0 or as with the neutral border
+            output = generalized_convolution(x, weight[None], 1, border=border)
+            assert max(len(str(number)) for number in output.flat) <= 5
+    assert set(x.flat) == {0, 1} and x.any(axis=0).all() and set(weight.flat) == {-1, 1, 2}

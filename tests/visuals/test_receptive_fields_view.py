@@ -10,11 +10,13 @@ import pytest
 from helpers.pictures import SVG, assert_legible, paths, seen_from, squares
 from PIL import Image
 
+from convac_lib.architecture import Architecture, Layer
 from convac_lib.families import common_case
 from convac_lib.visuals.style import INK, colour_of
-from convac_lib.visuals.views.receptive_fields import field_view
+from convac_lib.visuals.views.receptive_fields import field_view, grey_gif
 
-PICTURE = np.arange(32 * 32 * 3, dtype=np.uint8).reshape(32, 32, 3)
+PIXELS = np.arange(32 * 32 * 3, dtype=np.uint8).reshape(32, 32, 3)
+PICTURE = grey_gif(PIXELS)
 
 
 @pytest.mark.parametrize("B", range(1, 13))
@@ -62,7 +64,7 @@ def test_the_picture_is_the_photograph_in_grey_and_small():
     view = field_view(PICTURE, 1, 1)
     (image,) = ElementTree.fromstring(view.picture).iter(f"{SVG}image")
     stored = Image.open(BytesIO(b64decode(image.get("href").removeprefix("data:image/gif;base64,"))))
-    grey = PICTURE @ [0.299, 0.587, 0.114]
+    grey = PIXELS @ [0.299, 0.587, 0.114]
     assert stored.size == (32, 32) and np.abs(np.asarray(stored.convert("L")) - grey).max() <= 8
     assert len(view.picture) < 10_000
 
@@ -76,3 +78,24 @@ def test_a_row_of_the_table_leads_to_its_layer():
         (number,) = (text for text in svg.iter(f"{SVG}text") if text.get("x") == "378" and text.get("font-weight"))
         assert number.text == str(state["layer"]) and top < float(number.get("y")) < top + height
     assert [state["layer"] for _, state in spots] == list(range(1, 9))
+
+
+@pytest.mark.parametrize(("B", "S", "size"), [(1, 3, 16), (2, 3, 32), (3, 1, 8), (12, 3, 4)])
+def test_other_strides_and_sizes(B, S, size):
+    """By asking every unit on the way for its window, as above."""
+    network = Architecture(size, 1, [Layer(B, 1, 1), Layer(S, S, 1)] * 4)
+    for layer in range(1, 9):
+        view = field_view(PICTURE, B, layer, S, size)
+        svg = assert_legible(view.picture)
+        (group,) = svg.iter(f"{SVG}g")
+        drawn = [squares(path) for path in paths(group, stroke=INK, stroke_width="3")]
+        count = network.sizes[layer - 1]
+        seen = {place: seen_from(network, layer, *place) for place in np.ndindex(count, count)}
+        (row, column), *_ = [place for place in seen if seen[place] == drawn[0] and place[1] + 1 < max(count, 2)]
+        assert drawn[1:] == ([seen[row, column + 1]] if count > 1 else [])
+        assert view.values["units"] == f"{count}×{count}" and view.values["T_S"] == S ** (layer // 2)
+        assert view.values["T_R"] == 1 + sum(
+            (R - 1) * S ** (below // 2) for below, R in enumerate([B, S] * 4) if below < layer
+        )
+        assert ("no other unit" in view.reading) == ("no neighbour" in view.alt) == (count == 1)
+        assert (f"S = {S}" in view.reading) == (S != 2) and ("patches" in view.reading) == (size < 32)

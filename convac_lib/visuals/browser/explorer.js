@@ -91,7 +91,6 @@ const wake = async (root, kernel) => {
   for (const [values, state] of states) {
     known.set(keyOf(values), state && { values, ...state, row: rows[row++], source: "From the record." });
   }
-  const onAxes = [...known.values()].filter(Boolean);
 
   let chosen = known.get(keyOf(start)); // what the controls say
   let seen; // what the picture shows: the same, or what is pointed at
@@ -104,14 +103,22 @@ const wake = async (root, kernel) => {
 
   const placeOf = (values, axis) => axes[axis].values?.indexOf(values[axis]) ?? 0;
 
-  // As numbers of as many digits as there are axes: where the view has no state, the axes named last give way first.
+  // As numbers of as many digits as there are axes: where the view has no state, the axes named last give way first. The
+  // typed numbers beyond the axes stay. Whether the view has the state that is found may not be known yet.
   const nearest = (values) => {
-    const distance = (state) =>
+    const distance = (other) =>
       axes.reduce((sum, { values: all }, axis) => {
-        const apart = Math.abs(placeOf(values, axis) - placeOf(state.values, axis));
+        const apart = Math.abs(placeOf(values, axis) - placeOf(other, axis));
         return sum * (all?.length ?? 1) + apart;
       }, 0);
-    return onAxes.reduce((best, other) => (distance(other) < distance(best) ? other : best));
+    const places = axes.reduce(
+      (found, { values: all }, axis) =>
+        found.flatMap((place) => (all ?? [values[axis]]).map((value) => [...place, value])),
+      [[]],
+    );
+    const possible = places.filter((place) => known.get(keyOf(place)) !== null);
+    if (!possible.length) return chosen.values;
+    return possible.reduce((best, other) => (distance(other) < distance(best) ? other : best));
   };
 
   const setControls = (values) =>
@@ -208,7 +215,10 @@ const wake = async (root, kernel) => {
       const wrong = outOfBounds(values);
       if (wrong) throw new Error(wrong);
       const state = Object.fromEntries(axes.map(({ letter }, at) => [letter, values[at]]));
-      const { values: found, ...seen } = await view({ ...others, ...state }, certify);
+      const computed = await view({ ...others, ...state }, certify);
+      if (!computed) return hear({ is: "none", id });
+      const { values: found, ...seen } = computed;
+      seen.spots = seen.spots?.map(([box, moved]) => [box, Object.values({ ...state, ...moved })]);
       seen.reading = seen.reading.replaceAll(" = ", "\u00a0=\u00a0"); // never broken over two lines
       const cells = { ...Object.fromEntries(axes.map(({ short }, at) => [short, values[at]])), ...found };
       for (const name of Object.keys(cells)) cells[name] = inWords(cells[name]);
@@ -220,12 +230,13 @@ const wake = async (root, kernel) => {
 
   const choose = (values) => {
     if (keyOf(values) === keyOf(asked?.values ?? chosen.values)) return;
-    const state = known.get(keyOf(values));
-    if (state === undefined && (kernel || view)) return request(values);
+    const place = known.get(keyOf(values)) === null ? nearest(values) : values;
+    const state = known.get(keyOf(place));
+    if (!state) return request(place);
     stop();
     rest();
     seen = undefined; // so that the sentence below it is written anew
-    show(state ?? nearest(values));
+    show(state);
   };
 
   const change = (axis, value) => {
@@ -276,7 +287,7 @@ const wake = async (root, kernel) => {
   };
   const pointed = (values) => {
     const state = values && known.get(keyOf(values));
-    return state === null ? nearest(values) : (state ?? chosen);
+    return (state === null ? known.get(keyOf(nearest(values))) : state) ?? chosen;
   };
   picture.addEventListener("pointermove", (event) => {
     const values = under(event);
@@ -313,7 +324,7 @@ const wake = async (root, kernel) => {
     if (message.is === "none") {
       known.set(keyOf(values), null);
       rest();
-      show(nearest(values));
+      choose(values);
     }
     if (message.is === "error") refuse(message.reason, "convac-wrong");
     if (message.is === "stopped") refuse("Stopped: this card was moved in another place.");

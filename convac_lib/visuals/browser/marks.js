@@ -66,6 +66,10 @@ export const marks = (() => {
     if (bold) attributes["font-weight"] = "600";
     add(svg, "text", attributes, words);
   };
+  const addLetters = (svg, xs, y, letters) => {
+    const places = xs.map(short).join(" ");
+    add(svg, "text", { x: places, y: short(y), fill: INK, "text-anchor": "middle" }, letters);
+  };
   const addLine = (svg, [x1, y1], [x2, y2], stroke, width = 1, dashes = "") => {
     const ends = { x1: short(x1), y1: short(y1), x2: short(x2), y2: short(y2) };
     const dashed = dashes ? { "stroke-dasharray": dashes } : {};
@@ -143,7 +147,7 @@ export const marks = (() => {
 
   return {
     colourOf, BOUND, SATURATION, INK, MUTED, RULE, BOTTOM, WIDTH, MARGIN, FONT, LINE, LETTER, BOLD_LETTER,
-    short, grouped, raised, readable, add, svgDocument, serialize, stack, addPath, addText, addLine,
+    short, grouped, raised, readable, add, svgDocument, serialize, stack, addPath, addText, addLetters, addLine,
     polyline, rectangle, outline, lattice, logarithmic, axesOf, drawMarker,
   }; // prettier-ignore
 })();

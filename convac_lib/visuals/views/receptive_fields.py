@@ -1,7 +1,6 @@
 """The explorer of receptive fields: what two neighbouring units of a layer see of a picture."""
 
 from base64 import b64encode
-from dataclasses import replace
 from io import BytesIO
 from itertools import starmap
 from xml.etree import ElementTree
@@ -9,8 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 from PIL import Image
 
-from convac_lib.architecture import Architecture
-from convac_lib.families import common_case
+from convac_lib.architecture import Architecture, Layer
 from convac_lib.visuals.style import INK, MUTED, colour_of
 from convac_lib.visuals.svg import (
     LINE,
@@ -29,36 +27,40 @@ from convac_lib.visuals.svg import (
 )
 from convac_lib.visuals.view import Value, View
 
-LAYERS = 8  # the layers that are shown
+LAYERS, PIXELS = 8, 32  # the layers that are shown, and the side of the picture
 SIDE, TOP, ROW = 320, 2 * LINE - 8, 34
 COLUMNS = {"layer": 378, "R, S": 438, "T_R": 492, "T_S": 540}  # of the table, by their middles
 
 
-def field_view(picture: np.ndarray, B: int, layer: int) -> View:
-    """Show what a unit of a layer sees of a picture, and what its right neighbour sees, in the common case.
+def field_view(picture: str, B: int, layer: int, S: int = 2, size: int = 32) -> View:
+    """Show what a unit of a layer sees of a picture, and what its right neighbour sees.
+
+        [GC(R=B, S=1), GC(R=S, S=S)] × 4,   the common case for S = 2
 
     Args:
-        picture: its pixels, of shape (32, 32, 3), numbers 0..255.
+        picture: from `grey_gif`, a square of 32×32 pixels.
         B: the receptive field of the stride-1 layers.
         layer: l, 1 to 8.
+        S: the side and the stride of the windows of every other layer, which do not overlap.
+        size: H, the side of the picture in patches, which divides 32; a patch is a pixel for 32.
 
     Returns:
         The `View`, on whose table every layer can be pointed at.
 
     Source: talk, slide "Degree of Overlapping". Chapter: *Overlaps*.
 
-    >>> field_view(np.zeros((32, 32, 3), np.uint8), B=2, layer=3).reading
+    >>> field_view(grey_gif(np.zeros((32, 32, 3), np.uint8)), B=2, layer=3).reading
     'B = 2, layer 3: a unit sees 5×5 pixels; its neighbour begins 2 further on, and they share 3 of 5 columns.'
     """
-    whole = common_case(B, M=1, size=32)
-    network = replace(whole, layers=whole.layers[:LAYERS])
+    network = Architecture(size, 1, (Layer(B, 1, 1), Layer(S, S, 1)) * (LAYERS // 2))
     T_R, T_S = network.total_receptive_fields[layer - 1], network.total_strides[layer - 1]
     (rows, columns), *others = fields_of(network, layer)
     seen = f"rows {rows.start + 1} to {rows.stop}, columns {columns.start + 1} to {columns.stop}"
-    beside = "".join(_beside(columns, other) for _, other in others)
+    beside = "".join(_beside(columns, other) for _, other in others) or "; it has no neighbour"
+    patches = "pixels" if size == PIXELS else "patches"
     alternative = (
-        f"A picture of 32×32 pixels. A unit of layer {layer} sees {seen}{beside}. T_R = {T_R} and T_S = {T_S}; beside "
-        "the picture R, S, T_R and T_S of every layer."
+        f"A picture of {size}×{size} {patches}. A unit of layer {layer} sees {seen}{beside}. T_R = {T_R} and "
+        f"T_S = {T_S}; beside the picture R, S, T_R and T_S of every layer."
     )
     values: dict[str, Value] = {
         "units": f"{network.sizes[layer - 1]}×{network.sizes[layer - 1]}",
@@ -66,8 +68,12 @@ def field_view(picture: np.ndarray, B: int, layer: int) -> View:
         "T_S": T_S,
         "degree of overlap": str(network.degrees_of_overlap[layer - 1]),
     }
-    spots = [(_row(number), {"layer": number}) for number in range(1, len(network.layers) + 1)]
-    reading = _reading(B, layer, T_R, T_S, len(columns))
+    spots = [(_row(number), {"layer": number}) for number in range(1, LAYERS + 1)]
+    which = f"B = {B}{f', S = {S}' if S != 2 else ''}, layer {layer}"
+    reading = f"{which}: a unit sees {T_R}×{T_R} {patches}"
+    if len(columns) < T_R:
+        reading += f", of which the picture has {len(columns)}×{len(columns)}"
+    reading += _neighbour(T_R, T_S) if others else "; the layer has no other unit."
     return View(draw_fields(picture, network, layer, colour=colour_of(B)), alternative, reading, values, spots)
 
 
@@ -78,13 +84,11 @@ def _beside(columns: range, other: range) -> str:
     return f"; its neighbour sees columns {other.start + 1} to {other.stop}, {words}"
 
 
-def _reading(B: int, layer: int, T_R: int, T_S: int, visible: int) -> str:
-    reading = f"B = {B}, layer {layer}: a unit sees {T_R}×{T_R} pixels"
-    if visible < T_R:
-        reading += f", of which the picture has {visible}×{visible}"
+def _neighbour(T_R: int, T_S: int) -> str:
+    """Say where the neighbour of a unit begins, and what they share."""
     if T_R > T_S:
-        return f"{reading}; its neighbour begins {T_S} further on, and they share {T_R - T_S} of {T_R} columns."
-    return f"{reading}; its neighbour begins where it ends, {T_S} further on: they share nothing."
+        return f"; its neighbour begins {T_S} further on, and they share {T_R - T_S} of {T_R} columns."
+    return f"; its neighbour begins where it ends, {T_S} further on: they share nothing."
 
 
 def fields_of(network: Architecture, layer: int) -> list[Field]:
@@ -99,6 +103,7 @@ def fields_of(network: Architecture, layer: int) -> list[Field]:
 
     Chapter: *Overlaps*.
 
+    >>> from convac_lib import common_case
     >>> fields_of(common_case(B=3, M=2, size=8), layer=1)
     [(range(2, 5), range(2, 5)), (range(2, 5), range(3, 6))]
     """
@@ -113,14 +118,14 @@ def fields_of(network: Architecture, layer: int) -> list[Field]:
     return [(seen(row), seen(at)) for at in (column, column + 1) if at < count]
 
 
-def draw_fields(picture: np.ndarray, network: Architecture, layer: int, *, colour: str) -> str:
+def draw_fields(picture: str, network: Architecture, layer: int, *, colour: str) -> str:
     """Draw a picture, in grey, under the fields of two neighbouring units, solid and dashed, and the layers in a table.
 
     What both see is tinted, what neither sees is pale; inside the first unit's field are those of the layers below it.
     T_R is marked above the picture, T_S below it.
 
     Args:
-        picture: its pixels, of shape (H, H, 3), numbers 0..255, where H is the network's size.
+        picture: from `grey_gif`.
         network: the network, of at most eight layers.
         layer: l, counted from 1.
         colour: the network's colour, from `colour_of`.
@@ -130,12 +135,14 @@ def draw_fields(picture: np.ndarray, network: Architecture, layer: int, *, colou
 
     Chapter: *Overlaps*.
 
-    >>> "T_R = 5" in draw_fields(np.zeros((8, 8, 3), np.uint8), common_case(2, 2, 8), layer=3, colour=colour_of(2))
+    >>> from convac_lib import common_case
+    >>> picture = grey_gif(np.zeros((8, 8, 3), np.uint8))
+    >>> "T_R = 5" in draw_fields(picture, common_case(2, 2, 8), layer=3, colour=colour_of(2))
     True
     """
     svg = svg_document(WIDTH, TOP + SIDE + 2 * LINE - 8)
     place = {"x": str(MARGIN), "y": str(TOP), "width": str(SIDE), "height": str(SIDE)}
-    source = {"href": f"data:image/gif;base64,{_gif(picture)}", "style": "image-rendering: pixelated"}
+    source = {"href": f"data:image/gif;base64,{picture}", "style": "image-rendering: pixelated"}
     ElementTree.SubElement(svg, "image", place | source)
     pixel = SIDE / network.size
     transform = f"translate({MARGIN} {TOP}) scale({short(pixel)})"
@@ -159,10 +166,22 @@ def draw_fields(picture: np.ndarray, network: Architecture, layer: int, *, colou
     return serialize(svg)
 
 
-def _gif(picture: np.ndarray) -> str:
-    """Encode the picture in 32 greys: a small file, the same on every machine, so that only fields have colour."""
+def grey_gif(pixels: np.ndarray) -> str:
+    """Encode a picture in 32 greys: a small file, the same on every machine, so that only fields have colour.
+
+    Args:
+        pixels: of shape (H, H, 3), numbers 0..255.
+
+    Returns:
+        A GIF, encoded in base64.
+
+    Chapter: *Overlaps*.
+
+    >>> grey_gif(np.zeros((8, 8, 3), np.uint8))[:8]
+    'R0lGODdh'
+    """
     file = BytesIO()
-    Image.fromarray(picture).convert("L").quantize(32).save(file, "GIF")
+    Image.fromarray(pixels).convert("L").quantize(32).save(file, "GIF")
     return b64encode(file.getvalue()).decode()
 
 

@@ -53,14 +53,14 @@ def builder_network(R1, R2, R3, border):
             {"R1": 3, "R2": 2, "R3": 1, "C": 3, "M": 3},
             (
                 "R = 3, 2, 1, 2 and C = 3, M = 3: rank 6,561 with 165 parameters; "
-                "at least 6,561 by the theorem, at most 6,561 as any network."
+                "at least 6,561 by the theorem, at most 6,561, which no network exceeds."
             ),
         ),
         (
             {"R1": 2, "R2": 2, "R3": 1, "C": 3, "M": 3, "cut": "checkerboard"},
             (
                 "R = 2, 2, 1, 2 and C = 3, M = 3: rank at least 1,024 (1,024 rows sampled) with 120 parameters; "
-                "no lower bound above 1, at most 6,561 as any network."
+                "no lower bound above 1, at most 6,561, which no network exceeds."
             ),
         ),
     ],

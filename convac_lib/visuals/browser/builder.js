@@ -77,7 +77,7 @@ export const builderView = async ({ R1, R2, R3, C, border, cut, R4, M, seed }, c
     words += ` (${grouped(found.rows)} rows sampled)`;
   }
   const fromBelow = lower > 1n ? `at least ${grouped(lower)} by the ${name}` : "no lower bound above 1";
-  const fromAbove = `at most ${grouped(upper)}` + (upper === most ? " as any network" : " by the min cut");
+  const fromAbove = `at most ${grouped(upper)}` + (upper === most ? ", which no network exceeds" : " by the min cut");
   const [listed, templates] = [fields.join(", "), M === 2 ? "" : `, M = ${M}`];
   const parameters = plans.weightCounts(network).reduce((sum, count) => sum + count, C);
   const reading =

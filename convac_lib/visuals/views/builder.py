@@ -7,7 +7,8 @@ from xml.etree import ElementTree
 from convac_lib.architecture import Architecture, Layer
 from convac_lib.errors import HypothesisError
 from convac_lib.theory.bound import Bound
-from convac_lib.theory.bounds import chain, saturation, theorem
+from convac_lib.theory.bounds import saturation, theorem
+from convac_lib.theory.chain import chain
 from convac_lib.theory.cuts import CutLike
 from convac_lib.theory.min_cut import find_cut
 from convac_lib.theory.ranks import certify_rank
@@ -93,7 +94,7 @@ def builder_view(
         kind = f"at least, {certified.rows:,} rows sampled"
         words += f" ({certified.rows:,} rows sampled)"
     from_below = f"at least {lower:,} by the {name}" if lower > 1 else "no lower bound above 1"
-    from_above = f"at most {upper:,}" + (" as any network" if upper == most else " by the min cut")
+    from_above = f"at most {upper:,}" + (", which no network exceeds" if upper == most else " by the min cut")
     listed, templates = ", ".join(map(str, fields)), "" if M == 2 else f", M = {M}"
     reading = (
         f"R = {listed} and C = {C}{templates}: rank {words} with {network.parameters:,} parameters; "

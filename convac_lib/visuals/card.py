@@ -10,12 +10,13 @@ from importlib.resources import files
 from convac_lib.visuals.view import View
 
 ENGINE = ("draws", "networks", "engine", "certificates", "worker")
-DRAWN = ("marks", "drawings", "rank", "placement", "efficiency", "convolution_entry", "receptive_fields")
+DRAWN = ("marks", "drawings", "rank", "placement", "builder", "efficiency", "convolution_entry", "receptive_fields")
 # The views that a browser computes too: the function's name in Python, and in JavaScript.
 BROWSER_VIEWS = {
     "rank_view": "rankView",
     "rank_alone_view": "rankAloneView",
     "placement_view": "placementView",
+    "builder_view": "builderView",
     "efficiency_view": "efficiencyView",
     "entry_view": "entryView",
     "field_view": "fieldView",

@@ -17,7 +17,8 @@ from convac_lib.theory.ranks import certify_rank
 from convac_lib.visuals.card import BROWSER_VIEWS
 from convac_lib.visuals.records import RECORDS, read_record
 from convac_lib.visuals.view import words_of
-from convac_lib.visuals.views import efficiency, placement, rank
+from convac_lib.visuals.views import builder, efficiency, placement, rank
+from convac_lib.visuals.views.builder import builder_view
 from convac_lib.visuals.views.convolution_entry import entry_view
 from convac_lib.visuals.views.efficiency import efficiency_view
 from convac_lib.visuals.views.placement import placement_view
@@ -25,13 +26,15 @@ from convac_lib.visuals.views.rank import rank_view
 from convac_lib.visuals.views.rank_alone import rank_alone_view
 from convac_lib.visuals.views.receptive_fields import field_view, grey_gif
 
-VIEWS = {view.__name__: view for view in (rank_view, rank_alone_view, placement_view, efficiency_view)}
+VIEWS = {view.__name__: view for view in (rank_view, rank_alone_view, placement_view, builder_view, efficiency_view)}
 RECORDED = {
     "overlap-theorem": ("B", "M", "C", "cut", "size", "seed", "prime"),
     "intro-overlap": ("B", "M", "C", "size", "seed", "prime"),
     "expressive-efficiency": ("B", "C", "target"),
     "conjecture-placement": ("B1", "B2", "C", "M", "seed", "prime"),
+    "conjecture-builder": ("R1", "R2", "R3", "C", "border", "cut", "R4", "M", "seed"),
 }
+CUTS = ["left-right", "top-bottom", "interleaved", "checkerboard"]
 NAMES = ", ".join(f"{name}: {function}" for name, function in BROWSER_VIEWS.items())
 SEEN = """asked => {
   const views = { NAMES };
@@ -78,6 +81,8 @@ def known_ranks(name, state, view):
         sides = sorted({1, 2, 3, state["B1"], state["B2"]})
         rest = (state["C"], state["M"], state["seed"], state["prime"])
         return [{"rank": placement._rank(B1, B2, *rest), "rows": 256, "full": True} for B1 in sides for B2 in sides]
+    if name == "builder_view":
+        return [{"rank": view.values["rank"], "rows": 256, "full": True}]
     if view.values["is"] == "by the theorem":  # whose rank is the larger one; the view says nothing of the other
         place = (state["size"], state["M"], state["B"], state["M"], "left-right", state["prime"], state["seed"])
         known = rank._atlas()[place]
@@ -112,6 +117,10 @@ def drawn_state(draw, name):
     if name == "placement_view":
         sides = {letter: draw.randint(1, 3) for letter in ("B1", "B2")}
         return sides | {"C": draw.randint(2, 4), "M": draw.randint(2, 3), "seed": seed, "prime": prime}
+    if name == "builder_view":
+        state = {"R1": draw.randint(1, 4), "R2": draw.randint(2, 4), "R3": draw.randint(1, 3), "R4": draw.randint(2, 3)}
+        state |= {"C": draw.randint(1, 8), "M": draw.randint(2, 3), "border": draw.choice(["neutral", "ones"])}
+        return state | {"cut": draw.choice(CUTS), "seed": seed}
     state = {"B": draw.randint(1, 7), "M": draw.randint(2, 8), "C": draw.choice([None, draw.randint(1, 16)])}
     state |= {"size": draw.choice([2, 4, 8, 16]), "seed": seed, "prime": prime}
     return state | ({"cut": draw.choice(["left-right", "interleaved", "checkerboard"])} if name == "rank_view" else {})
@@ -134,6 +143,10 @@ def test_300_states_of_invented_ranks_are_drawn_alike(compare, no_atlas, monkeyp
             known = {(B1, B2): draw.randint(1, most) for B1 in sides for B2 in sides}
             monkeypatch.setattr(placement, "_rank", lambda B1, B2, *_, known=known: known[B1, B2])
             given = [{"rank": value, "rows": most, "full": state["M"] == 2} for value in known.values()]
+        elif name == "builder_view":
+            given = [{"rank": draw.randint(1, 256), "rows": 256 if state["M"] == 2 else 1024, "full": state["M"] == 2}]
+            certified = SimpleNamespace(**given[0])
+            monkeypatch.setattr(builder, "certify_rank", lambda *_, certified=certified, **__: certified)
         else:
             whole = state["M"] ** (state["size"] ** 2 // 2)
             most = min(1024, whole)
@@ -151,6 +164,8 @@ def test_what_the_page_computes_is_what_python_computes_also_of_samples(compare,
     monkeypatch.setattr(efficiency, "_rank", lambda B, C: certify(common_case(B, 2, 4, C)).rank)
     monkeypatch.setattr(rank, "SAMPLED", 48)
     monkeypatch.setattr(placement, "SAMPLED", 48)
+    monkeypatch.setattr(builder, "SAMPLED", 48)
+    built = {"R1": 2, "R2": 3, "R3": 2, "R4": 2, "C": 3, "M": 2, "border": "ones", "cut": "left-right", "seed": 4}
     common = {"B": 3, "M": 2, "C": None, "size": 4, "seed": 1, "prime": DEFAULT_PRIME}
     states = [
         ("rank_view", common | {"cut": "left-right"}),
@@ -160,6 +175,8 @@ def test_what_the_page_computes_is_what_python_computes_also_of_samples(compare,
         ("rank_alone_view", common | {"B": 2, "size": 2, "C": 7}),
         ("efficiency_view", {"B": 4, "C": 7, "target": "B = 2"}),
         ("placement_view", {"B1": 1, "B2": 3, "C": 3, "M": 2, "seed": 7, "prime": DEFAULT_PRIME}),
+        ("builder_view", built),
+        ("builder_view", built | {"R1": 3, "M": 3, "border": "neutral", "cut": "checkerboard"}),
     ]
     compare([((name, state, None), VIEWS[name](**state)) for name, state in states])
 

@@ -110,7 +110,7 @@ def assert_shows(card, view):
     assert words.items() <= cells.items()
 
 
-def test_a_page_computes_what_its_tables_lack(opened, page, no_atlas):
+def test_a_page_computes_what_its_tables_lack(opened, page, no_atlas, monkeypatch):
     tab = opened()
     card = card_of(tab, "alone")
     with nothing_requested(tab, page):

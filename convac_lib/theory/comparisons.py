@@ -55,7 +55,7 @@ class Comparison:
         reason: if the rank is below the bound and is that of the whole matricization, a key of `REASONS`.
         prime: p.
 
-    Chapter: *The overlap theorem*.
+    Chapter: *How much overlap is enough*.
     """
 
     seed: int
@@ -138,7 +138,7 @@ def read_comparisons(path: str | Path) -> list[Comparison]:
     Raises:
         DataError: if the file cannot be read, or a line is no case.
 
-    Chapter: *The overlap theorem*.
+    Chapter: *How much overlap is enough*.
     """
     lines = Journal(path, LARGEST_FILE).lines(missing="write it with convac compare")
     if lines and lines[0] != ",".join(HEADER).encode():
@@ -163,7 +163,7 @@ def extend_comparisons(path: str | Path, cases: int, *, seed: int = 0, progress:
             0.
         DataError: if the file holds no comparisons, cannot be written, or another run is writing it.
 
-    Chapter: *The overlap theorem*.
+    Chapter: *How much overlap is enough*.
     """
     require_integers(cases=cases)
     if cases > LARGEST_CASES:
@@ -198,7 +198,7 @@ def compare(seed: int, number: int) -> Comparison | None:
     Returns:
         The `Comparison`, or None if it needs more than 1,500 rows or an unrolled network of over 2,000 vertices.
 
-    Chapter: *The overlap theorem*.
+    Chapter: *How much overlap is enough*.
 
     >>> case = compare(seed=0, number=5)
     >>> case.lower, case.rank, case.upper
@@ -288,7 +288,7 @@ def _case(line: bytes, where: str) -> Comparison:
 class Count:
     """How many cases of a set are equal to their upper bound, below it, or undecided.
 
-    Chapter: *The overlap theorem*.
+    Chapter: *How much overlap is enough*.
     """
 
     cases: int
@@ -312,7 +312,7 @@ def count_comparisons(cases: Iterable[Comparison]) -> dict[str, Count]:
         The counts of all cases, of those in which the bound is neither 1 nor saturation, of every kind of cut, border
         and weights, of the widths for which the tree's rank is proved, and of those in which multisets matter.
 
-    Chapter: *The overlap theorem*.
+    Chapter: *How much overlap is enough*.
 
     >>> counts = count_comparisons([compare(0, 5)])
     >>> counts["all"], counts["all"].share

@@ -22,6 +22,7 @@ REASONS = {
     "widths": "the tree is below the bound too, since M and the channels are not powers of one integer",
     "": "the program does not decide",
 }
+"""Why a rank is below its bound, by a short name: what `reason_of` finds. Chapter: *How much overlap is enough*."""
 
 
 def reason_of(architecture: Architecture, cut: CutLike, rank: int, upper: int, rows: int, draws: int = 2) -> str:
@@ -41,7 +42,7 @@ def reason_of(architecture: Architecture, cut: CutLike, rank: int, upper: int, r
     Returns:
         A key of `REASONS`.
 
-    Source: ours. Chapter: *The overlap theorem*.
+    Source: ours. Chapter: *How much overlap is enough*.
 
     >>> from convac_lib import Layer
     >>> squares = Architecture(3, 2, [Layer(2, 1, 3), Layer(2, 2, 4)], "valid")
@@ -79,7 +80,7 @@ def tree_rank(architecture: Architecture, cut: CutLike, rows: int, seed: int = 0
         HypothesisError: if the network does not end in 1×1, or R < S in a layer.
         BudgetError: if the unrolled network is too large.
 
-    Source: ours. Chapter: *The overlap theorem*.
+    Source: ours. Chapter: *How much overlap is enough*.
 
     >>> from convac_lib import common_case
     >>> tree_rank(common_case(B=2, M=4, size=4, channels=2), "left-right", rows=600)

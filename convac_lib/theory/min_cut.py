@@ -120,7 +120,7 @@ def find_cut(architecture: Architecture, cut: CutLike = "left-right", reuse: tup
 def search_cut(unrolled: Unrolled, cut: Cut, reuse: tuple[float, ...] = REUSE) -> UnrolledCut:
     """Search an unrolled network for what `find_cut` finds.
 
-    Chapter: *The overlap theorem*.
+    Chapter: *How much overlap is enough*.
     """
     best: tuple[Powers, Labelling] | None = None
     plain: Powers | None = None

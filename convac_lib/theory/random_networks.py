@@ -25,7 +25,7 @@ def draw_network(seed: int, number: int) -> tuple[Architecture, Cut]:
     Returns:
         The `Architecture`, which ends in 1×1, and the `Cut`.
 
-    Source: ours. Chapter: *The overlap theorem*.
+    Source: ours. Chapter: *How much overlap is enough*.
 
     >>> network, cut = draw_network(seed=0, number=5)
     >>> network.sizes[-1], network == draw_network(0, 5)[0]

@@ -36,7 +36,7 @@ def strips(architecture: Architecture, cut: CutLike = "left-right") -> Powers:
         CutError: if the cut does not fit the image.
         BudgetError: if the image has more than 1,024 patches along a side.
 
-    Source: ours. Chapter: *The overlap theorem*.
+    Source: ours. Chapter: *How much overlap is enough*.
 
     >>> from convac_lib import common_case
     >>> strips(common_case(B=2, M=2, size=4)), strips(common_case(B=2, M=2, size=8))

@@ -37,7 +37,7 @@ def full_rank_threshold(architecture: Architecture, cut: CutLike = "left-right")
         BudgetError: if the network has over 64 layers, or its unrolled form over 2,000,000 vertices or 100,000,000
             edges to patches.
 
-    Source: ours. Chapter: *The overlap theorem*.
+    Source: ours. Chapter: *How much overlap is enough*.
 
     >>> from convac_lib import common_case
     >>> [str(full_rank_threshold(common_case(B, M=2, size=8))) for B in (1, 2, 3, 4, 5)]

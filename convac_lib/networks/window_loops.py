@@ -1,0 +1,115 @@
+"""The products over windows as loops, which numba compiles when a layer first runs and keeps on the disk.
+
+A run is a row of neighbouring windows with all their channels, which lie one after another in memory. So every factor
+of a run is one stretch of memory, and its products are made where they stay in the first caches. Only `window_kernel`
+imports this, where numba is installed. Taught in the chapter *Overlaps*.
+"""
+
+from collections.abc import Callable
+from math import frexp, ldexp
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+_RUN = 1024  # numbers of a run
+
+
+def _compiled(loops: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile for the types of each first call, to run without Python's lock."""
+    try:
+        compiled: Callable[..., Any] = njit(nogil=True, cache=True)(loops)
+    except RuntimeError:  # there is no folder to keep it in that can be written
+        compiled = njit(nogil=True)(loops)
+    return compiled
+
+
+@_compiled
+def _find_exponents(run: Any, limit: int, exponents: Any) -> None:
+    """Find the exponent of each window's largest channel, as `frexp_scale` of the module `window_product` does."""
+    C = run.size // exponents.size
+    for window in range(exponents.size):
+        largest = 0.0
+        for c in range(window * C, (window + 1) * C):
+            largest = max(largest, abs(float(run[c])))
+        exponents[window] = 0
+        if largest > 0:
+            exponents[window] = frexp(min(max(largest, ldexp(1.0, -limit)), ldexp(1.0, limit - 1)))[1]
+
+
+@_compiled
+def _scale_down(run: Any, exponents: Any) -> None:
+    """Multiply each window's channels by its 2^−exponent."""
+    C = run.size // exponents.size
+    for window in range(exponents.size):
+        channels = run[window * C : (window + 1) * C]
+        power = channels.dtype.type(ldexp(1.0, -exponents[window]))
+        for c in range(C):
+            channels[c] *= power
+
+
+@_compiled
+def multiply(first: int, last: int, places: Any, factors: Any, every: int, limit: int, y: Any, exponent: Any) -> None:
+    """Fill rows of windows, from `first` to `last` through all images, of y (images, H', W', C) and its exponents.
+
+    `places` has one row for each window offset: where its factors begin, the steps from image to image and from row to
+    row, and how many rows and windows per row read a pixel inside the image there. The exponents begin as 0.
+    """
+    _, height, width, C = y.shape
+    offsets, longest = len(places), max(1, _RUN // C)
+    for row, v in [(row, v) for row in range(first, last) for v in range(0, width, longest)]:
+        image, u = row // height, row % height
+        shifts = np.empty(min(width - v, longest), np.int32)
+        run = y[image, u].reshape(-1)[v * C : (v + shifts.size) * C]
+        for c in range(run.size):
+            run[c] = 1
+        for k in range(offsets):
+            inside = min(shifts.size, places[k, 4] - v) * C
+            if u < places[k, 3] and inside > 0:
+                start = places[k, 0] + image * places[k, 1] + u * places[k, 2] + v * C
+                factor = factors[start : start + inside]
+                for c in range(inside):
+                    run[c] *= factor[c]
+            if every and ((k + 1) % every == 0 or k + 1 == offsets):
+                _find_exponents(run, limit, shifts)
+                _scale_down(run, shifts)
+                exponent[image, u, v : v + shifts.size] += shifts
+
+
+@_compiled
+def differentiate(
+    first: int, last: int, places: Any, factors: Any, derivatives: Any, every: int, limit: int, grad: Any
+) -> None:
+    """Fill the derivatives by the factors of rows of windows: grad (images, H', W', C) times each window's others."""
+    _, height, width, C = grad.shape
+    offsets, longest = len(places), max(1, _RUN // C)
+    buffer, shifts = np.empty(longest * C, factors.dtype), np.zeros((offsets, longest), np.int32)
+    for row, v in [(row, v) for row in range(first, last) for v in range(0, width, longest)]:
+        image, u = row // height, row % height
+        windows = min(width - v, longest)
+        run, own = buffer[: windows * C], grad[image, u].reshape(-1)[v * C : (v + windows) * C]
+        for c in range(run.size):
+            run[c] = 1
+        for step in range(2 * offsets):  # forth, with the product of the factors before; and back, with that after
+            k = min(step, 2 * offsets - 1 - step)
+            scaled = every and ((k + 1) % every == 0 or k + 1 == offsets)
+            if step == offsets:
+                for c in range(run.size):
+                    run[c] = own[c]
+            if scaled and step >= offsets:
+                _scale_down(run, shifts[k, :windows])
+            inside = min(windows, places[k, 4] - v) * C
+            if u < places[k, 3] and inside > 0:
+                start = places[k, 0] + image * places[k, 1] + u * places[k, 2] + v * C
+                factor, derivative = factors[start : start + inside], derivatives[start : start + inside]
+                if step < offsets:
+                    for c in range(inside):
+                        derivative[c] = run[c]
+                        run[c] *= factor[c]
+                else:
+                    for c in range(inside):
+                        derivative[c] *= run[c]
+                        run[c] *= factor[c]
+            if scaled and step < offsets:
+                _find_exponents(run, limit, shifts[k, :windows])
+                _scale_down(run, shifts[k, :windows])

@@ -23,6 +23,7 @@ from convac_lib.networks.window_product import frexp_scale, largest_exponent, wi
 _PIECE = {"cpu": 2**18}  # numbers in all factors of a piece of the batch: as many as stay in the cache
 _PIECE_ELSEWHERE = 2**26  # as many as fill a GPU
 _WHOLE = 16  # times that, beyond which the rows of one image are cut too
+_KEPT = 2**28  # bytes of factors that one call keeps at most for its gradient
 
 
 def blocked_window_product(
@@ -30,9 +31,9 @@ def blocked_window_product(
 ) -> tuple[Tensor, Tensor]:
     """Compute `window_product` in pieces of the batch that fit the cache.
 
-    It keeps no factor: the backward pass computes them again, since that took less time than to read them from memory.
-    The products are made by compiled loops, for which numba must be installed; on a GPU, in half precision and without
-    numba, torch's own operations make them.
+    Where a gradient may be asked for, it keeps the factors of the first pieces, up to 256 MiB per call. The backward
+    pass computes the others again, and so does a compiled model's. The products are made by compiled loops, for which
+    numba must be installed; on a GPU, in half precision and without numba, torch's own operations make them.
 
     Args:
         x: images of shape (N, H, W, C_in), which end where the last windows end, or before.
@@ -51,47 +52,54 @@ def blocked_window_product(
     >>> torch.allclose(blocked_window_product(x, weight, 1, 5, 5)[0], window_product(x, weight, 1, 5, 5)[0], atol=1e-5)
     True
     """
-    form: Callable[..., tuple[Tensor, Tensor]] = _WindowProduct.apply
+    settings = stride, height, width, every
     if torch.compiler.is_compiling():
-        form = _multiply_whole
-    return form(x, weight, stride, height, width, every)
+        y, exponent = _multiply_whole(x, weight, *settings)
+    else:
+        keep = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
+        y, exponent, *_ = _WindowProduct.apply(x, weight, *settings, keep)
+    return y, exponent
 
 
 class _WindowProduct(Function):
     """`blocked_window_product` for autograd and the transforms of `torch.func`."""
 
     @staticmethod
-    def forward(x: Tensor, weight: Tensor, *settings: int) -> tuple[Tensor, Tensor]:
-        return _multiply(x, weight, *settings)
+    def forward(x: Tensor, weight: Tensor, *settings: int) -> tuple[Tensor, ...]:
+        return _multiply_and_keep(x, weight, *settings)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-        x, weight, *ctx.settings = inputs
-        ctx.mark_non_differentiable(output[1])
-        ctx.save_for_backward(x, weight)
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        x, weight, *ctx.settings, _ = inputs
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(x, weight, *output[2:])
         ctx.save_for_forward(x, weight)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
+    def backward(ctx: Any, grad: Tensor | None, *_: None) -> tuple[Tensor | None, ...]:
+        if grad is None:
+            return (None,) * 7
+        x, weight, kept, inputs = ctx.saved_tensors
         if torch.is_grad_enabled():  # derivatives of these derivatives may be asked for
             dx, dweight = torch.func.vjp(_without_exponent(ctx.settings), x, weight)[1](grad)
         else:
-            dx, dweight = _differentiate(grad, x, weight, *ctx.settings, *ctx.needs_input_grad[:2])
-        return dx, dweight, None, None, None, None
+            dx, dweight = _differentiate(grad, x, weight, *ctx.settings, *ctx.needs_input_grad[:2], kept, inputs)
+        return dx, dweight, None, None, None, None, None
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Tensor | None) -> tuple[Tensor, None]:
+    def jvp(ctx: Any, *tangents: Tensor | None) -> tuple[Tensor | None, ...]:
         primals = ctx.saved_tensors[:2]
         filled = tuple(torch.zeros_like(p) if t is None else t for p, t in zip(primals, tangents))
         y, pullback = torch.func.vjp(_without_exponent(ctx.settings), *primals)[:2]
-        return torch.func.vjp(pullback, torch.zeros_like(y))[1](filled)[0], None  # the transpose of the transpose
+        return torch.func.vjp(pullback, torch.zeros_like(y))[1](filled)[0], None, None, None  # twice transposed
 
     @staticmethod
     def vmap(
         info: Any, in_dims: tuple[int | None, ...], x: Tensor, weight: Tensor, *settings: int
-    ) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
-        return torch.vmap(lambda x, weight: window_product(x, weight, *settings), in_dims[:2])(x, weight), (0, 0)
+    ) -> tuple[tuple[Tensor, ...], tuple[int | None, ...]]:
+        form = torch.vmap(lambda x, weight: window_product(x, weight, *settings[:-1]), in_dims[:2])
+        return (*form(x, weight), x.new_empty(0), x.new_empty(0)), (0, 0, None, None)
 
 
 def _without_exponent(settings: Sequence[int]) -> Callable[[Tensor, Tensor], Tensor]:
@@ -100,16 +108,26 @@ def _without_exponent(settings: Sequence[int]) -> Callable[[Tensor, Tensor], Ten
 
 def _multiply(x: Tensor, weight: Tensor, stride: int, height: int, width: int, every: int) -> tuple[Tensor, Tensor]:
     """Compute y and its exponents, piece by piece."""
+    return _multiply_and_keep(x, weight, stride, height, width, every, keep=False)[:2]
+
+
+def _multiply_and_keep(
+    x: Tensor, weight: Tensor, stride: int, height: int, width: int, every: int, keep: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Compute y and its exponents, piece by piece, and return the first pieces' factors and the phases, if asked for."""
     pieces = _pieces(x, weight, stride, height, width)
     y = x.new_empty(len(x), height, width, weight.shape[3])
     exponent = x.new_zeros((len(x), height, width), dtype=torch.int32)
-    inputs, weights = _phases(x, stride), _offsets(weight, stride)
-    scratch = x.new_empty(max((piece.numbers for piece, *_ in pieces), default=0))
-    for piece, images, rows in pieces:
-        factors = scratch[: piece.numbers]
+    flat, inputs = _phases(x, stride)
+    weights = _offsets(weight, stride)
+    most = _KEPT // x.element_size() if keep else 0
+    kept = x.new_empty(max((end for *_, end in pieces if end <= most), default=0))
+    scratch = x.new_empty(max((piece.numbers for piece, *_, end in pieces if end > len(kept)), default=0))
+    for piece, images, rows, end in pieces:
+        factors = kept[end - piece.numbers : end] if end <= len(kept) else scratch[: piece.numbers]
         piece.fill(piece.pixels(inputs, images, rows), weights, factors)
         piece.multiply(factors, every, y[images, rows], exponent[images, rows])
-    return y, exponent
+    return y, exponent, kept, flat if keep else x.new_empty(0)
 
 
 def _differentiate(
@@ -122,20 +140,25 @@ def _differentiate(
     every: int,
     x_too: bool,
     weight_too: bool,
+    kept: Tensor,
+    flat: Tensor,
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Compute the gradients of x and of the weight, of those that are asked for."""
+    """Compute the gradients of x and of the weight, of those that are asked for; `kept` and `flat` may be empty."""
     grad = grad.contiguous().resolve_neg()  # as NumPy can read it
     pieces = _pieces(x, weight, stride, height, width)
-    inputs, weights = _phases(x, stride), _offsets(weight, stride)
-    scratch = x.new_empty(max((piece.numbers for piece, *_ in pieces), default=0))
+    inputs, weights = _phases(x, stride, flat)[1], _offsets(weight, stride)
+    scratch = x.new_empty(max((piece.numbers for piece, *_, end in pieces if end > len(kept)), default=0))
     spaces = {piece: x.new_zeros(piece.numbers) for piece in {piece for piece, *_ in pieces}}  # 0 where no window reads
     dinputs = [torch.zeros_like(phase) for phase in inputs] if x_too else []
     # summed over the pieces, so not in half precision
     dweights = [torch.zeros_like(w, dtype=torch.promote_types(w.dtype, torch.float32)) for w in weights]
-    for piece, images, rows in pieces:
+    for piece, images, rows, end in pieces:
         pixels, derivatives = piece.pixels(inputs, images, rows), spaces[piece]
-        factors = scratch[: piece.numbers]
-        piece.fill(pixels, weights, factors)
+        if end <= len(kept):
+            factors = kept[end - piece.numbers : end]
+        else:
+            factors = scratch[: piece.numbers]
+            piece.fill(pixels, weights, factors)
         piece.differentiate(factors, derivatives, every, grad[images, rows])
         if weight_too:
             piece.add_weight_gradient(pixels, derivatives, dweights)
@@ -155,7 +178,8 @@ _multiply_whole = torch.library.custom_op("convac::window_product", _multiply, m
 def _differentiate_whole(
     grad: Tensor, x: Tensor, weight: Tensor, stride: int, height: int, width: int, every: int, x_too: bool
 ) -> tuple[Tensor, Tensor]:
-    dx, dweight = _differentiate(grad, x, weight, stride, height, width, every, x_too, weight_too=True)
+    none = x.new_empty(0)
+    dx, dweight = _differentiate(grad, x, weight, stride, height, width, every, x_too, True, none, none)
     assert dweight is not None
     return torch.zeros_like(x, memory_format=torch.contiguous_format) if dx is None else dx, dweight
 
@@ -184,9 +208,21 @@ def _whole_setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor
 _multiply_whole.register_autograd(_whole_backward, setup_context=_whole_setup)
 
 
-def _phases(x: Tensor, stride: int) -> list[Tensor]:
-    """(N, H, W, C_in) -> for each phase of the stride, every S-th row and column, its pixels in one stretch."""
-    return [x[:, a::stride, b::stride].contiguous() for a, b in product(range(stride), repeat=2)]
+def _phases(x: Tensor, stride: int, flat: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
+    """(N, H, W, C_in) -> for each phase of the stride, every S-th row and column, its pixels in one stretch.
+
+    With strides they lie in one flat tensor, from which they are read if it is given and not empty.
+    """
+    if stride == 1:
+        return x.new_empty(0), [x.contiguous()]
+    phases = [x[:, a::stride, b::stride] for a, b in product(range(stride), repeat=2)]
+    known = flat is not None and len(flat) > 0
+    whole = flat if flat is not None and known else x.new_empty(x.numel())
+    parts = [part.view(phase.shape) for part, phase in zip(whole.split([p.numel() for p in phases]), phases)]
+    if not known:
+        for part, phase in zip(parts, phases):
+            part.copy_(phase)
+    return whole, parts
 
 
 def _offsets(weight: Tensor, stride: int) -> list[Tensor]:
@@ -215,13 +251,16 @@ def _pieces(x: Tensor, weight: Tensor, stride: int, height: int, width: int) -> 
 def _cut(
     numbers: int, shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: int, height: int, width: int
 ) -> "tuple[_Cut, ...]":
-    """Cut the batch: for each piece its images and rows of windows, whose pixels overlap those of others if R > S."""
+    """Cut the batch: for each piece its images, its rows of windows, and the numbers in all factors up to its own.
+
+    The pixels that its windows read overlap those of others if R > S.
+    """
     batch, pixel_rows, pixel_columns = shape
     R = weight_shape[0]
     per_row = width * R**2 * max(weight_shape[2:])
     rows = height if height * per_row <= _WHOLE * numbers else max(1, _WHOLE * numbers // per_row)
     images = max(1, numbers // (height * per_row)) if rows == height else 1
-    made, cut = dict[tuple[int, ...], _Piece](), list[_Cut]()
+    made, cut, end = dict[tuple[int, ...], _Piece](), list[_Cut](), 0
     for n, u in product(range(0, batch, images), range(0, height, rows)):
         below = min(u + rows, height)
         read = min((below - 1) * stride + R, pixel_rows) - u * stride
@@ -229,7 +268,8 @@ def _cut(
         key = (*sizes, stride, below - u, width)
         if key not in made:
             made[key] = _Piece(*key)
-        cut.append((made[key], slice(n, n + images), slice(u, below)))
+        end += made[key].numbers
+        cut.append((made[key], slice(n, n + images), slice(u, below), end))
     return tuple(cut)
 
 
@@ -361,7 +401,7 @@ class _Piece:
             thread.join()
 
 
-_Cut = tuple[_Piece, slice, slice]
+_Cut = tuple[_Piece, slice, slice, int]
 
 
 def _loops(factors: Tensor) -> ModuleType | None:

@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 _RUN = 1024  # numbers of a run
+_RUNS = 8192  # numbers of all its products, which the gradient keeps in the first cache
 
 
 def _compiled(loops: Callable[..., Any]) -> Callable[..., Any]:
@@ -57,59 +58,66 @@ def multiply(first: int, last: int, places: Any, factors: Any, every: int, limit
     """
     _, height, width, C = y.shape
     offsets, longest = len(places), max(1, _RUN // C)
-    for row, v in [(row, v) for row in range(first, last) for v in range(0, width, longest)]:
+    exponents = np.empty(longest, np.int32)
+    for row in range(first, last):
         image, u = row // height, row % height
-        shifts = np.empty(min(width - v, longest), np.int32)
-        run = y[image, u].reshape(-1)[v * C : (v + shifts.size) * C]
-        for c in range(run.size):
-            run[c] = 1
-        for k in range(offsets):
-            inside = min(shifts.size, places[k, 4] - v) * C
-            if u < places[k, 3] and inside > 0:
-                start = places[k, 0] + image * places[k, 1] + u * places[k, 2] + v * C
-                factor = factors[start : start + inside]
-                for c in range(inside):
-                    run[c] *= factor[c]
-            if every and ((k + 1) % every == 0 or k + 1 == offsets):
-                _find_exponents(run, limit, shifts)
-                _scale_down(run, shifts)
-                exponent[image, u, v : v + shifts.size] += shifts
+        for v in range(0, width, longest):
+            windows = min(width - v, longest)
+            run, shifts = y[image, u].reshape(-1)[v * C : (v + windows) * C], exponents[:windows]
+            for c in range(run.size):
+                run[c] = 1
+            for k in range(offsets):
+                inside = min(windows, places[k, 4] - v) * C
+                if u < places[k, 3] and inside > 0:
+                    start = places[k, 0] + image * places[k, 1] + u * places[k, 2] + v * C
+                    factor = factors[start : start + inside]
+                    for c in range(inside):
+                        run[c] *= factor[c]
+                if every and ((k + 1) % every == 0 or k + 1 == offsets):
+                    _find_exponents(run, limit, shifts)
+                    _scale_down(run, shifts)
+                    for window in range(windows):
+                        exponent[image, u, v + window] += shifts[window]
 
 
 @_compiled
-def differentiate(
+def differentiate(  # noqa: C901 - numba compiles nested loops several times faster than other forms of them
     first: int, last: int, places: Any, factors: Any, derivatives: Any, every: int, limit: int, grad: Any
 ) -> None:
     """Fill the derivatives by the factors of rows of windows: grad (images, H', W', C) times each window's others."""
     _, height, width, C = grad.shape
-    offsets, longest = len(places), max(1, _RUN // C)
-    buffer, shifts = np.empty(longest * C, factors.dtype), np.zeros((offsets, longest), np.int32)
-    for row, v in [(row, v) for row in range(first, last) for v in range(0, width, longest)]:
+    offsets = len(places)
+    longest = max(1, min(width, _RUNS // (offsets * C)))
+    befores, buffer = np.empty((offsets, longest * C), factors.dtype), np.empty(longest * C, factors.dtype)
+    shifts = np.zeros((offsets, longest), np.int32)
+    for row in range(first, last):
         image, u = row // height, row % height
-        windows = min(width - v, longest)
-        run, own = buffer[: windows * C], grad[image, u].reshape(-1)[v * C : (v + windows) * C]
-        for c in range(run.size):
-            run[c] = 1
-        for step in range(2 * offsets):  # forth, with the product of the factors before; and back, with that after
-            k = min(step, 2 * offsets - 1 - step)
-            scaled = every and ((k + 1) % every == 0 or k + 1 == offsets)
-            if step == offsets:
-                for c in range(run.size):
-                    run[c] = own[c]
-            if scaled and step >= offsets:
-                _scale_down(run, shifts[k, :windows])
-            inside = min(windows, places[k, 4] - v) * C
-            if u < places[k, 3] and inside > 0:
-                start = places[k, 0] + image * places[k, 1] + u * places[k, 2] + v * C
-                factor, derivative = factors[start : start + inside], derivatives[start : start + inside]
-                if step < offsets:
+        for v in range(0, width, longest):
+            windows = min(width - v, longest)
+            run, own = buffer[: windows * C], grad[image, u].reshape(-1)[v * C : (v + windows) * C]
+            for c in range(run.size):
+                run[c] = 1
+            for k in range(offsets):  # the product of the factors before
+                inside = min(windows, places[k, 4] - v) * C
+                if u < places[k, 3] and inside > 0:
+                    start = places[k, 0] + image * places[k, 1] + u * places[k, 2] + v * C
+                    before, factor = befores[k], factors[start : start + inside]
                     for c in range(inside):
-                        derivative[c] = run[c]
+                        before[c] = run[c]
                         run[c] *= factor[c]
-                else:
+                if every and ((k + 1) % every == 0 or k + 1 == offsets):
+                    _find_exponents(run, limit, shifts[k, :windows])
+                    _scale_down(run, shifts[k, :windows])
+            for c in range(run.size):
+                run[c] = own[c]
+            for k in range(offsets - 1, -1, -1):  # times the gradient and the factors after
+                if every and ((k + 1) % every == 0 or k + 1 == offsets):
+                    _scale_down(run, shifts[k, :windows])
+                inside = min(windows, places[k, 4] - v) * C
+                if u < places[k, 3] and inside > 0:
+                    start = places[k, 0] + image * places[k, 1] + u * places[k, 2] + v * C
+                    before, factor = befores[k], factors[start : start + inside]
+                    derivative = derivatives[start : start + inside]
                     for c in range(inside):
-                        derivative[c] *= run[c]
+                        derivative[c] = before[c] * run[c]
                         run[c] *= factor[c]
-            if scaled and step < offsets:
-                _find_exponents(run, limit, shifts[k, :windows])
-                _scale_down(run, shifts[k, :windows])

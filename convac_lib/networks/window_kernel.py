@@ -114,7 +114,7 @@ def _multiply(x: Tensor, weight: Tensor, stride: int, height: int, width: int, e
 def _multiply_and_keep(
     x: Tensor, weight: Tensor, stride: int, height: int, width: int, every: int, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Compute y and its exponents, piece by piece, and return the first pieces' factors and the phases, if asked for."""
+    """Compute y and its exponents, piece by piece, and return factors and phases, if asked to keep them."""
     pieces = _pieces(x, weight, stride, height, width)
     y = x.new_empty(len(x), height, width, weight.shape[3])
     exponent = x.new_zeros((len(x), height, width), dtype=torch.int32)

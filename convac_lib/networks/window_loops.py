@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-_RUN = 1024  # numbers of a run
-_RUNS = 8192  # numbers of all its products, which the gradient keeps in the first cache
+_RUN = 2048  # numbers of a run
 
 
 def _compiled(loops: Callable[..., Any]) -> Callable[..., Any]:
@@ -50,6 +49,19 @@ def _scale_down(run: Any, exponents: Any) -> None:
 
 
 @_compiled
+def _multiply_by(run: Any, factor: Any) -> None:
+    for c in range(factor.size):
+        run[c] *= factor[c]
+
+
+@_compiled
+def _fill_with_product(run: Any, one: Any, other: Any) -> None:
+    """Fill a run with a product of two others: one store per loop, and none into what is read, so it is vectorized."""
+    for c in range(other.size):
+        run[c] = one[c] * other[c]
+
+
+@_compiled
 def multiply(first: int, last: int, places: Any, factors: Any, every: int, limit: int, y: Any, exponent: Any) -> None:
     """Fill rows of windows, from `first` to `last` through all images, of y (images, H', W', C) and its exponents.
 
@@ -57,67 +69,61 @@ def multiply(first: int, last: int, places: Any, factors: Any, every: int, limit
     row, and how many rows and windows per row read a pixel inside the image there. The exponents begin as 0.
     """
     _, height, width, C = y.shape
-    offsets, longest = len(places), max(1, _RUN // C)
-    exponents = np.empty(longest, np.int32)
+    offsets, longest = len(places), max(1, min(width, _RUN // C))
+    shifts = np.empty(longest, np.int32)
     for row in range(first, last):
         image, u = row // height, row % height
         for v in range(0, width, longest):
             windows = min(width - v, longest)
-            run, shifts = y[image, u].reshape(-1)[v * C : (v + windows) * C], exponents[:windows]
+            run = y[image, u].reshape(-1)[v * C : (v + windows) * C]
             for c in range(run.size):
                 run[c] = 1
             for k in range(offsets):
                 inside = min(windows, places[k, 4] - v) * C
                 if u < places[k, 3] and inside > 0:
                     start = places[k, 0] + image * places[k, 1] + u * places[k, 2] + v * C
-                    factor = factors[start : start + inside]
-                    for c in range(inside):
-                        run[c] *= factor[c]
+                    _multiply_by(run, factors[start : start + inside])
                 if every and ((k + 1) % every == 0 or k + 1 == offsets):
-                    _find_exponents(run, limit, shifts)
-                    _scale_down(run, shifts)
+                    _find_exponents(run, limit, shifts[:windows])
+                    _scale_down(run, shifts[:windows])
                     for window in range(windows):
                         exponent[image, u, v + window] += shifts[window]
 
 
 @_compiled
-def differentiate(  # noqa: C901 - numba compiles nested loops several times faster than other forms of them
+def differentiate(
     first: int, last: int, places: Any, factors: Any, derivatives: Any, every: int, limit: int, grad: Any
 ) -> None:
     """Fill the derivatives by the factors of rows of windows: grad (images, H', W', C) times each window's others."""
     _, height, width, C = grad.shape
-    offsets = len(places)
-    longest = max(1, min(width, _RUNS // (offsets * C)))
-    befores, buffer = np.empty((offsets, longest * C), factors.dtype), np.empty(longest * C, factors.dtype)
-    shifts = np.zeros((offsets, longest), np.int32)
+    offsets, longest = len(places), max(1, min(width, _RUN // C))
+    before = np.empty((offsets + 1, longest * C), factors.dtype)  # the product of the factors before each
+    after, shifts = np.empty(longest * C, factors.dtype), np.zeros((offsets, longest), np.int32)
     for row in range(first, last):
         image, u = row // height, row % height
         for v in range(0, width, longest):
             windows = min(width - v, longest)
-            run, own = buffer[: windows * C], grad[image, u].reshape(-1)[v * C : (v + windows) * C]
-            for c in range(run.size):
-                run[c] = 1
-            for k in range(offsets):  # the product of the factors before
+            size = windows * C
+            for c in range(size):
+                before[0, c] = 1
+            for k in range(offsets):
+                inside = min(windows, places[k, 4] - v) * C if u < places[k, 3] else 0
+                if inside > 0:
+                    start = places[k, 0] + image * places[k, 1] + u * places[k, 2] + v * C
+                    _fill_with_product(before[k + 1], before[k], factors[start : start + inside])
+                for c in range(max(0, inside), size):
+                    before[k + 1, c] = before[k, c]
+                if every and ((k + 1) % every == 0 or k + 1 == offsets):
+                    _find_exponents(before[k + 1, :size], limit, shifts[k, :windows])
+                    _scale_down(before[k + 1, :size], shifts[k, :windows])
+            own = grad[image, u].reshape(-1)[v * C : v * C + size]
+            for c in range(size):
+                after[c] = own[c]
+            for k in range(offsets - 1, -1, -1):
+                if every and ((k + 1) % every == 0 or k + 1 == offsets):
+                    _scale_down(after[:size], shifts[k, :windows])
                 inside = min(windows, places[k, 4] - v) * C
                 if u < places[k, 3] and inside > 0:
                     start = places[k, 0] + image * places[k, 1] + u * places[k, 2] + v * C
-                    before, factor = befores[k], factors[start : start + inside]
-                    for c in range(inside):
-                        before[c] = run[c]
-                        run[c] *= factor[c]
-                if every and ((k + 1) % every == 0 or k + 1 == offsets):
-                    _find_exponents(run, limit, shifts[k, :windows])
-                    _scale_down(run, shifts[k, :windows])
-            for c in range(run.size):
-                run[c] = own[c]
-            for k in range(offsets - 1, -1, -1):  # times the gradient and the factors after
-                if every and ((k + 1) % every == 0 or k + 1 == offsets):
-                    _scale_down(run, shifts[k, :windows])
-                inside = min(windows, places[k, 4] - v) * C
-                if u < places[k, 3] and inside > 0:
-                    start = places[k, 0] + image * places[k, 1] + u * places[k, 2] + v * C
-                    before, factor = befores[k], factors[start : start + inside]
-                    derivative = derivatives[start : start + inside]
-                    for c in range(inside):
-                        derivative[c] = before[c] * run[c]
-                        run[c] *= factor[c]
+                    _fill_with_product(derivatives[start : start + inside], before[k], after[:inside])
+                    _multiply_by(after, factors[start : start + inside])

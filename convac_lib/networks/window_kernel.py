@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from convac_lib.networks.window_product import frexp_scale, largest_exponent, window_product
 
-_PIECE = {"cpu": 2**18}  # numbers in all factors of a piece of the batch: as many as stay in the cache
+_PIECE = {"cpu": 2**19}  # numbers in all factors of a piece of the batch: as many as stay in the cache
 _PIECE_ELSEWHERE = 2**26  # as many as fill a GPU
 _WHOLE = 16  # times that, beyond which the rows of one image are cut too
 _KEPT = 2**28  # bytes of factors that one call keeps at most for its gradient
@@ -57,7 +57,8 @@ def blocked_window_product(
         y, exponent = _multiply_whole(x, weight, *settings)
     else:
         keep = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
-        y, exponent, *_ = _WindowProduct.apply(x, weight, *settings, keep)
+        form: Callable[..., tuple[Tensor, ...]] = _WindowProduct.apply
+        y, exponent, *_ = form(x, weight, *settings, keep)
     return y, exponent
 
 
@@ -65,8 +66,10 @@ class _WindowProduct(Function):
     """`blocked_window_product` for autograd and the transforms of `torch.func`."""
 
     @staticmethod
-    def forward(x: Tensor, weight: Tensor, *settings: int) -> tuple[Tensor, ...]:
-        return _multiply_and_keep(x, weight, *settings)
+    def forward(
+        x: Tensor, weight: Tensor, stride: int, height: int, width: int, every: int, keep: bool
+    ) -> tuple[Tensor, ...]:
+        return _multiply_and_keep(x, weight, stride, height, width, every, keep)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
@@ -84,7 +87,9 @@ class _WindowProduct(Function):
         if torch.is_grad_enabled():  # derivatives of these derivatives may be asked for
             dx, dweight = torch.func.vjp(_without_exponent(ctx.settings), x, weight)[1](grad)
         else:
-            dx, dweight = _differentiate(grad, x, weight, *ctx.settings, *ctx.needs_input_grad[:2], kept, inputs)
+            stride, height, width, every = ctx.settings
+            x_too, weight_too, *_ = ctx.needs_input_grad
+            dx, dweight = _differentiate(grad, x, weight, stride, height, width, every, x_too, weight_too, kept, inputs)
         return dx, dweight, None, None, None, None, None
 
     @staticmethod
@@ -148,8 +153,9 @@ def _differentiate(
     pieces = _pieces(x, weight, stride, height, width)
     inputs, weights = _phases(x, stride, flat)[1], _offsets(weight, stride)
     scratch = x.new_empty(max((piece.numbers for piece, *_, end in pieces if end > len(kept)), default=0))
-    spaces = {piece: x.new_zeros(piece.numbers) for piece in {piece for piece, *_ in pieces}}  # 0 where no window reads
-    dinputs = [torch.zeros_like(phase) for phase in inputs] if x_too else []
+    spaces = {piece: piece.new_derivatives(x) for piece in {piece for piece, *_ in pieces}}
+    cut = len(pieces) > 0 and pieces[0][2].stop < height  # within images, so that their pieces' pixels overlap
+    dinputs = [torch.zeros_like(phase) if cut else torch.empty_like(phase) for phase in inputs] if x_too else []
     # summed over the pieces, so not in half precision
     dweights = [torch.zeros_like(w, dtype=torch.promote_types(w.dtype, torch.float32)) for w in weights]
     for piece, images, rows, end in pieces:
@@ -163,7 +169,7 @@ def _differentiate(
         if weight_too:
             piece.add_weight_gradient(pixels, derivatives, dweights)
         if x_too:
-            piece.add_input_gradient(derivatives, weights, piece.pixels(dinputs, images, rows))
+            piece.add_input_gradient(derivatives, weights, piece.pixels(dinputs, images, rows), int(cut))
     return (
         _whole(dinputs, x, (1, 2), stride) if x_too else None,
         _whole(dweights, weight, (0, 1), stride) if weight_too else None,
@@ -218,7 +224,8 @@ def _phases(x: Tensor, stride: int, flat: Tensor | None = None) -> tuple[Tensor,
     phases = [x[:, a::stride, b::stride] for a, b in product(range(stride), repeat=2)]
     known = flat is not None and len(flat) > 0
     whole = flat if flat is not None and known else x.new_empty(x.numel())
-    parts = [part.view(phase.shape) for part, phase in zip(whole.split([p.numel() for p in phases]), phases)]
+    stretches = torch.split(whole, [phase.numel() for phase in phases])
+    parts = [stretch.view(phase.shape) for stretch, phase in zip(stretches, phases)]
     if not known:
         for part, phase in zip(parts, phases):
             part.copy_(phase)
@@ -321,6 +328,11 @@ class _Piece:
             for phase, grid in zip(phases, self.grids)
         ]
 
+    def new_derivatives(self, like: Tensor) -> Tensor:
+        """Return space for the derivatives, with 0 for the factors that belong to no window."""
+        read = self.grids[0][1] * self.grids[0][4] * int(self.places[:, 3:].prod(1).sum())
+        return like.new_empty(self.numbers) if read == self.numbers else like.new_zeros(self.numbers)
+
     def fill(self, pixels: Sequence[Tensor], weights: Sequence[Tensor], factors: Tensor) -> None:
         """Compute every factor."""
         for inputs, weight, part in zip(pixels, weights, self._parts(factors)):
@@ -335,10 +347,12 @@ class _Piece:
             else:
                 dweight.add_(torch.bmm(transposed, part))
 
-    def add_input_gradient(self, derivatives: Tensor, weights: Sequence[Tensor], dpixels: Sequence[Tensor]) -> None:
-        """Add the derivatives by the pixels of each phase."""
+    def add_input_gradient(
+        self, derivatives: Tensor, weights: Sequence[Tensor], dpixels: Sequence[Tensor], beta: int
+    ) -> None:
+        """Add the derivatives by the pixels of each phase to beta times what is there."""
         for place, weight, part in zip(dpixels, weights, self._parts(derivatives)):
-            place.addbmm_(part, weight.mT)
+            place.addbmm_(part, weight.mT, beta=beta)
 
     def multiply(self, factors: Tensor, every: int, y: Tensor, exponent: Tensor) -> None:
         """Fill y and its exponents, which begin as 0."""

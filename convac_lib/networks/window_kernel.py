@@ -74,6 +74,7 @@ class _WindowProduct(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         x, weight, *ctx.settings, _ = inputs
+        ctx.pieces = _pieces(x, weight, *ctx.settings[:3])  # as the factors are kept, whatever the threads later
         ctx.mark_non_differentiable(*output[1:])
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(x, weight, *output[2:])
@@ -87,9 +88,9 @@ class _WindowProduct(Function):
         if torch.is_grad_enabled():  # derivatives of these derivatives may be asked for
             dx, dweight = torch.func.vjp(_without_exponent(ctx.settings), x, weight)[1](grad)
         else:
-            stride, height, width, every = ctx.settings
             x_too, weight_too, *_ = ctx.needs_input_grad
-            dx, dweight = _differentiate(grad, x, weight, stride, height, width, every, x_too, weight_too, kept, inputs)
+            stride, _, _, every = ctx.settings
+            dx, dweight = _differentiate(grad, x, weight, stride, every, ctx.pieces, x_too, weight_too, kept, inputs)
         return dx, dweight, None, None, None, None, None
 
     @staticmethod
@@ -140,9 +141,8 @@ def _differentiate(
     x: Tensor,
     weight: Tensor,
     stride: int,
-    height: int,
-    width: int,
     every: int,
+    pieces: "tuple[_Cut, ...]",
     x_too: bool,
     weight_too: bool,
     kept: Tensor,
@@ -150,11 +150,10 @@ def _differentiate(
 ) -> tuple[Tensor | None, Tensor | None]:
     """Compute the gradients of x and of the weight, of those that are asked for; `kept` and `flat` may be empty."""
     grad = grad.contiguous().resolve_neg()  # as NumPy can read it
-    pieces = _pieces(x, weight, stride, height, width)
     inputs, weights = _phases(x, stride, flat)[1], _offsets(weight, stride)
     scratch = x.new_empty(max((piece.numbers for piece, *_, end in pieces if end > len(kept)), default=0))
     spaces = {piece: piece.new_derivatives(x) for piece in {piece for piece, *_ in pieces}}
-    cut = len(pieces) > 0 and pieces[0][2].stop < height  # within images, so that their pieces' pixels overlap
+    cut = len(pieces) > 0 and pieces[0][2].stop < grad.shape[1]  # within images, so that their pieces' pixels overlap
     dinputs = [torch.zeros_like(phase) if cut else torch.empty_like(phase) for phase in inputs] if x_too else []
     # summed over the pieces, so not in half precision
     dweights = [torch.zeros_like(w, dtype=torch.promote_types(w.dtype, torch.float32)) for w in weights]
@@ -184,8 +183,8 @@ _multiply_whole = torch.library.custom_op("convac::window_product", _multiply, m
 def _differentiate_whole(
     grad: Tensor, x: Tensor, weight: Tensor, stride: int, height: int, width: int, every: int, x_too: bool
 ) -> tuple[Tensor, Tensor]:
-    none = x.new_empty(0)
-    dx, dweight = _differentiate(grad, x, weight, stride, height, width, every, x_too, True, none, none)
+    pieces, none = _pieces(x, weight, stride, height, width), x.new_empty(0)
+    dx, dweight = _differentiate(grad, x, weight, stride, every, pieces, x_too, True, none, none)
     assert dweight is not None
     return torch.zeros_like(x, memory_format=torch.contiguous_format) if dx is None else dx, dweight
 

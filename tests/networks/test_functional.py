@@ -117,20 +117,23 @@ def test_gradients_are_exact_where_factors_are_0(form, case, block):
 
 loops = st.sampled_from([kernel._loops, lambda factors: None])  # compiled, or torch's operations
 threads = st.sampled_from([1, 3])
+kept = st.sampled_from([0, 400, 2**28])  # bytes: of no piece's factors, of the first pieces', and of all
 
 
 @settings(deadline=None)
-@given(cases(largest=2, side=7), st.sampled_from([0, 1, 3, 4]), blocks, loops, threads)
-def test_the_blocked_kernel_is_the_definition(case, every, block, loops, threads):
+@given(cases(largest=2, side=7), st.sampled_from([0, 1, 3, 4]), blocks, loops, threads, threads, kept)
+def test_the_blocked_kernel_is_the_definition(case, every, block, loops, threads, threads_back, kept):
     """Value, exponents and gradients, bit for bit: integers and powers of two are exact in float64."""
     x, weight, _, stride, _ = case
     x, weight = x.permute(0, 2, 3, 1).requires_grad_(), weight.permute(2, 3, 1, 0).requires_grad_()
     height, width = (-(-size // stride) for size in x.shape[1:3])
-    number = patch.object(torch, "get_num_threads", lambda: threads)
-    with block, number, patch.object(kernel, "_loops", loops):
-        y, exponent = kernel.blocked_window_product(x, weight, stride, height, width, every)
+    with block, patch.object(kernel, "_KEPT", kept), patch.object(kernel, "_loops", loops):
+        with patch.object(torch, "get_num_threads", lambda: threads):
+            y, exponent = kernel.blocked_window_product(x, weight, stride, height, width, every)
         direction = torch.randint(-3, 4, y.shape, generator=torch.Generator().manual_seed(0)).double()
-        gradients = torch.autograd.grad(y, (x, weight), direction)
+        with patch.object(torch, "get_num_threads", lambda: threads_back):
+            gradients, again = (torch.autograd.grad(y, (x, weight), direction, retain_graph=True) for _ in "12")
+    assert all(map(torch.equal, gradients, again))
     expected, expected_exponent = window_product(x, weight, stride, height, width, every)
     assert torch.equal(y, expected) and torch.equal(exponent, expected_exponent)
     assert every or not exponent.any()

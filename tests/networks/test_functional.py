@@ -121,24 +121,34 @@ kept = st.sampled_from([0, 400, 2**28])  # bytes: of no piece's factors, of the 
 
 
 @settings(deadline=None)
-@given(cases(largest=2, side=7), st.sampled_from([0, 1, 3, 4]), blocks, loops, threads, threads, kept)
-def test_the_blocked_kernel_is_the_definition(case, every, block, loops, threads, threads_back, kept):
+@given(cases(largest=2, side=7), st.sampled_from([0, 1, 3, 4]), blocks, loops, threads, kept)
+def test_the_blocked_kernel_is_the_definition(case, every, block, loops, threads, kept):
     """Value, exponents and gradients, bit for bit: integers and powers of two are exact in float64."""
     x, weight, _, stride, _ = case
     x, weight = x.permute(0, 2, 3, 1).requires_grad_(), weight.permute(2, 3, 1, 0).requires_grad_()
     height, width = (-(-size // stride) for size in x.shape[1:3])
-    with block, patch.object(kernel, "_KEPT", kept), patch.object(kernel, "_loops", loops):
-        with patch.object(torch, "get_num_threads", lambda: threads):
-            y, exponent = kernel.blocked_window_product(x, weight, stride, height, width, every)
+    number = patch.object(torch, "get_num_threads", lambda: threads)
+    with block, number, patch.object(kernel, "_KEPT", kept), patch.object(kernel, "_loops", loops):
+        y, exponent = kernel.blocked_window_product(x, weight, stride, height, width, every)
         direction = torch.randint(-3, 4, y.shape, generator=torch.Generator().manual_seed(0)).double()
-        with patch.object(torch, "get_num_threads", lambda: threads_back):
-            gradients, again = (torch.autograd.grad(y, (x, weight), direction, retain_graph=True) for _ in "12")
+        gradients, again = (torch.autograd.grad(y, (x, weight), direction, retain_graph=True) for _ in "12")
     assert all(map(torch.equal, gradients, again))
     expected, expected_exponent = window_product(x, weight, stride, height, width, every)
     assert torch.equal(y, expected) and torch.equal(exponent, expected_exponent)
     assert every or not exponent.any()
     for gradient, other in zip(gradients, torch.autograd.grad(expected, (x, weight), direction)):
         assert torch.equal(gradient, other)
+
+
+def test_the_gradient_uses_the_factors_as_they_were_kept_with_any_threads():
+    x, weight = normal(2, 3, 3, 2).requires_grad_(), normal(2, 2, 2, 2, seed=1).requires_grad_()
+    expected = torch.autograd.grad(window_product(x, weight, 1, 3, 3)[0].sum(), (x, weight))
+    with patch.dict(kernel._PIECE, cpu=60):  # 72 factors per image: two pieces with one thread, one with three
+        for threads, later in ((1, 3), (3, 1)):
+            with patch.object(torch, "get_num_threads", lambda threads=threads: threads):
+                y, _ = kernel.blocked_window_product(x, weight, 1, 3, 3)
+            with patch.object(torch, "get_num_threads", lambda later=later: later):
+                torch.testing.assert_close(torch.autograd.grad(y.sum(), (x, weight)), expected)
 
 
 def test_without_numba_it_works_and_says_once_what_that_costs(monkeypatch):

@@ -1,6 +1,7 @@
 """The layer's forward and backward pass against F.conv2d's of the same shape, as ratios taken in one run.
 
-    python benchmarks/layer.py [--threads 1 2] [--batch 128] [--repeat 7] [--device cpu]
+    python benchmarks/layer.py [--threads 1 2] [--batch 128] [--repeat 7] [--border neutral] [--before COMMIT]
+                               [--device cpu]
 
 Every round times each contender once, in turn; the smallest of the rounds counts, and "spread" is the rounds' median
 over it, less one, of the contender that varied most. The unit is conv2d in the faster of its two memory formats. With
@@ -8,6 +9,9 @@ one thread CPU time is used, which other work on the machine disturbs least; wit
 peak resident size over what the process held before the tensors were made, as a ratio to conv2d's, channels last.
 On a GPU (--device cuda) time is wall-clock time until the GPU is idle, float32 is float32 and not TF32, and memory is
 what torch allocates there.
+"before" is the layer of another commit, taken from git's history.
+Other instruction sets are imitated by ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 and
+NUMBA_CPU_NAME=znver3.
 """
 
 import argparse
@@ -16,8 +20,12 @@ import resource
 import subprocess
 import sys
 import time
+from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 from timing import machine, seconds
 
@@ -25,7 +33,27 @@ CASES = ((64, 16, 3, 1), (64, 16, 2, 2), (128, 16, 3, 1), (32, 32, 3, 1), (64, 1
 PEER_CASE, PEER_BATCH = (64, 16, 2, 2), 16  # stride = kernel; some peers hold a number for each pair of channels
 
 
-def contenders(case, batch, names, device):
+@cache
+def library_of(commit):
+    """The layer's module as another commit has it, beside today's."""
+    from convac_lib.networks import functional
+
+    today = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "convac_lib"}
+    with TemporaryDirectory() as folder:
+        archive = subprocess.run(["git", "archive", commit, "convac_lib"], check=True, capture_output=True).stdout
+        subprocess.run(["tar", "-x", "-C", folder], input=archive, check=True)
+        kernel = Path(folder, "convac_lib/networks/window_kernel.py")  # torch knows each operator's name once
+        kernel.write_text(kernel.read_text("utf-8").replace('"convac::', '"convac_before::'), "utf-8")
+        for name in today:
+            del sys.modules[name]
+        sys.path.insert(0, folder)
+        before = import_module(functional.__name__)
+        sys.path.remove(folder)
+    sys.modules.update(today)
+    return before
+
+
+def contenders(case, batch, names, device, border="neutral", before=None):
     """Each a function of (x, weight), with its own x and weight, in the memory format that suits it."""
     import torch
     from torch.nn.functional import conv2d, unfold
@@ -43,24 +71,26 @@ def contenders(case, batch, names, device):
         return x.requires_grad_(), weight.requires_grad_()
 
     def plain(x, weight):
-        y = conv2d(x, weight, stride=S, padding=0 if K == S else K // 2)
-        assert y.shape[2] == -(-H // S)
-        return y
+        return conv2d(x, weight, stride=S, padding=0 if K == S or border == "valid" else K // 2)
 
     def one_liner(x, weight):  # what a user would write, of the windows that fit
         patches = unfold(x, K, stride=S).unflatten(1, (C, K * K))
         return torch.einsum("cdk,ndkp->nckp", weight.flatten(2), patches).prod(2)
 
     def linear(x, weight):
-        return generalized_conv2d(x, weight, stride=S)
+        return generalized_conv2d(x, weight, stride=S, border=border)
+
+    def as_before(x, weight):
+        return library_of(before).generalized_conv2d(x, weight, stride=S, border=border)
 
     def scaled(x, weight):
-        return scaled_generalized_conv2d(x, None, weight, stride=S)[0]
+        return scaled_generalized_conv2d(x, None, weight, stride=S, border=border)[0]
 
     functions = {
         "conv2d nchw": (plain, "nchw"),
         "conv2d nhwc": (plain, "nhwc"),
         "eager": (linear, "nhwc"),
+        "before": (as_before, "nhwc"),
         "compiled": (torch.compile(linear, dynamic=False), "nhwc"),
         "scaled": (scaled, "nhwc"),
         "one-liner": (one_liner, "nchw"),
@@ -144,17 +174,18 @@ def set_up(threads, device):
     return finished if device == "cuda" else time.process_time if threads == 1 else time.perf_counter
 
 
-def speed(threads, batch, repeat, device):
+def speed(threads, batch, repeat, device, border, before):
     import torch
 
     clock = set_up(threads, device)
-    names = ("eager", "compiled", "scaled", "one-liner")
+    names = ("eager", "compiled", "scaled", "one-liner", *["before"] * bool(before))
     where = torch.cuda.get_device_name() if device == "cuda" else f"{threads} thread{'s' * (threads > 1)}"
-    print(f"\n{where}, N = {batch}, best of {repeat}")
+    print(f"\n{where}, border {border!r}, N = {batch}, best of {repeat}")
     print(f"{'(C, H, K, S)':18} {'conv2d':>9} " + " ".join(f"{name:>10}" for name in names) + f" {'spread':>7}")
     ratios = {name: [] for name in names}
     for case in CASES:
-        best, spread = best_of(contenders(case, batch, ("conv2d nchw", "conv2d nhwc", *names), device), repeat, clock)
+        timed = contenders(case, batch, ("conv2d nchw", "conv2d nhwc", *names), device, border, before)
+        best, spread = best_of(timed, repeat, clock)
         unit = min(best["conv2d nchw"], best["conv2d nhwc"])
         for name in names:
             ratios[name].append(best[name] / unit)
@@ -220,6 +251,8 @@ def main():
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--repeat", type=int, default=7)
+    parser.add_argument("--border", choices=("neutral", "valid"), default="neutral")
+    parser.add_argument("--before", metavar="COMMIT")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--case", type=int, nargs=4, help=argparse.SUPPRESS)
@@ -227,12 +260,14 @@ def main():
     if options.case:
         peak(options.child, options.case, options.batch, options.device)
     elif options.child:
-        speed(options.threads[0], options.batch, options.repeat, options.device)
+        speed(options.threads[0], options.batch, options.repeat, options.device, options.border, options.before)
     else:
-        print(machine("torch"), flush=True)
+        print(machine("torch", "numba"), flush=True)
         for threads in options.threads:
             command = [sys.executable, __file__, "--child", "speed", "--threads", str(threads)]
             command += ["--batch", str(options.batch), "--repeat", str(options.repeat), "--device", options.device]
+            command += ["--border", options.border]
+            command += ["--before", options.before] if options.before else []
             subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": str(threads)}, check=True)
         memory(options.batch, options.device)
 

@@ -1,29 +1,39 @@
-"""The product over windows as the layer runs it: in blocks of the batch that fit the cache.
+"""The product over windows as the layer runs it: few large matrix products, and then the products over windows.
 
 It computes what `convac_lib.networks.window_product` defines. Taught in the chapter *Overlaps*.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from itertools import product
-from math import ceil, prod
-from typing import Any, NamedTuple
+from functools import cache, lru_cache
+from itertools import pairwise, product
+from math import prod
+from threading import Thread
+from types import ModuleType
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd import Function
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
-from convac_lib.networks.window_product import frexp_scale, power_of_two, window_product
+from convac_lib.networks.window_product import frexp_scale, largest_exponent, window_product
 
-_BLOCK = {"cpu": 2**20}  # numbers in all factors of a block: as many as stay in the cache
-_BLOCK_ELSEWHERE = 2**26  # as many as fill a GPU
+_PIECE = {"cpu": 2**19}  # numbers in all factors of a piece of the batch: as many as stay in the cache
+_PIECE_ELSEWHERE = 2**26  # as many as fill a GPU
+_WHOLE = 16  # times that, beyond which the rows of one image are cut too
+_KEPT = 2**28  # bytes of factors that one call keeps at most for its gradient
 
 
 def blocked_window_product(
     x: Tensor, weight: Tensor, stride: int, height: int, width: int, every: int = 0
 ) -> tuple[Tensor, Tensor]:
-    """Compute `window_product` in blocks of the batch that fit the cache.
+    """Compute `window_product` in pieces of the batch that fit the cache.
 
-    It stores no factor; the backward pass computes them again, which needs less memory and more arithmetic.
+    Where a gradient may be asked for, it keeps the factors of the first pieces, up to 256 MiB per call. The backward
+    pass computes the others again, and so does a compiled model's. The products are made by compiled loops, for which
+    numba must be installed; on a GPU, in half precision and without numba, torch's own operations make them.
 
     Args:
         x: images of shape (N, H, W, C_in), which end where the last windows end, or before.
@@ -42,49 +52,60 @@ def blocked_window_product(
     >>> torch.allclose(blocked_window_product(x, weight, 1, 5, 5)[0], window_product(x, weight, 1, 5, 5)[0], atol=1e-5)
     True
     """
-    form: Callable[..., tuple[Tensor, Tensor]] = _WindowProduct.apply
+    settings = stride, height, width, every
     if torch.compiler.is_compiling():
-        form = _multiply_whole
-    return form(x, weight, stride, height, width, every)
+        y, exponent = _multiply_whole(x, weight, *settings)
+    else:
+        keep = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
+        form: Callable[..., tuple[Tensor, ...]] = _WindowProduct.apply
+        y, exponent, *_ = form(x, weight, *settings, keep)
+    return y, exponent
 
 
 class _WindowProduct(Function):
     """`blocked_window_product` for autograd and the transforms of `torch.func`."""
 
     @staticmethod
-    def forward(x: Tensor, weight: Tensor, *settings: int) -> tuple[Tensor, Tensor]:
-        return _multiply(x, weight, *settings)
+    def forward(
+        x: Tensor, weight: Tensor, stride: int, height: int, width: int, every: int, keep: bool
+    ) -> tuple[Tensor, ...]:
+        return _multiply_and_keep(x, weight, stride, height, width, every, keep)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-        x, weight, *ctx.settings = inputs
-        ctx.mark_non_differentiable(output[1])
-        ctx.save_for_backward(x, weight, output[1])
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        x, weight, *ctx.settings, _ = inputs
+        ctx.pieces = _pieces(x, weight, *ctx.settings[:3])  # as the factors are kept, whatever the threads later
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(x, weight, *output[2:])
         ctx.save_for_forward(x, weight)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, exponent = ctx.saved_tensors
+    def backward(ctx: Any, grad: Tensor | None, *_: None) -> tuple[Tensor | None, ...]:
+        if grad is None:
+            return (None,) * 7
+        x, weight, kept, inputs = ctx.saved_tensors
         if torch.is_grad_enabled():  # derivatives of these derivatives may be asked for
             dx, dweight = torch.func.vjp(_without_exponent(ctx.settings), x, weight)[1](grad)
         else:
-            stride, height, width, every = ctx.settings
-            x_too = ctx.needs_input_grad[0]
-            dx, dweight = _differentiate(grad, exponent, x, weight, stride, height, width, every, x_too)
-        return dx, dweight, None, None, None, None
+            x_too, weight_too, *_ = ctx.needs_input_grad
+            stride, _, _, every = ctx.settings
+            dx, dweight = _differentiate(grad, x, weight, stride, every, ctx.pieces, x_too, weight_too, kept, inputs)
+        return dx, dweight, None, None, None, None, None
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Tensor | None) -> tuple[Tensor, None]:
+    def jvp(ctx: Any, *tangents: Tensor | None) -> tuple[Tensor | None, ...]:
         primals = ctx.saved_tensors[:2]
         filled = tuple(torch.zeros_like(p) if t is None else t for p, t in zip(primals, tangents))
         y, pullback = torch.func.vjp(_without_exponent(ctx.settings), *primals)[:2]
-        return torch.func.vjp(pullback, torch.zeros_like(y))[1](filled)[0], None  # the transpose of the transpose
+        return torch.func.vjp(pullback, torch.zeros_like(y))[1](filled)[0], None, None, None  # twice transposed
 
     @staticmethod
     def vmap(
         info: Any, in_dims: tuple[int | None, ...], x: Tensor, weight: Tensor, *settings: int
-    ) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
-        return torch.vmap(lambda x, weight: window_product(x, weight, *settings), in_dims[:2])(x, weight), (0, 0)
+    ) -> tuple[tuple[Tensor, ...], tuple[int | None, ...]]:
+        form = torch.vmap(lambda x, weight: window_product(x, weight, *settings[:-1]), in_dims[:2])
+        return (*form(x, weight), x.new_empty(0), x.new_empty(0)), (0, 0, None, None)
 
 
 def _without_exponent(settings: Sequence[int]) -> Callable[[Tensor, Tensor], Tensor]:
@@ -92,43 +113,80 @@ def _without_exponent(settings: Sequence[int]) -> Callable[[Tensor, Tensor], Ten
 
 
 def _multiply(x: Tensor, weight: Tensor, stride: int, height: int, width: int, every: int) -> tuple[Tensor, Tensor]:
-    """Compute y and its exponents, block by block."""
+    """Compute y and its exponents, piece by piece."""
+    return _multiply_and_keep(x, weight, stride, height, width, every, keep=False)[:2]
+
+
+def _multiply_and_keep(
+    x: Tensor, weight: Tensor, stride: int, height: int, width: int, every: int, keep: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Compute y and its exponents, piece by piece, and return factors and phases, if asked to keep them."""
+    pieces = _pieces(x, weight, stride, height, width)
     y = x.new_empty(len(x), height, width, weight.shape[3])
     exponent = x.new_zeros((len(x), height, width), dtype=torch.int32)
-    for block, images, rows, pixels in _blocks(x, weight, stride, height, width):
-        block.multiply(x[images, pixels], every)
-        y[images, rows] = block.windows(block.product)
-        exponent[images, rows] = block.windows(block.exponent)[..., 0]
-    return y, exponent
+    flat, inputs = _phases(x, stride)
+    weights = _offsets(weight, stride)
+    most = _KEPT // x.element_size() if keep else 0
+    kept = x.new_empty(max((end for *_, end in pieces if end <= most), default=0))
+    scratch = x.new_empty(max((piece.numbers for piece, *_, end in pieces if end > len(kept)), default=0))
+    for piece, images, rows, end in pieces:
+        factors = kept[end - piece.numbers : end] if end <= len(kept) else scratch[: piece.numbers]
+        piece.fill(piece.pixels(inputs, images, rows), weights, factors)
+        piece.multiply(factors, every, y[images, rows], exponent[images, rows])
+    return y, exponent, kept, flat if keep else x.new_empty(0)
 
 
 def _differentiate(
     grad: Tensor,
-    exponent: Tensor,
     x: Tensor,
     weight: Tensor,
     stride: int,
-    height: int,
-    width: int,
     every: int,
+    pieces: "tuple[_Cut, ...]",
     x_too: bool,
-) -> tuple[Tensor, Tensor]:
-    """Compute the gradients of x, or zeros if it needs none, and of the weight, block by block."""
-    dx = torch.zeros_like(x)
-    # summed over the blocks, so not in half precision
-    dweight = torch.zeros_like(weight, dtype=torch.promote_types(weight.dtype, torch.float32))
-    dweights = dweight.flatten(0, 1).unbind()
-    for block, images, rows, pixels in _blocks(x, weight, stride, height, width, keep=True):
-        block.multiply_keeping(x[images, pixels], every)
-        block.differentiate(grad[images, rows], exponent[images, rows], every, dweights, x_too)
+    weight_too: bool,
+    kept: Tensor,
+    flat: Tensor,
+) -> tuple[Tensor | None, Tensor | None]:
+    """Compute the gradients of x and of the weight, of those that are asked for; `kept` and `flat` may be empty."""
+    grad = grad.contiguous().resolve_neg()  # as NumPy can read it
+    inputs, weights = _phases(x, stride, flat)[1], _offsets(weight, stride)
+    scratch = x.new_empty(max((piece.numbers for piece, *_, end in pieces if end > len(kept)), default=0))
+    spaces = {piece: piece.new_derivatives(x) for piece in {piece for piece, *_ in pieces}}
+    cut = len(pieces) > 0 and pieces[0][2].stop < grad.shape[1]  # within images, so that their pieces' pixels overlap
+    dinputs = [torch.zeros_like(phase) if cut else torch.empty_like(phase) for phase in inputs] if x_too else []
+    # summed over the pieces, so not in half precision
+    dweights = [torch.zeros_like(w, dtype=torch.promote_types(w.dtype, torch.float32)) for w in weights]
+    for piece, images, rows, end in pieces:
+        pixels, derivatives = piece.pixels(inputs, images, rows), spaces[piece]
+        if end <= len(kept):
+            factors = kept[end - piece.numbers : end]
+        else:
+            factors = scratch[: piece.numbers]
+            piece.fill(pixels, weights, factors)
+        piece.differentiate(factors, derivatives, every, grad[images, rows])
+        if weight_too:
+            piece.add_weight_gradient(pixels, derivatives, dweights)
         if x_too:
-            block.add_input_gradient(dx[images, pixels])
-    return dx, dweight.to(weight.dtype)
+            piece.add_input_gradient(derivatives, weights, piece.pixels(dinputs, images, rows), int(cut))
+    return (
+        _whole(dinputs, x, (1, 2), stride) if x_too else None,
+        _whole(dweights, weight, (0, 1), stride) if weight_too else None,
+    )
 
 
 # A compiler sees each as one operation with the shapes given below, and the second is the derivative of the first.
 _multiply_whole = torch.library.custom_op("convac::window_product", _multiply, mutates_args=())
-_differentiate_whole = torch.library.custom_op("convac::window_product_backward", _differentiate, mutates_args=())
+
+
+@torch.library.custom_op("convac::window_product_backward", mutates_args=())
+def _differentiate_whole(
+    grad: Tensor, x: Tensor, weight: Tensor, stride: int, height: int, width: int, every: int, x_too: bool
+) -> tuple[Tensor, Tensor]:
+    pieces, none = _pieces(x, weight, stride, height, width), x.new_empty(0)
+    dx, dweight = _differentiate(grad, x, weight, stride, every, pieces, x_too, True, none, none)
+    assert dweight is not None
+    return torch.zeros_like(x, memory_format=torch.contiguous_format) if dx is None else dx, dweight
 
 
 @_multiply_whole.register_fake
@@ -138,8 +196,8 @@ def _(x: Tensor, weight: Tensor, stride: int, height: int, width: int, every: in
 
 
 @_differentiate_whole.register_fake
-def _(grad: Tensor, exponent: Tensor, x: Tensor, weight: Tensor, *settings: bool | int) -> tuple[Tensor, Tensor]:
-    return torch.empty_like(x), torch.empty_like(weight)
+def _(grad: Tensor, x: Tensor, weight: Tensor, *settings: bool | int) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(x, memory_format=torch.contiguous_format), torch.empty_like(weight)
 
 
 def _whole_backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
@@ -149,170 +207,230 @@ def _whole_backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, .
 
 def _whole_setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
     x, weight, *ctx.settings = inputs
-    ctx.save_for_backward(output[1], x, weight)
+    ctx.save_for_backward(x, weight)
 
 
 _multiply_whole.register_autograd(_whole_backward, setup_context=_whole_setup)
 
 
-def _blocks(
-    x: Tensor, weight: Tensor, stride: int, height: int, width: int, keep: bool = False
-) -> "Iterator[tuple[_Block, slice, slice, slice]]":
-    """Cut the batch: yield a block, its images, its rows of windows and its rows of pixels, which overlap if R > S."""
-    numbers = _BLOCK.get(x.device.type, _BLOCK_ELSEWHERE) * torch.get_num_threads()
-    windows = numbers // (len(weight) ** 2 * max(weight.shape[2:]))
-    rows = max(1, min(height, windows // width))
-    images = max(1, windows // (rows * width)) if rows == height else 1
-    made: dict[tuple[int, int, int], _Block] = {}  # blocks of one shape share their buffers
-    for n, u in product(range(0, len(x), images), range(0, height, rows)):
+def _phases(x: Tensor, stride: int, flat: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
+    """(N, H, W, C_in) -> for each phase of the stride, every S-th row and column, its pixels in one stretch.
+
+    With strides they lie in one flat tensor, from which they are read if it is given and not empty.
+    """
+    if stride == 1:
+        return x.new_empty(0), [x.contiguous()]
+    phases = [x[:, a::stride, b::stride] for a, b in product(range(stride), repeat=2)]
+    known = flat is not None and len(flat) > 0
+    whole = flat if flat is not None and known else x.new_empty(x.numel())
+    stretches = torch.split(whole, [phase.numel() for phase in phases])
+    parts = [stretch.view(phase.shape) for stretch, phase in zip(stretches, phases)]
+    if not known:
+        for part, phase in zip(parts, phases):
+            part.copy_(phase)
+    return whole, parts
+
+
+def _offsets(weight: Tensor, stride: int) -> list[Tensor]:
+    """(R, R, C_in, C_out) -> for each phase, the weights that meet its pixels, (offsets, C_in, C_out)."""
+    phases = product(range(stride), repeat=2)
+    return [weight[a::stride, b::stride].reshape(-1, *weight.shape[2:]) for a, b in phases]
+
+
+def _whole(phases: Sequence[Tensor], like: Tensor, axes: tuple[int, int], stride: int) -> Tensor:
+    """Put the phases along two axes together, in the shape and type of another tensor."""
+    if stride == 1:
+        return phases[0].view(like.shape).to(like.dtype)
+    whole = torch.empty_like(like, memory_format=torch.contiguous_format)
+    for (a, b), phase in zip(product(range(stride), repeat=2), phases):
+        place = whole.movedim(axes, (0, 1))[a::stride, b::stride].movedim((0, 1), axes)
+        place.copy_(phase.view(place.shape))
+    return whole
+
+
+def _pieces(x: Tensor, weight: Tensor, stride: int, height: int, width: int) -> "tuple[_Cut, ...]":
+    numbers = _PIECE.get(x.device.type, _PIECE_ELSEWHERE) * torch.get_num_threads()
+    return _cut(numbers, tuple(x.shape[:3]), tuple(weight.shape), stride, height, width)
+
+
+@lru_cache(maxsize=256)
+def _cut(
+    numbers: int, shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: int, height: int, width: int
+) -> "tuple[_Cut, ...]":
+    """Cut the batch: for each piece its images, its rows of windows, and the numbers in all factors up to its own.
+
+    The pixels that its windows read overlap those of others if R > S.
+    """
+    batch, pixel_rows, pixel_columns = shape
+    R = weight_shape[0]
+    per_row = width * R**2 * max(weight_shape[2:])
+    rows = height if height * per_row <= _WHOLE * numbers else max(1, _WHOLE * numbers // per_row)
+    images = max(1, numbers // (height * per_row)) if rows == height else 1
+    made, cut, end = dict[tuple[int, ...], _Piece](), list[_Cut](), 0
+    for n, u in product(range(0, batch, images), range(0, height, rows)):
         below = min(u + rows, height)
-        pixels = slice(u * stride, min((below - 1) * stride + len(weight), x.shape[1]))
-        shape = (min(images, len(x) - n), below - u, pixels.stop - pixels.start)
-        if shape not in made:
-            made[shape] = _Block(x, weight, stride, *shape, width, keep)
-        yield made[shape], slice(n, n + images), slice(u, below), pixels
+        read = min((below - 1) * stride + R, pixel_rows) - u * stride
+        sizes = (min(images, batch - n), read, pixel_columns, R, weight_shape[3])
+        key = (*sizes, stride, below - u, width)
+        if key not in made:
+            made[key] = _Piece(*key)
+        end += made[key].numbers
+        cut.append((made[key], slice(n, n + images), slice(u, below), end))
+    return tuple(cut)
 
 
-class _Offset(NamedTuple):
-    """The views of a block's buffers, and of the weight, that the factor of one window offset uses."""
+class _Piece:
+    """Some images, or some rows of one, and where their factors lie in one flat buffer.
 
-    inputs: Tensor  # the pixels that the windows read at this offset
-    inputs_transposed: Tensor
-    input_gradient: Tensor  # the derivatives of those pixels
-    weight: Tensor
-    weight_transposed: Tensor
-    factor: Tensor
-    factor_inside: Tensor  # up to the last window whose pixel lies inside the image
-    factor_outside: list[Tensor]  # at the windows whose pixel lies outside
-    prefix: Tensor  # the product of the factors before this one; later, this factor's derivative
-    prefix_inside: Tensor
-    prefix_outside: list[Tensor]
-
-
-class _Block:
-    """Buffers for some images and rows of windows, and the views of them that each window offset uses.
-
-    A phase holds every S-th row and column of the images, pixel after pixel. In it, the pixel at offset (i, j) of a
-    window lies (i//S)·columns + j//S places after the window's first pixel. So a factor of all windows is one matrix
-    product, and no patch is copied. A window at an edge then reads from the next row or image: there, factors are set
-    to 1 and derivatives to 0.
+    A phase holds every S-th row and column of the images. Its pixels meet the weights of the offsets that are the phase
+    modulo S: every pixel with each of these weights, in one batched matrix product that copies no patch. The factors of
+    an offset lie together, pixel after pixel, so those of neighbouring windows are neighbours. At an edge, some belong
+    to no window.
     """
 
     def __init__(
-        self, x: Tensor, weight: Tensor, stride: int, images: int, rows: int, pixel_rows: int, width: int, keep: bool
+        self, images: int, pixel_rows: int, pixel_columns: int, R: int, C: int, stride: int, rows: int, width: int
     ) -> None:
-        R, _, in_channels, out_channels = weight.shape
-        self.stride, self.rows, self.width = stride, rows, width
-        self.grid = (images, ceil(pixel_rows / stride), ceil(x.shape[2] / stride))  # each phase's shape
-        size = prod(self.grid)
-        self.inputs = x.new_zeros(stride, stride, size + (R - 1) // stride, in_channels)
-        self.input_gradient = torch.zeros_like(self.inputs) if keep else self.inputs
-        self.product = x.new_zeros(size, out_channels)
-        self.exponent, self.scales = x.new_zeros(size, 1, dtype=torch.int32), dict[int, Tensor]()
-        if keep:  # prefix k is the product of the factors before k, so factor 0 is prefix 1; prefix 0 holds ∂y
-            factors = list(x.new_empty(R * R, size, out_channels))
-            prefixes = [self.product, factors[0], *x.new_empty(max(0, R * R - 2), size, out_channels)]
-        else:  # factor 0 becomes the product, and one buffer serves every other factor
-            factors = [self.product, *[x.new_empty(size, out_channels)] * (R * R - 1)]
-            prefixes = factors
-        self.offsets = [
-            self._offset(i, j, x.shape[2], pixel_rows, weight[i, j], factor, prefix)
-            for (i, j), factor, prefix in zip(product(range(R), repeat=2), factors, prefixes)
+        self.stride, self.windows, self.numbers = stride, images * rows, 0
+        self.grids, self.begins = list[tuple[int, ...]](), list[int]()
+        for a, b in product(range(stride), repeat=2):
+            offsets = len(range(a, R, stride)) * len(range(b, R, stride))
+            sides = (len(range(a, pixel_rows, stride)), len(range(b, pixel_columns, stride)))
+            self.grids.append((offsets, images, *sides, C))
+            self.begins.append(self.numbers)
+            self.numbers += prod(self.grids[-1])
+        self.offsets = list[tuple[int, int, slice, slice]]()
+        places = list[tuple[int, ...]]()
+        for i, j in product(range(R), repeat=2):
+            phase, p, q = i % stride * stride + j % stride, i // stride, j // stride
+            _, _, grid_rows, grid_columns, _ = self.grids[phase]
+            number = p * len(range(j % stride, R, stride)) + q
+            rows_inside, columns_inside = max(0, min(rows, grid_rows - p)), max(0, min(width, grid_columns - q))
+            self.offsets.append((phase, number, slice(p, p + rows_inside), slice(q, q + columns_inside)))
+            start = self.begins[phase] + ((number * images * grid_rows + p) * grid_columns + q) * C
+            places.append((start, grid_rows * grid_columns * C, grid_columns * C, rows_inside, columns_inside))
+        self.places = np.array(places)
+
+    def _parts(self, flat: Tensor) -> list[Tensor]:
+        """Return, for each phase, its factors or derivatives, (offsets, pixels, C)."""
+        if self.stride == 1:
+            return [flat.view(self.grids[0][0], -1, self.grids[0][4])]
+        return [
+            flat[begin : begin + prod(grid)].view(grid[0], prod(grid[1:4]), grid[4])
+            for begin, grid in zip(self.begins, self.grids)
         ]
 
-    def _offset(
-        self, i: int, j: int, columns: int, pixel_rows: int, weight: Tensor, factor: Tensor, prefix: Tensor
-    ) -> _Offset:
-        images, grid_rows, grid_columns = self.grid
-        height_inside = max(0, min(self.rows, ceil((pixel_rows - i) / self.stride)))
-        width_inside = max(0, min(self.width, ceil((columns - j) / self.stride)))
-        end = ((images - 1) * grid_rows + height_inside) * grid_columns if height_inside else 0
-        start = i // self.stride * grid_columns + j // self.stride
-        inputs, gradient = (
-            flat[i % self.stride, j % self.stride, start : start + end] for flat in (self.inputs, self.input_gradient)
-        )
-        factor_outside, prefix_outside = (
-            [part for part in (grid[:, height_inside:], grid[:, :, width_inside:]) if part.numel()]
-            for grid in (flat.view(*self.grid, flat.shape[1]) for flat in (factor, prefix))
-        )
-        return _Offset(
-            inputs, inputs.T, gradient, weight, weight.T,
-            factor, factor[:end], factor_outside, prefix, prefix[:end], prefix_outside,
-        )  # fmt: skip
+    def pixels(self, phases: Sequence[Tensor], images: slice, rows: slice) -> list[Tensor]:
+        """Return, for each phase, the pixels that these rows of windows read, (pixels, C_in)."""
+        return [
+            phase[images, rows.start : rows.start + grid[2]].view(-1, phase.shape[3])
+            for phase, grid in zip(phases, self.grids)
+        ]
 
-    def windows(self, flat: Tensor) -> Tensor:
-        """(size, c) -> (n, rows, width, c), without what lies between the windows."""
-        return flat.view(*self.grid, flat.shape[1])[:, : self.rows, : self.width]
+    def new_derivatives(self, like: Tensor) -> Tensor:
+        """Return space for the derivatives, with 0 for the factors that belong to no window."""
+        read = self.grids[0][1] * self.grids[0][4] * int(self.places[:, 3:].prod(1).sum())
+        return like.new_empty(self.numbers) if read == self.numbers else like.new_zeros(self.numbers)
 
-    def _phases(self, flat: Tensor, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield each phase of x, after its place in the buffer."""
-        images = torch.unflatten(flat[:, :, : prod(self.grid)], 2, self.grid)
-        for i, j in product(range(self.stride), repeat=2):
-            phase = x[:, i :: self.stride, j :: self.stride]
-            yield images[i, j, :, : phase.shape[1], : phase.shape[2]], phase
+    def fill(self, pixels: Sequence[Tensor], weights: Sequence[Tensor], factors: Tensor) -> None:
+        """Compute every factor."""
+        for inputs, weight, part in zip(pixels, weights, self._parts(factors)):
+            torch.bmm(inputs.expand(len(weight), -1, -1), weight, out=part)
 
-    def _factors(self, x: Tensor) -> Iterator[_Offset]:
-        """Yield each offset, once its factor is computed."""
-        for place, phase in self._phases(self.inputs, x):
-            place.copy_(phase)
-        self.exponent.zero_()
-        for offset in self.offsets:
-            torch.mm(offset.inputs, offset.weight, out=offset.factor_inside)
-            for part in offset.factor_outside:
-                part.fill_(1)
-            yield offset
+    def add_weight_gradient(self, pixels: Sequence[Tensor], derivatives: Tensor, dweights: Sequence[Tensor]) -> None:
+        """Add the derivatives by the weights of each phase."""
+        for inputs, part, dweight in zip(pixels, self._parts(derivatives), dweights):
+            transposed = inputs.T.expand(len(dweight), -1, -1)
+            if dweight.dtype == part.dtype:
+                dweight.baddbmm_(transposed, part)
+            else:
+                dweight.add_(torch.bmm(transposed, part))
 
-    def multiply(self, x: Tensor, every: int) -> None:
-        """Fill `product`, and `exponent` with its exponents."""
-        for count, offset in enumerate(self._factors(x), start=1):
-            if count > 1:
-                self.product.mul_(offset.factor)
-            if every and (count % every == 0 or count == len(self.offsets)):
-                scale, shift = frexp_scale(self.product)
-                self.product.mul_(scale)
-                self.exponent += shift
-
-    def multiply_keeping(self, x: Tensor, every: int) -> None:
-        """Fill every factor, every prefix and their `scales`, and `exponent` with the exponent of those."""
-        self.scales = {}
-        for count, offset in enumerate(self._factors(x), start=1):
-            if count == len(self.offsets):
-                break
-            after = self.offsets[count].prefix
-            if count > 1:
-                torch.mul(offset.prefix, offset.factor, out=after)
-            if every and count % every == 0:
-                self.scales[count], shift = frexp_scale(after)
-                after.mul_(self.scales[count])
-                self.exponent += shift
-
-    def differentiate(
-        self, grad: Tensor, exponent: Tensor, every: int, dweights: Sequence[Tensor], x_too: bool
+    def add_input_gradient(
+        self, derivatives: Tensor, weights: Sequence[Tensor], dpixels: Sequence[Tensor], beta: int
     ) -> None:
-        """Turn every prefix into its factor's derivative, and add up those of the weight and the inputs.
+        """Add the derivatives by the pixels of each phase to beta times what is there."""
+        for place, weight, part in zip(dpixels, weights, self._parts(derivatives)):
+            place.addbmm_(part, weight.mT, beta=beta)
 
-        Going back, `suffix` is ∂y times the factors already passed. Nothing is divided, so factors may be 0.
+    def multiply(self, factors: Tensor, every: int, y: Tensor, exponent: Tensor) -> None:
+        """Fill y and its exponents, which begin as 0."""
+        if loops := _loops(factors):
+            limit = largest_exponent(y.dtype)
+            self._run(loops.multiply, factors.numpy(), every, limit, y.numpy(), exponent.numpy())
+            return
+        for count, (_, inside, here) in enumerate(self._at_offsets(factors, factors), start=1):
+            y[here].copy_(inside) if count == 1 else y[here].mul_(inside)
+            if every and (count % every == 0 or count == len(self.offsets)):
+                scale, shift = frexp_scale(y)
+                y.mul_(scale)
+                exponent += shift[..., 0]
+
+    def differentiate(self, factors: Tensor, derivatives: Tensor, every: int, grad: Tensor) -> None:
+        """Fill the derivative by every factor that a window reads: grad times the window's other factors.
+
+        Nothing is divided, so factors may be 0.
         """
-        suffix = self.product
-        self.windows(suffix).copy_(grad)
-        if every:  # the scale that was taken out after the last factor
-            rest = exponent[..., None] - self.windows(self.exponent)
-            self.windows(suffix).mul_(power_of_two(-rest, suffix.dtype))
-        self.input_gradient.zero_()
-        for number in range(len(self.offsets) - 1, -1, -1):
-            offset = self.offsets[number]
-            if number:
-                offset.prefix.mul_(suffix)
-                suffix.mul_(offset.factor)
-                if number in self.scales:
-                    suffix.mul_(self.scales[number])
-                for part in offset.prefix_outside:
-                    part.zero_()
-            if x_too:
-                offset.input_gradient.addmm_(offset.prefix_inside, offset.weight_transposed)
-            dweights[number].add_(torch.mm(offset.inputs_transposed, offset.prefix_inside))
+        if loops := _loops(factors):
+            limit = largest_exponent(grad.dtype)
+            self._run(loops.differentiate, factors.numpy(), derivatives.numpy(), every, limit, grad.numpy())
+            return
+        run, scales = torch.ones_like(grad), dict[int, Tensor]()
+        offsets = list(self._at_offsets(factors, derivatives))
+        for count, (derivative, factor, here) in enumerate(offsets, start=1):  # the product of the factors before
+            derivative.copy_(run[here])
+            run[here].mul_(factor)
+            if every and (count % every == 0 or count == len(offsets)):
+                scales[count] = frexp_scale(run)[0]
+                run.mul_(scales[count])
+        run.copy_(grad)
+        for count in range(len(offsets), 0, -1):  # the gradient times the factors after
+            if count in scales:
+                run.mul_(scales[count])
+            derivative, factor, here = offsets[count - 1]
+            derivative.mul_(run[here])
+            run[here].mul_(factor)
 
-    def add_input_gradient(self, dx: Tensor) -> None:
-        """Add the derivatives of the block's pixels to dx."""
-        for place, phase in self._phases(self.input_gradient, dx):
-            phase.add_(place)
+    def _at_offsets(self, factors: Tensor, derivatives: Tensor) -> Iterator[tuple[Tensor, Tensor, tuple[slice, ...]]]:
+        """Yield, for each window offset, its derivatives and factors that windows read, and which windows these are."""
+        parts = list(zip(self._parts(derivatives), self._parts(factors), self.grids))
+        for phase, number, rows, columns in self.offsets:
+            here = (slice(None), slice(0, rows.stop - rows.start), slice(0, columns.stop - columns.start))
+            *both, grid = parts[phase]
+            derivative, factor = (part[number].view(grid[1:])[:, rows, columns] for part in both)
+            yield derivative, factor, here
+
+    def _run(self, loop: Callable[..., None], *arguments: Any) -> None:
+        """Run a compiled loop over all rows of windows, a part of them in each of torch's threads."""
+        threads = min(torch.get_num_threads(), self.windows)
+        if threads == 1:
+            loop(0, self.windows, self.places, *arguments)
+            return
+        bounds = [self.windows * part // threads for part in range(threads + 1)]
+        others = [Thread(target=loop, args=(*part, self.places, *arguments)) for part in pairwise(bounds)]
+        for thread in others:
+            thread.start()
+        for thread in others:
+            thread.join()
+
+
+_Cut = tuple[_Piece, slice, slice, int]
+
+
+def _loops(factors: Tensor) -> ModuleType | None:
+    """Return the compiled loops if they can serve: not on a GPU, in half precision, or where torch is being traced."""
+    plain = type(factors) is Tensor and factors.device.type == "cpu" and not is_in_torch_dispatch_mode()
+    return _compiled_loops() if plain and factors.dtype in (torch.float32, torch.float64) else None
+
+
+@cache
+def _compiled_loops() -> ModuleType | None:
+    try:
+        from convac_lib.networks import window_loops
+    except ImportError as error:
+        warnings.warn(
+            f"numba cannot be imported ({error}), so generalized convolutions take longer; run `pip install numba`",
+            stacklevel=2,
+        )
+        return None
+    return window_loops

@@ -58,7 +58,7 @@ def frexp_scale(y: Tensor) -> tuple[Tensor, Tensor]:
     The channels are y's last axis, so y · 2^−e has its largest channel in [½, 1). A pixel of zeros has e = 0, and e is
     limited so that 2^e and 2^−e stay normal numbers of the type. Both results are constants to autograd.
     """
-    y, limit = y.detach(), _largest_exponent(y.dtype)
+    y, limit = y.detach(), largest_exponent(y.dtype)
     largest = torch.maximum(y.amax(-1, keepdim=True), -y.amin(-1, keepdim=True))  # without a copy of |y|
     within = torch.where(largest > 0, largest, 0.5).clamp(2.0**-limit, 2.0 ** (limit - 1))
     bits = within.double().view(torch.int64)  # torch.frexp gives the same, but does not compile in float64
@@ -71,9 +71,9 @@ def power_of_two(exponent: Tensor, dtype: torch.dtype) -> Tensor:
 
     Multiply by it instead of calling `torch.ldexp`, whose derivative is 0 where the exponent is negative.
     """
-    return torch.ldexp(torch.ones_like(exponent, dtype=dtype), exponent.clamp(max=_largest_exponent(dtype)))
+    return torch.ldexp(torch.ones_like(exponent, dtype=dtype), exponent.clamp(max=largest_exponent(dtype)))
 
 
-def _largest_exponent(dtype: torch.dtype) -> int:
+def largest_exponent(dtype: torch.dtype) -> int:
     """Return the largest e for which 2^e and 2^−e are normal numbers: 126 in float32."""
     return 1 - frexp(torch.finfo(dtype).smallest_normal)[1]

@@ -1,6 +1,7 @@
 """The layer on torch tensors, against its formula written out in integers."""
 
 import os
+import sys
 from itertools import product
 from math import prod
 from shutil import which
@@ -20,7 +21,7 @@ from convac_lib.networks.window_product import window_product
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch warns of itself
 
-blocks = st.sampled_from([1, 60, 2**20]).map(lambda numbers: patch.dict(kernel._BLOCK, cpu=numbers))
+blocks = st.sampled_from([1, 60, 2**20]).map(lambda numbers: patch.dict(kernel._PIECE, cpu=numbers))
 
 
 def scaled_back(x, weight, bias, **options):
@@ -114,22 +115,56 @@ def test_gradients_are_exact_where_factors_are_0(form, case, block):
                 tensor[index] -= 1
 
 
+loops = st.sampled_from([kernel._loops, lambda factors: None])  # compiled, or torch's operations
+threads = st.sampled_from([1, 3])
+kept = st.sampled_from([0, 400, 2**28])  # bytes: of no piece's factors, of the first pieces', and of all
+
+
 @settings(deadline=None)
-@given(cases(largest=2, side=7), st.sampled_from([0, 1, 3, 4]), blocks)
-def test_the_blocked_kernel_is_the_definition(case, every, block):
+@given(cases(largest=2, side=7), st.sampled_from([0, 1, 3, 4]), blocks, loops, threads, kept)
+def test_the_blocked_kernel_is_the_definition(case, every, block, loops, threads, kept):
     """Value, exponents and gradients, bit for bit: integers and powers of two are exact in float64."""
     x, weight, _, stride, _ = case
     x, weight = x.permute(0, 2, 3, 1).requires_grad_(), weight.permute(2, 3, 1, 0).requires_grad_()
     height, width = (-(-size // stride) for size in x.shape[1:3])
-    with block:
+    number = patch.object(torch, "get_num_threads", lambda: threads)
+    with block, number, patch.object(kernel, "_KEPT", kept), patch.object(kernel, "_loops", loops):
         y, exponent = kernel.blocked_window_product(x, weight, stride, height, width, every)
         direction = torch.randint(-3, 4, y.shape, generator=torch.Generator().manual_seed(0)).double()
-        gradients = torch.autograd.grad(y, (x, weight), direction)
+        gradients, again = (torch.autograd.grad(y, (x, weight), direction, retain_graph=True) for _ in "12")
+    assert all(map(torch.equal, gradients, again))
     expected, expected_exponent = window_product(x, weight, stride, height, width, every)
     assert torch.equal(y, expected) and torch.equal(exponent, expected_exponent)
     assert every or not exponent.any()
     for gradient, other in zip(gradients, torch.autograd.grad(expected, (x, weight), direction)):
         assert torch.equal(gradient, other)
+
+
+def test_the_gradient_uses_the_factors_as_they_were_kept_with_any_threads():
+    x, weight = normal(2, 3, 3, 2).requires_grad_(), normal(2, 2, 2, 2, seed=1).requires_grad_()
+    expected = torch.autograd.grad(window_product(x, weight, 1, 3, 3)[0].sum(), (x, weight))
+    with patch.dict(kernel._PIECE, cpu=60):  # 72 factors per image: two pieces with one thread, one with three
+        for threads, later in ((1, 3), (3, 1)):
+            with patch.object(torch, "get_num_threads", lambda threads=threads: threads):
+                y, _ = kernel.blocked_window_product(x, weight, 1, 3, 3)
+            with patch.object(torch, "get_num_threads", lambda later=later: later):
+                torch.testing.assert_close(torch.autograd.grad(y.sum(), (x, weight)), expected)
+
+
+def test_without_numba_it_works_and_says_once_what_that_costs(monkeypatch):
+    monkeypatch.setitem(sys.modules, "convac_lib.networks.window_loops", None)
+    monkeypatch.delattr("convac_lib.networks.window_loops", raising=False)
+    kernel._compiled_loops.cache_clear()
+    x, weight = normal(3, 2, 6, 6), normal(4, 2, 3, 3, seed=1)
+    with pytest.warns(UserWarning, match="numba") as warned:
+        ys = [generalized_conv2d(x, weight) for _ in "12"]
+    (sentence,) = (str(warning.message) for warning in warned)
+    assert sentence.startswith("numba cannot be imported (")
+    assert sentence.endswith("), so generalized convolutions take longer; run `pip install numba`")
+    monkeypatch.undo()
+    kernel._compiled_loops.cache_clear()
+    for y in ys:
+        torch.testing.assert_close(y, generalized_conv2d(x, weight))
 
 
 @pytest.mark.parametrize("border", BORDERS)

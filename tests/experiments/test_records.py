@@ -236,7 +236,7 @@ def test_writers_at_once_lose_nothing_and_double_nothing(tmp_path):
 
 
 CONVNETS = [
-    path for path in sorted(results_path("").glob("*.jsonl")) if path.stem not in ("digits-depth", "real-networks")
+    path for path in sorted(results_path("").glob("*.jsonl")) if path.stem not in ("digits-depth", "real-networks", "deep-ranks")
 ]  # the other two have tests of their own: ConvACs, and networks that others published
 
 

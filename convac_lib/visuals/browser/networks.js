@@ -1,8 +1,8 @@
 // What a network is, for the page's own engine: its sizes, cuts, bounds and costs, and the library's draws. It is what
 // a certificate says of one: { size, representation_channels, layers: [[R, S, C, weight-free], …], border, shared }.
 export const networks = (generator) => {
-  const refuse = (sentence) => {
-    throw Object.assign(new Error(sentence), { refusal: true });
+  const refuse = (sentence, found = {}) => {
+    throw Object.assign(new Error(sentence), { refusal: true, found });
   };
   const [SECONDS, BYTES] = [10, 5e8]; // the budget of one question
   const PER_SECOND = 1.2e8; // products modulo p; benchmarks/engine_js.py shows the times that this assumes

@@ -203,14 +203,14 @@ def test_what_cannot_be_certified_is_refused_before_any_memory_is_taken(words):
          ("the rank of 1×1 entries of an image of 2048×2048 patches needs about 2.9 GiB of memory, and 1.0 GiB are "
           "free; use a smaller image, of at most 1,295 patches per side, and smaller windows")),
         (lambda: certify_rank(common_case(B=3, M=2, size=64), rows=4096),
-         ("the rank of 4,096×4,096 entries of an image of 64×64 patches needs about 2.1 GiB of memory, and 1.0 GiB "
-          "are free; take at most 680 rows")),
+         ("the rank of 4,096×4,096 entries of an image of 64×64 patches needs about 1.5 GiB of memory, and 1.0 GiB "
+          "are free; take at most 2,720 rows")),
         (lambda: certify_rank(Architecture(64, 1, [Layer(3000, 1, 1), Layer(64, 64, 1)])),
          ("the rank of 1×1 entries of an image of 64×64 patches would take about 204 hours, and the limit is 6; use"
           " receptive fields of at most 513")),
         (lambda: ranks.require_draws(common_case(3, 2, 8), make_cut("left-right", 8), 4096, list(range(9000)), [7]),
-         ("9,000 draws of the rank of 4,096×4,096 entries of an image of 8×8 patches would take about 20 hours, and"
-          " the limit is 6; take at most 2,594 draws")),
+         ("9,000 draws of the rank of 4,096×4,096 entries of an image of 8×8 patches would take about 21 hours, and"
+          " the limit is 6; take at most 2,486 draws")),
         (lambda: rank_modulo(np.broadcast_to(np.int8(1), (10**6, 10**6))),
          ("the rank of a 1,000,000×1,000,000 matrix needs about 11,176 GiB of memory, and 1.0 GiB are free; take "
           "some of its rows and columns")),
@@ -262,8 +262,8 @@ def test_what_cannot_be_certified_is_refused_before_any_memory_is_taken(words):
         (lambda: grid_tensor(circuits.random_circuit(baseline(10**3, 2**5), seed=0)),
          ("a tensor with 1000^1024 entries is too large to write out: the limit is 67,108,864; use a smaller M or "
           "N, or sample its matricization with certify_rank")),
-        (lambda: grid_tensor(circuits.random_circuit(baseline(2, 4, channels=1000), seed=0)),
-         ("a grid tensor of 65,536 entries, 65,536 at a time, needs about 9.8 GiB of memory, and 1.0 GiB are free; "
+        (lambda: grid_tensor(circuits.random_circuit(baseline(2, 4, channels=2000), seed=0)),
+         ("a grid tensor of 65,536 entries, 4,096 at a time, needs about 1.2 GiB of memory, and 1.0 GiB are free; "
           "use fewer channels or a smaller image")),
         (lambda: extend_atlas("never.csv", [2**20], [2], [3]),
          ("a certificate holds at most 64 representation channels and size 64, and this network has 2 and 1048576; "

@@ -209,12 +209,12 @@ def test_pointing_and_holes_are_as_on_the_page(tab, address):
     card.locator("input[type=range][name=S]").focus()
     tab.keyboard.press("ArrowRight")  # S = 2, R = 5, u = 3 is nothing: only the kernel knows
     rested(card)
-    assert_shows(card, see_half(2, 3, 1))
+    assert_shows(card, see_half(2, 5, 1))
 
     restart_kernel(tab)
     type_in(card, "R: type", 4)
     assert said(card) == "The kernel that drew this card is gone; run its cell again."
-    assert_shows(card, see_half(2, 3, 1))
+    assert_shows(card, see_half(2, 5, 1))
     type_in(card, "R: type", 2)  # which the table holds
     assert_shows(card, see_half(2, 2, 1))
 

@@ -410,7 +410,7 @@ def test_the_page_is_used_by_keyboard_and_has_no_barrier(opened):
     tab.keyboard.press("Tab")
     assert tab.evaluate("document.activeElement.labels[0].innerText").startswith("Drop a certificate here")
     with tab.expect_file_chooser() as chosen:
-        tab.keyboard.press("Enter")
+        tab.keyboard.press("Space")
     chosen.value.set_files([{"name": "x.json", "mimeType": "application/json", "buffer": forged_file()}])
     settle(tab)
     for _ in range(3):

@@ -19,7 +19,9 @@ def test_code_and_tests_exist_and_anchors_are_statements():
     without = {
         anchor for anchor, number in anchors.items() if number.split()[0] in ("Theorem", "Proposition", "Corollary")
     }
-    assert without - set(CODE) <= {"prop-overtaken", "prop-distance"}, "name the code of each statement in tools/list_statements.py"
+    assert without - set(CODE) <= {"prop-overtaken", "prop-distance"}, (
+        "name the code of each statement in tools/list_statements.py"
+    )
     named = [name for code, _ in CODE.values() for name in code.split(", ")]
     named += [word for word in END.split("`") if word.startswith("theory.")]
     for name in named:

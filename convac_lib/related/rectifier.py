@@ -11,6 +11,7 @@ from flint import fmpz_mat
 
 from convac_lib.checks import require_integers
 from convac_lib.errors import ArchitectureError, ConvacError, CutError, shown
+from convac_lib.related.row import row_matrix
 from convac_lib.theory.decompositions import Pooling, compose_cp, compose_hierarchical_tucker
 from convac_lib.theory.fields import require_seed
 
@@ -106,14 +107,9 @@ def exact_rank(tensor: np.ndarray, cut: str = "odd-even") -> int:
     >>> exact_rank(np.array([[1, 2], [2, 1]]))
     2
     """
-    patches = range(tensor.ndim)
-    cuts = {"odd-even": patches[::2], "left-right": patches[: tensor.ndim // 2]}
-    if cut not in cuts:
-        raise CutError(f"unknown cut {shown(cut)} of a row; use one of {', '.join(cuts)}")
-    rows = cuts[cut]
-    columns = [patch for patch in patches if patch not in rows]
-    matrix = tensor.transpose(*rows, *columns).reshape(len(tensor) ** len(rows), -1)
-    return int(fmpz_mat(matrix.tolist()).rank())
+    if cut not in ("odd-even", "left-right"):
+        raise CutError(f"unknown cut {shown(cut)} of a row; use one of odd-even, left-right")
+    return int(fmpz_mat(row_matrix(tensor, cut).tolist()).rank())
 
 
 def witness(patches: int, templates: int) -> list[np.ndarray]:

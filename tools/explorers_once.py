@@ -1,12 +1,15 @@
 """A Sphinx extension: a page has one copy of the explorers' script and style, though every card brings its own.
 
-A script of an explorer starts every card on the page, so that the first copy is enough.
+A script of an explorer starts every card on the page, so that the first copy is enough. Where a card computes in the
+browser, its script has the engine and starts the other cards too, so that the plain script is left out.
 """
 
 import re
 from typing import Any
 
 from sphinx.application import Sphinx
+
+from convac_lib.visuals.card import BROWSER_VIEWS, script_of
 
 OWN = re.compile(r'\n?<(style|script type="module")>.*?</(style|script)>', re.DOTALL)
 
@@ -22,7 +25,13 @@ def once(body: str) -> str:
         seen.add(text)
         return found[0]
 
-    return OWN.sub(first, body)
+    kept = OWN.sub(first, body)
+    plain, computing = (_element(script_of(view)) for view in ("", next(iter(BROWSER_VIEWS))))
+    return kept.replace(plain, "") if computing in kept else kept
+
+
+def _element(script: str) -> str:
+    return f'<script type="module">\n{script}</script>'
 
 
 def mend(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:

@@ -128,7 +128,7 @@ def test_no_page_is_heavy_and_none_holds_the_state_of_a_widget(html, soups):
         assert all(len(letters) < 60_000 for letters in packed), page
         assert soup.find_all("script", type=re.compile("jupyter.widget")) == [], page
         scripts = [each.get_text() for each in soup.find_all("script", type="module")]
-        assert len(scripts) == len({*scripts}) <= 2, page  # the front end, and the one that brings the engine
+        assert len(scripts) == len({*scripts}) <= 2, page  # the front end, and the check of certificates
 
 
 def test_every_entry_of_the_reference_shows_types_its_source_and_its_chapter(soups):

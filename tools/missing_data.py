@@ -66,9 +66,13 @@ def fit_generative(x: Tensor, y: Tensor, seed: int, components: int, discriminat
 def fit_convnet(
     x: Tensor, y: Tensor, seed: int, learning_rate: float, *, hidden: str = "", mask: bool = False
 ) -> Method:
-    """Train a ConvNet of 3×3 windows for 40 epochs, on images of which each batch hides another amount.
+    """Train a ConvNet of 3×3 windows for 100 epochs, on images of which each batch hides another amount.
 
     Args:
+        x: the images.
+        y: the classes.
+        seed: the seed of the weights, the order and what is hidden.
+        learning_rate: the learning rate of Adam.
         hidden: the pattern of what is hidden in training; nothing, if empty.
         mask: whether what is seen is a second channel.
     """
@@ -83,7 +87,7 @@ def fit_convnet(
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
     amounts = np.random.default_rng(seed)
     most = {"pixels": 60, "square": 5, "": 0}[hidden]
-    for _ in range(40):
+    for _ in range(100):
         for batch in torch.randperm(len(x), generator=generator).split(128):
             amount, draw = int(amounts.integers(0, most + 1)), int(amounts.integers(2**31))
             seen = hide(hidden or "pixels", amount, len(batch), 8, draw)

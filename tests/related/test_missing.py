@@ -261,8 +261,10 @@ def halves():
         (
             lambda: GenerativeConvAC(6, 2, (2,), 2),
             ArchitectureError,
-            "1 levels of 2×2 windows need an image of 2^1 patches per side, of 1 pixels each, and the size is 6; give one "
-            "width for each halving of the patches, at least one",
+            (
+                "1 levels of 2×2 windows need an image of 2^1 patches per side, of 1 pixels each, and the size is 6; give one "
+                "width for each halving of the patches, at least one"
+            ),
         ),
         (
             lambda: GenerativeConvAC(4, 0, (2, 2), 2),
@@ -283,32 +285,42 @@ def halves():
         (
             lambda: network()(IMAGES, torch.ones(2, 4, 3, dtype=torch.bool)),
             DataError,
-            "seen must be Boolean of shape (2, 4, 4), one for each pixel of each image, not torch.bool of shape "
-            "(2, 4, 3); True is for a pixel that is seen",
+            (
+                "seen must be Boolean of shape (2, 4, 4), one for each pixel of each image, not torch.bool of shape "
+                "(2, 4, 3); True is for a pixel that is seen"
+            ),
         ),
         (
             lambda: network()(IMAGES, torch.ones(2, 4, 4)),
             DataError,
-            "seen must be Boolean of shape (2, 4, 4), one for each pixel of each image, not torch.float32 of shape "
-            "(2, 4, 4); True is for a pixel that is seen",
+            (
+                "seen must be Boolean of shape (2, 4, 4), one for each pixel of each image, not torch.float32 of shape "
+                "(2, 4, 4); True is for a pixel that is seen"
+            ),
         ),
         (
             lambda: network()(UNKNOWN),
             DataError,
-            "a seen pixel is NaN or infinite, and its density is not defined; mark it as hidden, by False in seen, or "
-            "replace it",
+            (
+                "a seen pixel is NaN or infinite, and its density is not defined; mark it as hidden, by False in seen, or "
+                "replace it"
+            ),
         ),
         (
             lambda: network().posterior(IMAGES, prior=torch.tensor([0.5, 0.6])),
             WeightError,
-            "the prior must be probabilities that sum to 1, and these sum to 1.1, the least of them 0.5; divide counts "
-            "of the classes by their sum",
+            (
+                "the prior must be probabilities that sum to 1, and these sum to 1.1, the least of them 0.5; divide counts "
+                "of the classes by their sum"
+            ),
         ),
         (
             lambda: network().posterior(IMAGES, prior=torch.tensor([-0.5, 1.5])),
             WeightError,
-            "the prior must be probabilities that sum to 1, and these sum to 1, the least of them -0.5; divide counts "
-            "of the classes by their sum",
+            (
+                "the prior must be probabilities that sum to 1, and these sum to 1, the least of them -0.5; divide counts "
+                "of the classes by their sum"
+            ),
         ),
         (
             lambda: network().posterior(IMAGES, prior=torch.tensor([1.0])),
@@ -333,8 +345,10 @@ def halves():
         (
             lambda: network().set_probabilities([*halves()[:2], torch.full((1, 1, 2, 2), 0.6)]),
             WeightError,
-            "the probabilities of level 2 must sum to 1 along the last axis, and one vector sums to 1.2; divide each "
-            "vector by its sum",
+            (
+                "the probabilities of level 2 must sum to 1 along the last axis, and one vector sums to 1.2; divide each "
+                "vector by its sum"
+            ),
         ),
         (
             lambda: network().sample(torch.tensor([0, 2])),
@@ -349,8 +363,10 @@ def halves():
         (
             lambda: fit(network(), IMAGES, torch.tensor([0]), epochs=1),
             DataError,
-            "labels must be int64 of shape (2,), one for each image and at least one, not torch.int64 of shape (1,); "
-            "convert them",
+            (
+                "labels must be int64 of shape (2,), one for each image and at least one, not torch.int64 of shape (1,); "
+                "convert them"
+            ),
         ),
         (
             lambda: fit(network(), IMAGES, torch.tensor([0, 7]), epochs=1),

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from convac_lib.checks import require_integers
@@ -124,6 +123,12 @@ def draw_missing(
         add_text(svg, x + step / 2, BARS + TALLEST - tall - 6, str(round(100 * share)), anchor="middle")
         bold = number == digit
         add_text(
-            svg, x + step / 2, BARS + TALLEST + LINE, short(number), anchor="middle", fill=INK if bold else MUTED, bold=bold
+            svg,
+            x + step / 2,
+            BARS + TALLEST + LINE,
+            short(number),
+            anchor="middle",
+            fill=INK if bold else MUTED,
+            bold=bold,
         )
     return serialize(svg)

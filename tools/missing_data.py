@@ -88,7 +88,7 @@ def fit_convnet(
     amounts = np.random.default_rng(seed)
     most = {"pixels": 60, "square": 5, "": 0}[hidden]
     for _ in range(100):
-        for batch in torch.randperm(len(x), generator=generator).split(128):
+        for batch in torch.split(torch.randperm(len(x), generator=generator), 128):
             amount, draw = int(amounts.integers(0, most + 1)), int(amounts.integers(2**31))
             seen = hide(hidden or "pixels", amount, len(batch), 8, draw)
             loss = cross_entropy(model(filled(x[batch], seen)), y[batch])

@@ -184,7 +184,8 @@ sums to 0.5; divide each vector by its sum
             DataError: as for the forward pass.
             WeightError: if the prior is no vector of Y probabilities that sum to 1.
         """
-        return (self(images, seen) + self._log_prior(prior)).logsumexp(1)
+        outputs: Tensor = self(images, seen)
+        return (outputs + self._log_prior(prior)).logsumexp(1)
 
     def posterior(self, images: Tensor, seen: Tensor | None = None, prior: Tensor | None = None) -> Tensor:
         """Apply Bayes' rule to the seen pixels.
@@ -192,7 +193,9 @@ sums to 0.5; divide each vector by its sum
             p(y | x_seen) = p(y) p(x_seen | y) / Σ_z p(z) p(x_seen | z)
 
         Args:
-            images, seen, prior: as for `log_likelihood`.
+            images: of shape (N, C_in, H, H).
+            seen: Boolean, of shape (N, H, H); all pixels are seen, if left out.
+            prior: p(y), of shape (Y,); 1/Y for every class, if left out.
 
         Returns:
             Probabilities of shape (N, Y).
@@ -205,7 +208,8 @@ sums to 0.5; divide each vector by its sum
         >>> model.posterior(torch.rand(1, 1, 2, 2), hidden, prior=torch.tensor([0.75, 0.25])).round(decimals=4)
         tensor([[0.7500, 0.2500]], grad_fn=<RoundBackward1>)
         """
-        return (self(images, seen) + self._log_prior(prior)).softmax(1)
+        outputs: Tensor = self(images, seen)
+        return (outputs + self._log_prior(prior)).softmax(1)
 
     def inpaint(self, images: Tensor, seen: Tensor | None = None, prior: Tensor | None = None) -> Tensor:
         """Fill every hidden pixel with its mean, given the seen ones.
@@ -216,7 +220,9 @@ sums to 0.5; divide each vector by its sum
         backwards finds it for all patches.
 
         Args:
-            images, seen, prior: as for `log_likelihood`.
+            images: of shape (N, C_in, H, H).
+            seen: Boolean, of shape (N, H, H); all pixels are seen, if left out.
+            prior: p(y), of shape (Y,); 1/Y for every class, if left out.
 
         Returns:
             Images of shape (N, C_in, H, H), with the seen pixels as they were.
@@ -282,7 +288,7 @@ sums to 0.5; divide each vector by its sum
         for number, logits in enumerate(self.logits):
             if number:  # the product over a window is a sum of logarithms
                 side = logits.shape[0]
-                h = h.unflatten(2, (side, 2)).unflatten(1, (side, 2)).sum((2, 4))
+                h = h.reshape(-1, side, 2, side, 2, h.shape[-1]).sum((2, 4))
             largest = h.detach().amax(-1, keepdim=True)
             # exp(h − largest) is 1 somewhere, so the sum is at least the smallest weight, and its logarithm is finite
             weighed = torch.einsum("nuvi,uvoi->nuvo", (h - largest).exp(), logits.softmax(-1))
@@ -293,12 +299,15 @@ sums to 0.5; divide each vector by its sum
         """(N, C, H, H) to (N, P, P, C·p²)."""
         p = self.patch
         side = self.size // p
-        return images.unflatten(3, (side, p)).unflatten(2, (side, p)).permute(0, 2, 4, 1, 3, 5).flatten(3)
+        pieces = images.reshape(len(images), self.in_channels, side, p, side, p)
+        return pieces.permute(0, 2, 4, 1, 3, 5).flatten(3)
 
     def _from_patches(self, patches: Tensor) -> Tensor:
         """The inverse of `_to_patches`."""
         p = self.patch
-        return patches.unflatten(3, (self.in_channels, p, p)).permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
+        side = self.size // p
+        pieces = patches.reshape(-1, side, side, self.in_channels, p, p)
+        return pieces.permute(0, 3, 1, 4, 2, 5).reshape(-1, self.in_channels, self.size, self.size)
 
     def _require_seen(self, images: Tensor, seen: Tensor | None) -> Tensor:
         wanted = (self.in_channels, self.size, self.size)
@@ -312,8 +321,8 @@ sums to 0.5; divide each vector by its sum
             seen = torch.ones(len(images), self.size, self.size, dtype=torch.bool, device=images.device)
         if seen.dtype != torch.bool or seen.shape != (len(images), self.size, self.size):
             raise DataError(
-                f"seen must be Boolean of shape {(len(images), self.size, self.size)}, one for each pixel of each image, "
-                f"not {seen.dtype} of shape {tuple(seen.shape)}; True is for a pixel that is seen"
+                f"seen must be Boolean of shape {(len(images), self.size, self.size)}, one for each pixel of each "
+                f"image, not {seen.dtype} of shape {tuple(seen.shape)}; True is for a pixel that is seen"
             )
         if not bool((images.isfinite() | ~seen[:, None]).all()):
             raise DataError(
@@ -361,7 +370,7 @@ def fit(
 
         loss = −log p(x | y) / (number of pixels)  +  discrimination · (−log p(y | x)),   the mean over the images
 
-    First, every mean becomes a patch of a random training image. The learning rate falls to a fifth along half a cosine.
+    First, every mean becomes a patch of a random training image. The learning rate falls to a fifth.
 
     Args:
         model: the network, on any device.
@@ -384,7 +393,8 @@ def fit(
     Source: Sharir, Tamari, Cohen & Shashua (2017), for a loss of both parts. Chapter: *Missing data*.
 
     >>> model = GenerativeConvAC(size=2, components=2, widths=(2,), classes=2)
-    >>> images, labels = torch.tensor([0.1, 0.9]).repeat(50)[:, None, None, None].expand(-1, 1, 2, 2), torch.arange(100) % 2
+    >>> labels = torch.arange(100) % 2
+    >>> images = (0.1 + 0.8 * labels)[:, None, None, None].expand(-1, 1, 2, 2)
     >>> losses = fit(model, images, labels, epochs=20)
     >>> losses[-1] < losses[0], bool((model.posterior(images).argmax(1) == labels).all())
     (True, True)
@@ -392,7 +402,8 @@ def fit(
     require_integers(epochs=epochs, batch_size=batch_size)
     require_integers(least=0, seed=seed)
     for name, value, least in (
-        ("discrimination", discrimination, 0), ("noise", noise, 0), ("learning rate", learning_rate, math.nextafter(0, 1))
+        ("discrimination", discrimination, 0), ("noise", noise, 0),
+        ("learning rate", learning_rate, math.nextafter(0, 1)),
     ):  # fmt: skip
         if not least <= value < math.inf:
             rule = "above 0" if least else "of at least 0"
@@ -420,13 +431,13 @@ def fit(
     losses = []
     for epoch in range(1, epochs + 1):
         total = 0.0
-        for batch in torch.randperm(len(images), generator=generator, device=device).split(batch_size):
+        for batch in torch.split(torch.randperm(len(images), generator=generator, device=device), batch_size):
             x = images[batch]
             outputs = model(x + noise * torch.empty_like(x).normal_(generator=generator))  # (n, Y)
             likelihood = -outputs.gather(1, labels[batch, None]).mean() / images[0].numel()
             loss = likelihood + discrimination * cross_entropy(outputs, labels[batch])
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+            loss.backward()
             optimizer.step()
             fall.step()
             total += loss.item() * len(batch)
@@ -459,8 +470,8 @@ def hide(pattern: str, amount: int, count: int, size: int, seed: int = 0) -> Ten
 
     >>> hide("square", 2, count=1, size=3).int()
     tensor([[[1, 1, 1],
-             [0, 0, 1],
-             [0, 0, 1]]], dtype=torch.int32)
+             [1, 0, 0],
+             [1, 0, 0]]], dtype=torch.int32)
     """
     if pattern not in PATTERNS:
         raise ConvacError(f"unknown pattern {shown(pattern)}; use one of {', '.join(PATTERNS)}")
@@ -553,7 +564,7 @@ class GaussianClasses:
         )
 
     def log_densities(self, images: Tensor, seen: Tensor) -> Tensor:
-        """Return log p(x_seen | y), of shape (N, Y), in float64: a marginal of a Gaussian leaves rows and columns out."""
+        """Return log p(x_seen | y), of shape (N, Y), in float64: a marginal leaves rows and columns out."""
         x = images.flatten(1).to(torch.float64)
         kept = seen[:, None].expand(-1, images.shape[1], -1, -1).flatten(1)
         both = kept[:, :, None] & kept[:, None, :]

@@ -1,4 +1,4 @@
-"""The generative ConvAC: exact marginals against enumeration and integrals, draws, training, and every error's sentence."""
+"""The generative ConvAC: exact marginals against enumeration and integrals, draws, training, and every error."""
 
 import math
 
@@ -262,8 +262,8 @@ def halves():
             lambda: GenerativeConvAC(6, 2, (2,), 2),
             ArchitectureError,
             (
-                "1 levels of 2×2 windows need an image of 2^1 patches per side, of 1 pixels each, and the size is 6; give one "
-                "width for each halving of the patches, at least one"
+                "1 levels of 2×2 windows need an image of 2^1 patches per side, of 1 pixels each, and the size is 6; give "
+                "one width for each halving of the patches, at least one"
             ),
         ),
         (
@@ -302,24 +302,24 @@ def halves():
             lambda: network()(UNKNOWN),
             DataError,
             (
-                "a seen pixel is NaN or infinite, and its density is not defined; mark it as hidden, by False in seen, or "
-                "replace it"
+                "a seen pixel is NaN or infinite, and its density is not defined; mark it as hidden, by False in seen, "
+                "or replace it"
             ),
         ),
         (
             lambda: network().posterior(IMAGES, prior=torch.tensor([0.5, 0.6])),
             WeightError,
             (
-                "the prior must be probabilities that sum to 1, and these sum to 1.1, the least of them 0.5; divide counts "
-                "of the classes by their sum"
+                "the prior must be probabilities that sum to 1, and these sum to 1.1, the least of them 0.5; divide "
+                "counts of the classes by their sum"
             ),
         ),
         (
             lambda: network().posterior(IMAGES, prior=torch.tensor([-0.5, 1.5])),
             WeightError,
             (
-                "the prior must be probabilities that sum to 1, and these sum to 1, the least of them -0.5; divide counts "
-                "of the classes by their sum"
+                "the prior must be probabilities that sum to 1, and these sum to 1, the least of them -0.5; divide "
+                "counts of the classes by their sum"
             ),
         ),
         (
@@ -346,8 +346,8 @@ def halves():
             lambda: network().set_probabilities([*halves()[:2], torch.full((1, 1, 2, 2), 0.6)]),
             WeightError,
             (
-                "the probabilities of level 2 must sum to 1 along the last axis, and one vector sums to 1.2; divide each "
-                "vector by its sum"
+                "the probabilities of level 2 must sum to 1 along the last axis, and one vector sums to 1.2; divide "
+                "each vector by its sum"
             ),
         ),
         (
@@ -364,8 +364,8 @@ def halves():
             lambda: fit(network(), IMAGES, torch.tensor([0]), epochs=1),
             DataError,
             (
-                "labels must be int64 of shape (2,), one for each image and at least one, not torch.int64 of shape (1,); "
-                "convert them"
+                "labels must be int64 of shape (2,), one for each image and at least one, not torch.int64 of shape "
+                "(1,); convert them"
             ),
         ),
         (

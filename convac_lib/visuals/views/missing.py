@@ -69,8 +69,8 @@ def missing_view(
     picture = draw_missing(pixels[0, 0].numpy(), seen[0].numpy(), filled, posterior, digit)
     listed = ", ".join(f"{number}: {percent} %" for number, percent in enumerate(percents))
     alternative = (
-        f"A digit {digit} with {erased} of 64 pixels hidden, the same with its hidden pixels filled, and a bar for each "
-        f"class. Probabilities: {listed}."
+        f"A digit {digit} with {erased} of 64 pixels hidden, the same with its hidden pixels filled, and a bar for "
+        f"each class. Probabilities: {listed}."
     )
     values = {"pixels hidden": erased, "of the true class, %": percents[digit], "largest, %": percents[best]}
     if erased == 64:
@@ -117,14 +117,14 @@ def draw_missing(
     add_text(svg, MARGIN, TOP + SIDE + LINE + 4, "probability of each class, %, the true one in green")
     step = WIDTH / 10
     for number, share in enumerate(posterior):
-        tall, x = TALLEST * float(share), number * step
+        tall, place = TALLEST * float(share), number * step
         colour = OTHER_COLOUR if number == digit else colour_of(1)
-        add_path(svg, rectangle(x + 8, BARS + TALLEST - tall, step - 16, max(tall, 1)), fill=colour)
-        add_text(svg, x + step / 2, BARS + TALLEST - tall - 6, str(round(100 * share)), anchor="middle")
+        add_path(svg, rectangle(place + 8, BARS + TALLEST - tall, step - 16, max(tall, 1)), fill=colour)
+        add_text(svg, place + step / 2, BARS + TALLEST - tall - 6, str(round(100 * share)), anchor="middle")
         bold = number == digit
         add_text(
             svg,
-            x + step / 2,
+            place + step / 2,
             BARS + TALLEST + LINE,
             short(number),
             anchor="middle",

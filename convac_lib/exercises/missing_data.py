@@ -1,7 +1,5 @@
 """The rules of the exercises in *Missing data*."""
 
-from fractions import Fraction
-
 from convac_lib.exercises.answers import NEAR, Wrong, integer, number
 
 
@@ -18,8 +16,8 @@ def arrangements(exponent: object) -> str:
 def censored(marginal: object, truth: object) -> str:
     """The probability of class 1 when a pixel is hidden because it is bright: by marginalizing, and in truth."""
     answers = number("marginal", marginal), number("truth", truth)
-    if abs(answers[0] - Fraction(1, 2)) > NEAR:
+    if abs(float(answers[0]) - 1 / 2) > NEAR:
         raise Wrong("Nothing is seen, so a model that leaves the pixel out answers with the prior")
-    if abs(answers[1] - Fraction(3, 4)) > NEAR:
+    if abs(float(answers[1]) - 3 / 4) > NEAR:
         raise Wrong("Bayes' rule with the event 'hidden' needs p(hidden | y), which is p(bright | y)")
     return "that the pixel is hidden says that it is bright, and leaving it out forgets this"

@@ -262,8 +262,8 @@ def halves():
             lambda: GenerativeConvAC(6, 2, (2,), 2),
             ArchitectureError,
             (
-                "1 levels of 2×2 windows need an image of 2^1 patches per side, of 1 pixels each, and the size is 6; give "
-                "one width for each halving of the patches, at least one"
+                "1 levels of 2×2 windows need an image of 2^1 patches per side, of 1 pixels each, and the size is "
+                "6; give one width for each halving of the patches, at least one"
             ),
         ),
         (

@@ -45,6 +45,7 @@ CODE = {  # anchor: what computes it, and what tests it; definitions and remarks
     "prop-max-incomplete": ("related.rectifier.draw_tensors", "tests/related/test_rectifier.py"),
     "prop-average": ("related.rectifier.average_rank", "tests/related/test_rectifier.py"),
     "prop-max-universal": ("related.rectifier.universal", "tests/related/test_rectifier.py"),
+    "prop-marginal": ("related.missing.GenerativeConvAC", "tests/related/test_missing.py"),
 }
 BEGINNING = """\
 # Statements

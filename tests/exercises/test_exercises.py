@@ -196,6 +196,8 @@ RIGHT = {  # answers, or a function that makes them
         (np.array([-1, 1, -1, -1]), [[[0, 1, 1]] * 2, [[3, 0, 0], [3, 3, 3]], [[1, 0, 1]] * 2, [[1, 1, 0]] * 2]),
     ],
     "averages": [(31,)],
+    "arrangements": [(80,), (80.0,)],
+    "censored": [(0.5, 0.75), (Fraction(1, 2), Fraction(3, 4))],
 }
 WRONG = {
     "first-move": [
@@ -723,6 +725,15 @@ WRONG = {
             (7,),
             "A function of one half can have as many independent rows as its odd patches have arrangements.",
         ),
+    ],
+    "arrangements": [
+        ((20,), "An image has 4 patches per side, and so 16 patches."),
+        ((32,), "Every one of the 16 patches chooses one of 32 = 2⁵ components."),
+    ],
+    "censored": [
+        ((0.75, 0.75), "Nothing is seen, so a model that leaves the pixel out answers with the prior."),
+        ((0.5, 0.5), "Bayes' rule with the event 'hidden' needs p(hidden | y), which is p(bright | y)."),
+        (("half", 0.75), "marginal should be a number, and 'half' is not one."),
     ],
 }
 

@@ -178,10 +178,9 @@ def opposite_cut(patches: int) -> tuple[int, ...]:
 class MixedWeights(NamedTuple):
     """The weights of the mixture, of which those of the other networks are a part.
 
-    Attributes:
-        first: a⁰, …, aᴸ of the first network, as `random_levels` draws them; at the level of the mixture nodes a
-            vector has 2r weights, r for the products of the first network and then r for those of the second.
-        second: those of the second network.
+    `first` holds a⁰, …, aᴸ of the first network, as `random_levels` draws them, and `second` those of the second. At the
+    level of the mixture nodes a vector has 2r weights: r for the products of the first network, and then r for those of
+    the second.
 
     Chapter: *Mixed decompositions*.
     """

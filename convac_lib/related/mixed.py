@@ -178,7 +178,7 @@ def opposite_cut(patches: int) -> tuple[int, ...]:
 class MixedWeights(NamedTuple):
     """The weights of the mixture, of which those of the other networks are a part.
 
-    `first` holds a⁰, …, aᴸ of the first network, as `random_levels` draws them, and `second` those of the second. At the
+    `first` holds a⁰, …, aᴸ of the first network, as `random_levels` draws them, `second` those of the second. At the
     level of the mixture nodes a vector has 2r weights: r for the products of the first network, and then r for those of
     the second.
 

@@ -20,6 +20,7 @@ EXERCISES = {
     "conjecture": ("square", "bargain", "first-layer", "pooling"),
     "depth_efficiency": ("three", "limit", "prime"),
     "widths_and_entanglement": ("spread", "budget", "symmetric"),
+    "mixed_decompositions": ("against-hybrid", "sixteen"),
     "rectifier_networks": ("channels", "equality", "averages"),
     "missing_data": ("arrangements", "censored"),
 }

@@ -8,8 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from convac_lib.errors import HypothesisError
-from convac_lib.related.row import RowTree, compose_row, row_matrix
+from convac_lib.related.row import RowTree, compose_row, minor_bound, row_matrix
 from convac_lib.theory.decompositions import compose_hierarchical_tucker
 from convac_lib.theory.fields import DEFAULT_PRIME, pivot_columns, require_prime
 from convac_lib.theory.ranks import rank_modulo
@@ -132,10 +131,4 @@ def failure_bound(tree: RowTree, prime: int) -> Fraction:
     Fraction(28, 101)
     """
     D = min(tree.widths[0], tree.representation_channels) ** (tree.patches // 2)
-    degree = (2 * tree.patches - 1) * D
-    if require_prime(prime) <= degree:
-        raise HypothesisError(
-            f"the minor has degree {degree:,}, so Schwartz–Zippel says nothing modulo {prime:,}; "
-            f"use a prime above {degree:,}"
-        )
-    return Fraction(degree, prime)
+    return minor_bound(tree.patches, D, prime)

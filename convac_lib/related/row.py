@@ -1,10 +1,11 @@
 """A row of N patches under windows of two: the plan of such a tree, its random weights, its cuts and its exact ranks.
 
-Taught in the chapters *Depth efficiency* and *Widths and entanglement*.
+Taught in the chapters *Depth efficiency*, *Widths and entanglement* and *Mixed decompositions*.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import prod
 from numbers import Integral
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from convac_lib.budget import require_memory
 from convac_lib.checks import require_integers
-from convac_lib.errors import ArchitectureError, CutError, shown
+from convac_lib.errors import ArchitectureError, CutError, HypothesisError, shown
 from convac_lib.theory.decompositions import compose_hierarchical_tucker
 from convac_lib.theory.fields import DEFAULT_PRIME, require_prime, require_seed
 from convac_lib.theory.ranks import rank_modulo
@@ -240,3 +241,37 @@ def row_rank(levels: Sequence[np.ndarray], cut: RowCut, prime: int = DEFAULT_PRI
     """
     row_cut(cut, len(levels[0]))
     return rank_modulo(row_matrix(compose_row(levels, prime), cut), prime)
+
+
+def minor_bound(patches: int, rank: int, prime: int) -> Fraction:
+    """Bound the probability that random weights miss a rank that some weights reach, by the degree of one minor.
+
+        P(rank < D) ≤ (2N − 1)·D / p
+
+    The minor of side D is a polynomial in the weights that is not 0 over GF(p). Each entry of it has a factor from
+    each of the 2N − 1 nodes of the tree.
+
+    Args:
+        patches: N.
+        rank: D, which some weights of the network reach over GF(p).
+        prime: p; all weights are uniform in GF(p).
+
+    Returns:
+        The bound.
+
+    Raises:
+        ConvacError: if p is not a prime.
+        HypothesisError: if the bound is 1 or more, because p is too small.
+
+    Source: Schwartz 1980. Chapter: *Mixed decompositions*.
+
+    >>> minor_bound(8, 144, 10_007)
+    Fraction(2160, 10007)
+    """
+    degree = (2 * patches - 1) * rank
+    if require_prime(prime) <= degree:
+        raise HypothesisError(
+            f"the minor has degree {degree:,}, so Schwartz–Zippel says nothing modulo {prime:,}; "
+            f"use a prime above {degree:,}"
+        )
+    return Fraction(degree, prime)

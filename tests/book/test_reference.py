@@ -65,6 +65,7 @@ INTERNAL = {
     "convac_lib.exercises.how_much_overlap": "rules, which would give the answers away",
     "convac_lib.exercises.intro": "rules, which would give the answers away",
     "convac_lib.exercises.missing_data": "rules, which would give the answers away",
+    "convac_lib.exercises.mixed_decompositions": "rules, which would give the answers away",
     "convac_lib.exercises.networks_in_pictures": "rules, which would give the answers away",
     "convac_lib.exercises.overlap_theorem": "rules, which would give the answers away",
     "convac_lib.exercises.overlaps": "rules, which would give the answers away",

@@ -190,6 +190,8 @@ RIGHT = {  # answers, or a function that makes them
     "spread": [([1, 3, 5],), ({2, 4, 8},), ((1, 4, 5),)],
     "budget": [([3, 8, 8],), (np.array([3, 8, 8]),)],
     "symmetric": [(6, 9)],
+    "against-hybrid": [([1, 2, 5, 7],), ({3, 4, 6, 8},)],
+    "sixteen": [(7056, 6)],
     "channels": [(386,)],
     "equality": [
         ([2, -1, -1, -1], [[[1, 1, 1]] * 2, *[[row] * 2 for row in np.eye(3, dtype=int).tolist()]]),
@@ -703,6 +705,18 @@ WRONG = {
     "symmetric": [
         ((9, 9), "shared is less than 9: count the free entries of a symmetric 3×3 matrix."),
         ((6, 6), "own is more than 6: count the free entries of a 3×3 matrix."),
+    ],
+    "against-hybrid": [
+        (([1, 3, 5, 6],), "Across this cut the hybrid has the bound 81 and the mixture 144, not 9 and 144."),
+        (([1, 2, 3, 4],), "Across this cut the hybrid has the bound 3 and the mixture 6, not 9 and 144."),
+        (([0, 1],), "patches should name some of the patches 1 to 8, each once, and not all of them."),
+        ((3,), "patches should be a list of patches such as [1, 2], numbered from 1."),
+    ],
+    "sixteen": [
+        ((6561, 6), "mixture is more than 6561: add the dimensions of both in a half."),
+        ((8000, 6), "mixture is less than 8000: add the dimensions of both in a half."),
+        ((7056, 5), "One network of width 5 has the bound 5⁵ = 3,125, which is not the first from 7,056 up."),
+        ((7056, 7), "One network of width 7 has the bound 7⁵ = 16,807, which is not the first from 7,056 up."),
     ],
     "channels": [
         ((6561,), "The bound does not exclude 386 channels, because 386 · 17 ≥ 6,561."),

@@ -45,6 +45,8 @@ CODE = {  # anchor: what computes it, and what tests it; definitions and remarks
     "prop-max-incomplete": ("related.rectifier.draw_tensors", "tests/related/test_rectifier.py"),
     "prop-average": ("related.rectifier.average_rank", "tests/related/test_rectifier.py"),
     "prop-max-universal": ("related.rectifier.universal", "tests/related/test_rectifier.py"),
+    "prop-mex": ("networks.simnets.mex", "tests/networks/test_simnets.py"),
+    "prop-log-convac": ("networks.simnets.log_convac", "tests/networks/test_simnets.py"),
 }
 BEGINNING = """\
 # Statements

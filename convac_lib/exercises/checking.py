@@ -21,6 +21,7 @@ EXERCISES = {
     "depth_efficiency": ("three", "limit", "prime"),
     "widths_and_entanglement": ("spread", "budget", "symmetric"),
     "rectifier_networks": ("channels", "equality", "averages"),
+    "simnets": ("soft-maximum",),
 }
 """The exercises of every chapter, in order; the module named like the chapter holds one rule per exercise."""
 

@@ -196,6 +196,7 @@ RIGHT = {  # answers, or a function that makes them
         (np.array([-1, 1, -1, -1]), [[[0, 1, 1]] * 2, [[3, 0, 0], [3, 3, 3]], [[1, 0, 1]] * 2, [[1, 1, 0]] * 2]),
     ],
     "averages": [(31,)],
+    "soft-maximum": [(14,)],
 }
 WRONG = {
     "first-move": [
@@ -723,6 +724,10 @@ WRONG = {
             (7,),
             "A function of one half can have as many independent rows as its odd patches have arrangements.",
         ),
+    ],
+    "soft-maximum": [
+        ((13,), "With β = 13 the bound log(4)/β is not from 0 to 0.1."),
+        ((15,), "A smaller integer is enough, because log(4) is below 1.4."),
     ],
 }
 

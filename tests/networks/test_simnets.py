@@ -96,7 +96,7 @@ def test_a_convac_in_logarithms_is_the_scaled_convac(plan, dtype, near):
             parameter.copy_(torch.rand(parameter.shape, generator=generator) + 0.1)
         x = torch.rand(3, plan.representation_channels, plan.size, plan.size, dtype=dtype, generator=generator) + 0.01
         scores, exponents = network.scaled_scores(x)
-        expected = scores.log() + exponents[:, None] * log(2)
+        expected = scores.log() + exponents[:, None].to(dtype) * log(2)
         assert (log_convac(network, x.log()) - expected).abs().max() < near
 
 

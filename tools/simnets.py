@@ -3,9 +3,9 @@
     python tools/simnets.py
 
 Each network reads 3×3 windows of the 8×8 image with K channels, then 2×2 windows with stride 2, and then the whole,
-with one output for each class. The kinds are in KINDS. A run takes 60 epochs of Adam with batches of 32 on one core. The rate
-is 0.01 for the ConvNet and 0.03 for the others, which learn more slowly. Each line is on the disk before the next run
-begins; a stopped command resumes where it stopped.
+with one output for each class. The kinds are in KINDS. A run takes 60 epochs of Adam with batches of 32 on one core.
+The rate is 0.01 for the ConvNet and 0.03 for the others, which learn more slowly. Each line is on the disk before the
+next run begins; a stopped command resumes where it stopped.
 """
 
 import json

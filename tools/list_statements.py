@@ -48,6 +48,8 @@ CODE = {  # anchor: what computes it, and what tests it; definitions and remarks
     "prop-average": ("related.rectifier.average_rank", "tests/related/test_rectifier.py"),
     "prop-max-universal": ("related.rectifier.universal", "tests/related/test_rectifier.py"),
     "prop-marginal": ("related.missing.GenerativeConvAC", "tests/related/test_missing.py"),
+    "prop-mex": ("networks.simnets.mex", "tests/networks/test_simnets.py"),
+    "prop-log-convac": ("networks.simnets.log_convac", "tests/networks/test_simnets.py"),
 }
 BEGINNING = """\
 # Statements

@@ -200,6 +200,7 @@ RIGHT = {  # answers, or a function that makes them
     "averages": [(31,)],
     "arrangements": [(80,), (80.0,)],
     "censored": [(0.5, 0.75), (Fraction(1, 2), Fraction(3, 4))],
+    "soft-maximum": [(14,)],
 }
 WRONG = {
     "first-move": [
@@ -748,6 +749,10 @@ WRONG = {
         ((0.75, 0.75), "Nothing is seen, so a model that leaves the pixel out answers with the prior."),
         ((0.5, 0.5), "Bayes' rule with the event 'hidden' needs p(hidden | y), which is p(bright | y)."),
         (("half", 0.75), "marginal should be a number, and 'half' is not one."),
+    ],
+    "soft-maximum": [
+        ((13,), "With β = 13 the bound log(4)/β is not from 0 to 0.1."),
+        ((15,), "A smaller integer is enough, because log(4) is below 1.4."),
     ],
 }
 

@@ -103,8 +103,8 @@ class Arithmetic:
 
     Up to p = 2³¹ residues are int64, and a product of two is below 2⁶². NumPy divides by one number with vector
     instructions, so x − ⌊x/p⌋·p takes a fraction of the time of x % p. A linear map is a product of float64 matrices:
-    its left factor is split into two halves of 16 bits, and 64 products of a half and a residue stay below 2⁵³. For
-    larger p the residues are Python's integers.
+    its left factor is split into two halves of 16 bits, and 64 products of a half and a residue stay below 2⁵³. A
+    sum below 2⁶⁴, as of 4 products, is reduced once. For larger p the residues are Python's integers.
 
     Args:
         prime: p for GF(p), None for the real numbers.
@@ -134,12 +134,14 @@ class Arithmetic:
         """Multiply matrices."""
         if self.word is None:
             return self.reduce(left @ right)
+        fits = left.shape[-1] * int(self.word) ** 2 <= 2**64
         floats, total = right.astype(np.float64), np.zeros((), int)
         halves = [half.astype(np.float64) for half in (left >> 16, left & 0xFFFF)]
         for start in range(0, left.shape[-1], TERMS):
             few = slice(start, start + TERMS)
             high, low = ((half[..., few] @ floats[..., few, :]).astype(int) for half in halves)
-            high = self.reduce(high)
+            if not fits:
+                high = self.reduce(high)
             high <<= 16
             high += low
             high += total

@@ -104,7 +104,7 @@ def test_the_reals_agree_to_rounding():
 
 
 @pytest.mark.parametrize("prime", [*WORDS, *PYTHON])
-@pytest.mark.parametrize("terms", [1, 2, 4, 63, 64, 65, 128, 253, 2000])
+@pytest.mark.parametrize("terms", [1, 2, 4, 5, 63, 64, 65, 128, 253, 2000])
 def test_the_longest_sums_of_the_largest_residues_are_exact(prime, terms):
     arithmetic = Arithmetic(prime)
     generator = np.random.default_rng(terms)

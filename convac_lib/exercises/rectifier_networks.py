@@ -20,7 +20,7 @@ def channels(Z: object) -> str:
 
 def equality(coefficients: object, vectors: object) -> str:
     """A shallow network of max-pooling with at most four channels that computes [d₁ = d₂] for three templates."""
-    Z = len(coefficients) if isinstance(coefficients, Sized) and getattr(coefficients, "ndim", 1) else 4
+    Z = len(coefficients) if isinstance(coefficients, Sized) and np.shape(coefficients) else 4
     a = integers("coefficients", coefficients, (Z,), "one for each channel")
     if Z > 4:
         raise Wrong(f"Four channels are enough, and yours has {Z}")

@@ -20,6 +20,7 @@ EXERCISES = {
     "conjecture": ("square", "bargain", "first-layer", "pooling"),
     "depth_efficiency": ("three", "limit", "prime"),
     "widths_and_entanglement": ("spread", "budget", "symmetric"),
+    "pooling_geometry": ("unsplit", "larger-image", "own-windows"),
     "rectifier_networks": ("channels", "equality", "averages"),
 }
 """The exercises of every chapter, in order; the module named like the chapter holds one rule per exercise."""

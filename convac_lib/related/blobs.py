@@ -5,6 +5,7 @@ A geometry is a rearrangement of the pixels, so an ordinary network learns from 
 """
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -215,7 +216,7 @@ class AverageNet(nn.Module):
         super().__init__()
         widths = [1] + [channels] * (size.bit_length() - 1)
         modules: list[nn.Module] = []
-        for below, above in zip(widths, widths[1:]):
+        for below, above in pairwise(widths):
             convolution = he_initialized(nn.Conv2d, below, above, 1, nonlinearity="relu", generator=generator)
             modules += [convolution, nn.ReLU(), nn.AvgPool2d(2)]
         self.layers = nn.Sequential(*modules)

@@ -2,7 +2,7 @@
 
 import re
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -85,7 +85,7 @@ def rank_of_the_whole_tensor(size, M, widths, geometry, cut, seed):
             np.tile(generator.integers(0, DEFAULT_PRIME, (4, above, below)), (len(order) // 4 ** (level + 1), 1, 1)),
             (len(order) // 4**level, above, below),
         )
-        for level, (below, above) in enumerate(zip(channels, channels[1:]))
+        for level, (below, above) in enumerate(pairwise(channels))
     ]
     levels.append(generator.integers(0, DEFAULT_PRIME, (1, 1, channels[-1])))
     tensor = compose_hierarchical_tucker(levels, branches=4, prime=DEFAULT_PRIME)[0]

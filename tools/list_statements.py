@@ -40,6 +40,7 @@ CODE = {  # anchor: what computes it, and what tests it; definitions and remarks
     "prop-row-cut": ("related.widths.min_cut", "tests/related/test_widths.py"),
     "conj-row-cut": ("related.widths.min_cut", "tests/related/test_widths.py"),
     "prop-symmetric": ("related.row.row_rank", "tests/related/test_widths.py"),
+    "prop-split-windows": ("related.geometry.rank_bounds", "tests/related/test_geometry.py"),
     "prop-mixed-bound": ("related.mixed.rank_bound", "tests/related/test_mixed.py"),
     "prop-mixed-quadratic": ("related.mixed.opposite_plan", "tests/related/test_mixed.py"),
     "prop-max-depth": ("related.rectifier.witness", "tests/related/test_rectifier.py"),

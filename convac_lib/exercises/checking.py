@@ -20,6 +20,7 @@ EXERCISES = {
     "conjecture": ("square", "bargain", "first-layer", "pooling"),
     "depth_efficiency": ("three", "limit", "prime"),
     "widths_and_entanglement": ("spread", "budget", "symmetric"),
+    "pooling_geometry": ("unsplit", "larger-image", "own-windows"),
     "mixed_decompositions": ("against-hybrid", "sixteen"),
     "rectifier_networks": ("channels", "equality", "averages"),
     "missing_data": ("arrangements", "censored"),

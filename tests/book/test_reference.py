@@ -69,6 +69,7 @@ INTERNAL = {
     "convac_lib.exercises.networks_in_pictures": "rules, which would give the answers away",
     "convac_lib.exercises.overlap_theorem": "rules, which would give the answers away",
     "convac_lib.exercises.overlaps": "rules, which would give the answers away",
+    "convac_lib.exercises.pooling_geometry": "rules, which would give the answers away",
     "convac_lib.exercises.rectifier_networks": "rules, which would give the answers away",
     "convac_lib.exercises.simnets": "rules, which would give the answers away",
     "convac_lib.exercises.tensors": "rules, which would give the answers away",

@@ -1,0 +1,57 @@
+"""The rules of the exercises in *Pooling geometry*."""
+
+from convac_lib.errors import CutError
+from convac_lib.exercises.answers import Wrong, integer, integers
+from convac_lib.families import baseline
+from convac_lib.related.geometry import rank_bounds, split_windows
+from convac_lib.theory.cuts import make_cut
+from convac_lib.visuals.views.geometry import NAMED, number_of, patches_of
+
+
+def unsplit(patches: object) -> str:
+    """Patches of a 4×4 image, numbered from 0, that split no mirror window and all square windows."""
+    first = _side("patches", patches)
+    for geometry, wanted in (("mirror", 0), ("square", 4)):
+        S = len(split_windows(first, geometry, 4))
+        if S != wanted:
+            raise Wrong(f"This cut splits {S} of the {geometry} windows, and not {wanted}")
+    return "one side consists of whole mirror windows, and each square window has patches on both sides"
+
+
+def larger_image(mirror_at_least: object, square_at_most: object) -> str:
+    """The lower bound of mirror windows and the min cut of square ones, for 8×8 patches, M = 3 and widths 2."""
+    plan = baseline(3, 8, channels=2)
+    lower, upper = rank_bounds(plan, "left-right", "mirror")[0], rank_bounds(plan, "left-right", "square")[1]
+    if (said := integer("mirror_at_least", mirror_at_least)) != lower:
+        side = "less" if said > lower else "more"
+        raise Wrong(f"mirror_at_least is {side} than {said:,}: count the split windows of 8×8 patches")
+    if (said := integer("square_at_most", square_at_most)) != upper:
+        raise Wrong(f"square_at_most is not {said:,}: which bond separates the halves at the least cost?")
+    return "16 mirror windows are split and give 2^16, and one bond of size 2 separates the halves of square windows"
+
+
+def own_windows(own: object, loses: object) -> str:
+    """Four windows that all six cuts of the explorer split, and a cut that splits none of them."""
+    windows = [set(window) for window in integers("own", own, (4, 4), "four windows of four patches").tolist()]
+    if set.union(*windows) != set(range(16)):
+        raise Wrong("own should hold each of the patches 0 to 15 once")
+    for name, cut in NAMED.items():
+        first = set(patches_of(number_of(*cut), 4))
+        whole = [sorted(window) for window in windows if window <= first or not window & first]
+        if whole:
+            raise Wrong(f"The cut {name} does not split the window {whole[0]}")
+    first = set(_side("loses", loses))
+    split = [sorted(window) for window in windows if window & first and window - first]
+    if split:
+        raise Wrong(f"The cut loses splits your window {split[0]}")
+    return "all six cuts split all of your windows, and still there is a cut that splits none"
+
+
+def _side(name: str, patches: object) -> list[int]:
+    if not isinstance(patches, list | tuple | set):
+        raise Wrong(f"{name} should be a list of patches such as [0, 1], numbered row by row from 0")
+    listed = [integer("every patch", patch) for patch in patches]
+    try:
+        return list(make_cut(listed, 4).rows)
+    except CutError:
+        raise Wrong(f"{name} should name some of the patches 0 to 15, and not all of them") from None

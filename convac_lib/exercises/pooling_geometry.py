@@ -8,14 +8,15 @@ from convac_lib.theory.cuts import make_cut
 from convac_lib.visuals.views.geometry import NAMED, number_of, patches_of
 
 
-def unsplit(patches: object) -> str:
-    """Patches of a 4×4 image, numbered from 0, that split no mirror window and all square windows."""
+def unsplit(patches: object, squares: object) -> str:
+    """Patches of a 4×4 image, numbered from 0, that split no mirror window, and how many square windows they split."""
     first = _side("patches", patches)
-    for geometry, wanted in (("mirror", 0), ("square", 4)):
-        S = len(split_windows(first, geometry, 4))
-        if S != wanted:
-            raise Wrong(f"This cut splits {S} of the {geometry} windows, and not {wanted}")
-    return "one side consists of whole mirror windows, and each square window has patches on both sides"
+    split = len(split_windows(first, "mirror", 4))
+    if split:
+        raise Wrong(f"This cut splits {split} of the mirror windows: make a side of whole ones")
+    if (said := integer("squares", squares)) != len(split_windows(first, "square", 4)):
+        raise Wrong(f"squares is not {said}: count the patches of a mirror window that a square window holds")
+    return "every square window has one patch of each mirror window, so it has patches on both sides"
 
 
 def larger_image(mirror_at_least: object, square_at_most: object) -> str:
@@ -26,7 +27,7 @@ def larger_image(mirror_at_least: object, square_at_most: object) -> str:
         side = "less" if said > lower else "more"
         raise Wrong(f"mirror_at_least is {side} than {said:,}: count the split windows of 8×8 patches")
     if (said := integer("square_at_most", square_at_most)) != upper:
-        raise Wrong(f"square_at_most is not {said:,}: which bond separates the halves at the least cost?")
+        raise Wrong(f"square_at_most is not {said:,}: find the bond that separates the halves at the least cost")
     return "16 mirror windows are split and give 2^16, and one bond of size 2 separates the halves of square windows"
 
 

@@ -52,9 +52,11 @@ def test_each_patch_bears_the_letter_of_its_window(geometry):
 @pytest.mark.parametrize("name", ["left-right", "top-bottom", "interleaved", "checkerboard"])
 def test_the_named_cuts_are_those_of_the_library(name):
     cut = make_cut(patches_of(number_of(*NAMED[name.replace("-", " | ") if "-" in name else name]), 4), 4)
-    assert cut.is_like(name) or set(cut.columns) == set(make_cut(name, 4).rows) or set(cut.rows) == {
-        patch for patch in range(16) if CUTS[name](4, *divmod(patch, 4))
-    }
+    assert (
+        cut.is_like(name)
+        or set(cut.columns) == set(make_cut(name, 4).rows)
+        or set(cut.rows) == {patch for patch in range(16) if CUTS[name](4, *divmod(patch, 4))}
+    )
 
 
 def test_all_numbers_are_different_cuts():

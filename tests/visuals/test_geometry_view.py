@@ -12,6 +12,7 @@ from convac_lib.theory.cuts import CUTS, make_cut
 from convac_lib.visuals.style import BOUND_COLOUR, INK
 from convac_lib.visuals.views.geometry import NAMED, geometry_view, number_of, patches_of
 
+ALMOST = ", so almost all weights have a rank of at least "
 STATES = list(product(GEOMETRIES, sorted({*range(1, 64, 7), *(number_of(*cut) for cut in NAMED.values())}), (4, 8)))
 
 
@@ -74,16 +75,8 @@ def test_pointing_twice_at_one_spot_changes_nothing_more(cut):
     ("state", "reading"),
     [
         (("square", 24, 4), "None of the 4 windows is split. No weights have more than 4."),
-        (
-            ("mirror", 24, 2),
-            "All 4 windows are split, so almost all weights have a rank of at least 2⁴ = 16. "
-            "No weights have more than 16.",
-        ),
-        (
-            ("square", 4, 4),
-            "2 of the 4 windows are split, so almost all weights have a rank of at least 4² = 16. "
-            "No weights have more than 16.",
-        ),
+        (("mirror", 24, 2), f"All 4 windows are split{ALMOST}2⁴ = 16. No weights have more than 16."),
+        (("square", 4, 4), f"2 of the 4 windows are split{ALMOST}4² = 16. No weights have more than 16."),
     ],
 )
 def test_a_sentence_says_what_follows(state, reading):

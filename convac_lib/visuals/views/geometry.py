@@ -161,7 +161,7 @@ def draw_geometry(geometry: str, cut: int, size: int) -> str:
     add_text(svg, RIGHT, FONT, f"{geometry} windows")
     places = {patch: (LEFT + patch % size * cell, TOP + patch // size * cell) for patch in range(size**2)}
     dark = [(*places[patch], cell, cell) for patch in sorted(first)]
-    frames = [(LEFT, TOP, SIDE, SIDE)]
+    frames: list[Box] = [(LEFT, TOP, SIDE, SIDE)]
     lines = [(*place, cell, cell) for place in places.values()]
     letters = [
         (x + cell / 2, y + cell / 2, chr(ord("A") + number), patch in first)
@@ -171,7 +171,7 @@ def draw_geometry(geometry: str, cut: int, size: int) -> str:
     ]
     across = size // 2  # windows in a row
     step, part = ROOM / across, (ROOM / across - 14) / 2
-    blue = []
+    blue: list[Box] = []
     for number, window in enumerate(pooled):
         x, y = RIGHT + number % across * step, TOP + 6 + number // across * step
         for place, patch in enumerate(window):
@@ -193,8 +193,8 @@ def draw_geometry(geometry: str, cut: int, size: int) -> str:
             lines.append(box)
             if chosen == in_first:
                 blue.append(box)
-            place = (left + width / 2, top + height / 2 + 7)
-            add_text(svg, *place, "P" if in_first else "Q", anchor="middle", bold=chosen == in_first)
+            name, x, y = "P" if in_first else "Q", left + width / 2, top + height / 2 + 7
+            add_text(svg, x, y, name, anchor="middle", bold=chosen == in_first)
     add_path(svg, "".join(rectangle(*box) for box in dark), fill=INK)
     add_path(svg, "".join(rectangle(*box) for box in lines), fill="none", stroke=RULE)
     add_path(svg, "".join(rectangle(*box) for box in frames), fill="none", stroke=MUTED, stroke_width="2")

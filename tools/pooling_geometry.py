@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 
+from convac_lib.experiments.blobs import POOLINGS, TASKS, blob_dataset, pooling_network, rearranged
 from convac_lib.experiments.records import append_records, read_records
 from convac_lib.experiments.training import train
-from convac_lib.related.blobs import POOLINGS, TASKS, blob_dataset, pooling_network, rearranged
 from convac_lib.related.geometry import GEOMETRIES
 
 OUT = Path(__file__).parent.parent / "results" / "pooling-geometry.jsonl"

@@ -5,17 +5,26 @@ from convac_lib.exercises.answers import Wrong, integer, integers
 from convac_lib.families import baseline
 from convac_lib.related.geometry import rank_bounds, split_windows
 from convac_lib.theory.cuts import make_cut
-from convac_lib.visuals.views.geometry import NAMED, number_of, patches_of
+
+SIX = {  # the explorer's cuts of 4×4 patches: the patches of one side, row by row
+    "left | right": "##.. ##.. ##.. ##..",
+    "top | bottom": "#### #### .... ....",
+    "interleaved": "#.#. #.#. #.#. #.#.",
+    "checkerboard": "#.#. .#.# #.#. .#.#",
+    "outer | inner": "#..# #..# #..# #..#",
+    "diagonal": "##.. ##.. ..## ..##",
+}
 
 
-def unsplit(patches: object) -> str:
-    """Patches of a 4×4 image, numbered from 0, that split no mirror window and all square windows."""
+def unsplit(patches: object, squares: object) -> str:
+    """Patches of a 4×4 image, numbered from 0, that split no mirror window, and how many square windows they split."""
     first = _side("patches", patches)
-    for geometry, wanted in (("mirror", 0), ("square", 4)):
-        S = len(split_windows(first, geometry, 4))
-        if S != wanted:
-            raise Wrong(f"This cut splits {S} of the {geometry} windows, and not {wanted}")
-    return "one side consists of whole mirror windows, and each square window has patches on both sides"
+    split = len(split_windows(first, "mirror", 4))
+    if split:
+        raise Wrong(f"This cut splits {split} of the mirror windows: make a side of whole ones")
+    if (said := integer("squares", squares)) != len(split_windows(first, "square", 4)):
+        raise Wrong(f"squares is not {said}: count the patches of a mirror window that a square window holds")
+    return "every square window has one patch of each mirror window, so it has patches on both sides"
 
 
 def larger_image(mirror_at_least: object, square_at_most: object) -> str:
@@ -26,7 +35,7 @@ def larger_image(mirror_at_least: object, square_at_most: object) -> str:
         side = "less" if said > lower else "more"
         raise Wrong(f"mirror_at_least is {side} than {said:,}: count the split windows of 8×8 patches")
     if (said := integer("square_at_most", square_at_most)) != upper:
-        raise Wrong(f"square_at_most is not {said:,}: which bond separates the halves at the least cost?")
+        raise Wrong(f"square_at_most is not {said:,}: find the bond that separates the halves at the least cost")
     return "16 mirror windows are split and give 2^16, and one bond of size 2 separates the halves of square windows"
 
 
@@ -35,8 +44,8 @@ def own_windows(own: object, loses: object) -> str:
     windows = [set(window) for window in integers("own", own, (4, 4), "four windows of four patches").tolist()]
     if set.union(*windows) != set(range(16)):
         raise Wrong("own should hold each of the patches 0 to 15 once")
-    for name, cut in NAMED.items():
-        first = set(patches_of(number_of(*cut), 4))
+    for name, picture in SIX.items():
+        first = {patch for patch, letter in enumerate(picture.replace(" ", "")) if letter == "#"}
         whole = [sorted(window) for window in windows if window <= first or not window & first]
         if whole:
             raise Wrong(f"The cut {name} does not split the window {whole[0]}")

@@ -144,7 +144,7 @@ def split_windows(cut: CutLike, geometry: str, size: int) -> list[int]:
         size: H, a power of two of at least 2.
 
     Returns:
-        Their places in `windows`; S is how many they are.
+        Their places in `windows`; w is how many they are.
 
     Raises:
         ConvacError: as `line_order`.
@@ -163,7 +163,7 @@ def split_windows(cut: CutLike, geometry: str, size: int) -> list[int]:
 def rank_bounds(architecture: Architecture, cut: CutLike, geometry: str) -> tuple[int, int]:
     """Bound the rank of a network whose windows follow a geometry, for almost all of its weights.
 
-        min(C_1, M)^S  ≤  rank  ≤  min cut
+        min(C_1, M)^w  ≤  rank  ≤  min cut
 
     Args:
         architecture: what `baseline` makes: layers of 2×2 windows and stride 2, of any widths.
@@ -186,9 +186,9 @@ def rank_bounds(architecture: Architecture, cut: CutLike, geometry: str) -> tupl
     """
     _require_windows(architecture)
     size = architecture.size
-    S = len(split_windows(cut, geometry, size))
+    w = len(split_windows(cut, geometry, size))
     upper = non_overlapping_upper(architecture, rearranged_cut(cut, geometry, size)).value
-    return _dimension(architecture) ** S, upper
+    return _dimension(architecture) ** w, upper
 
 
 def geometry_rank(
@@ -222,9 +222,9 @@ def geometry_rank(
 
 
 def failure_bound(architecture: Architecture, cut: CutLike, geometry: str, prime: int) -> Fraction:
-    """Bound the probability that random weights in GF(p) have a rank below min(C_1, M)^S.
+    """Bound the probability that random weights in GF(p) have a rank below min(C_1, M)^w.
 
-        P(rank < D) ≤ (4·(N − 1)/3 + 1)·D / p,   D = min(C_1, M)^S
+        P(rank < D) ≤ (4·(N − 1)/3 + 1)·D / p,   D = min(C_1, M)^w
 
     A minor of side D is a polynomial in the weights that is not 0. An entry of it has one weight from each offset of
     each window, and one of the dense vector.

@@ -190,7 +190,7 @@ RIGHT = {  # answers, or a function that makes them
     "spread": [([1, 3, 5],), ({2, 4, 8},), ((1, 4, 5),)],
     "budget": [([3, 8, 8],), (np.array([3, 8, 8]),)],
     "symmetric": [(6, 9)],
-    "unsplit": [([0, 3, 4, 7, 8, 11, 12, 15],), ({1, 2, 5, 6, 9, 10, 13, 14},)],
+    "unsplit": [([0, 3, 4, 7, 8, 11, 12, 15], 4), ({0, 3, 12, 15}, 4)],
     "larger-image": [(65536, 2)],
     "own-windows": [
         ([[0, 2, 9, 11], [1, 3, 8, 10], [4, 6, 13, 15], [5, 7, 12, 14]], [0, 1, 2, 3, 8, 9, 10, 11]),
@@ -714,16 +714,16 @@ WRONG = {
         ((6, 6), "own is more than 6: count the free entries of a 3×3 matrix."),
     ],
     "unsplit": [
-        (([0, 1],), "This cut splits 2 of the mirror windows, and not 0."),
-        (([0, 3, 12, 15, 1, 2, 13, 14],), "This cut splits 0 of the square windows, and not 4."),
-        (([],), "patches should name some of the patches 0 to 15, and not all of them."),
-        (([16],), "patches should name some of the patches 0 to 15, and not all of them."),
-        ((3,), "patches should be a list of patches such as [0, 1], numbered row by row from 0."),
+        (([0, 1], 4), "This cut splits 2 of the mirror windows: make a side of whole ones."),
+        (([0, 3, 12, 15], 1), "squares is not 1: count the patches of a mirror window that a square window holds."),
+        (([], 4), "patches should name some of the patches 0 to 15, and not all of them."),
+        (([16], 4), "patches should name some of the patches 0 to 15, and not all of them."),
+        ((3, 4), "patches should be a list of patches such as [0, 1], numbered row by row from 0."),
     ],
     "larger-image": [
         ((16, 2), "mirror_at_least is more than 16: count the split windows of 8×8 patches."),
         ((3**16, 2), "mirror_at_least is less than 43,046,721: count the split windows of 8×8 patches."),
-        ((2**16, 16), "square_at_most is not 16: which bond separates the halves at the least cost?"),
+        ((2**16, 16), "square_at_most is not 16: find the bond that separates the halves at the least cost."),
     ],
     "own-windows": [
         (

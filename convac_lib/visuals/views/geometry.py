@@ -36,8 +36,6 @@ NAMED = {
 BELOW = TOP + SIDE + 2 * (BOX + GAP) + 22  # the named cuts
 HEIGHT = BELOW + 2 * (LINE + 18)
 
-Boxes = list[tuple[float, float, float, float]]  # left, top, width, height
-
 
 def number_of(rows: range, columns: range) -> int:
     """Number a cut as the explorer does: 2ʳ for each row r, and 8·2ᶜ for each column c, whose last patch is in P.
@@ -162,9 +160,9 @@ def draw_geometry(geometry: str, cut: int, size: int) -> str:
     add_text(svg, LEFT, FONT, "image")
     add_text(svg, RIGHT, FONT, f"{geometry} windows")
     places = {patch: (LEFT + patch % size * cell, TOP + patch // size * cell) for patch in range(size**2)}
-    dark: Boxes = [(*places[patch], cell, cell) for patch in sorted(first)]
-    frames: Boxes = [(LEFT, TOP, SIDE, SIDE)]
-    lines: Boxes = [(*place, cell, cell) for place in places.values()]
+    dark = [(*places[patch], cell, cell) for patch in sorted(first)]
+    frames: list[Box] = [(LEFT, TOP, SIDE, SIDE)]
+    lines = [(*place, cell, cell) for place in places.values()]
     letters = [
         (x + cell / 2, y + cell / 2, chr(ord("A") + number), patch in first)
         for number, window in enumerate(pooled)
@@ -173,7 +171,7 @@ def draw_geometry(geometry: str, cut: int, size: int) -> str:
     ]
     across = size // 2  # windows in a row
     step, part = ROOM / across, (ROOM / across - 14) / 2
-    blue: Boxes = []
+    blue: list[Box] = []
     for number, window in enumerate(pooled):
         x, y = RIGHT + number % across * step, TOP + 6 + number // across * step
         for place, patch in enumerate(window):
@@ -195,8 +193,8 @@ def draw_geometry(geometry: str, cut: int, size: int) -> str:
             lines.append(box)
             if chosen == in_first:
                 blue.append(box)
-            side, bold = "P" if in_first else "Q", chosen == in_first
-            add_text(svg, left + width / 2, top + height / 2 + 7, side, anchor="middle", bold=bold)
+            name, x, y = "P" if in_first else "Q", left + width / 2, top + height / 2 + 7
+            add_text(svg, x, y, name, anchor="middle", bold=chosen == in_first)
     add_path(svg, "".join(rectangle(*box) for box in dark), fill=INK)
     add_path(svg, "".join(rectangle(*box) for box in lines), fill="none", stroke=RULE)
     add_path(svg, "".join(rectangle(*box) for box in frames), fill="none", stroke=MUTED, stroke_width="2")

@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 
 from convac_lib.data.dataset import Dataset
 from convac_lib.errors import ConvacError, DataError
-from convac_lib.experiments.records import read_records
-from convac_lib.files import results_path
-from convac_lib.related.blobs import (
+from convac_lib.experiments.blobs import (
     POOLINGS,
     TASKS,
     AverageNet,
@@ -24,6 +22,8 @@ from convac_lib.related.blobs import (
     rearranged,
     symmetry,
 )
+from convac_lib.experiments.records import read_records
+from convac_lib.files import results_path
 from convac_lib.related.geometry import GEOMETRIES, windows
 
 

@@ -1,5 +1,7 @@
 """The rules of the exercises in *Rectifier networks*."""
 
+from collections.abc import Sized
+
 import numpy as np
 
 from convac_lib.exercises.answers import Wrong, integer, integers
@@ -18,7 +20,9 @@ def channels(Z: object) -> str:
 
 def equality(coefficients: object, vectors: object) -> str:
     """A shallow network of max-pooling with at most four channels that computes [d₁ = d₂] for three templates."""
-    Z = len(coefficients) if isinstance(coefficients, list | tuple | np.ndarray) and np.ndim(coefficients) else 4
+    if isinstance(coefficients, np.ndarray):
+        coefficients = coefficients.tolist()
+    Z = len(coefficients) if isinstance(coefficients, Sized) else 4
     a = integers("coefficients", coefficients, (Z,), "one for each channel")
     if Z > 4:
         raise Wrong(f"Four channels are enough, and yours has {Z}")

@@ -36,7 +36,7 @@ PLACES = [
         "\nIt is published at <{url}>; this is {tag}.\n\nThe first run downloads",
     ),
 ]
-# Colab opens notebooks on GitHub, and the theme's buttons know it.
+# Colab and Binder open notebooks on GitHub, and the theme's buttons know them.
 ON_GITHUB = [
     (
         "_config.yml",
@@ -48,6 +48,8 @@ repository:
 
 launch_buttons:
   colab_url: https://colab.research.google.com
+  binderhub_url: https://mybinder.org
+  notebook_interface: jupyterlab
 
 execute:
 """,
@@ -62,7 +64,8 @@ execute:
         "\nThe first run downloads",
         """
 In Colab, without installing anything: open
-[the first chapter](https://colab.research.google.com/github/{name}/blob/{tag}/book/intro.ipynb).
+[the first chapter](https://colab.research.google.com/github/{name}/blob/{tag}/book/intro.ipynb). In JupyterLab, on
+[Binder](https://mybinder.org/v2/gh/{name}/{tag}?urlpath=lab/tree/book/intro.ipynb).
 
 The first run downloads""",
     ),

@@ -1,6 +1,7 @@
 """The set-up cell finds the library, the address is written everywhere, and stored chapters are the same everywhere."""
 
 import ast
+import doctest
 import importlib.util
 import json
 import re
@@ -164,6 +165,15 @@ def test_the_set_up_cell_is_short():
     assert len(SETUP.splitlines()) <= 34 and max(map(len, SETUP.splitlines())) <= 120
 
 
+@pytest.mark.parametrize(
+    "name", [path.stem for path in sorted(ROOT.glob("tools/*.py")) if ">>> " in path.read_text("utf-8")]
+)
+def test_the_examples_of_a_tool_hold(name, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    results = doctest.testmod(tool(name))
+    assert results.attempted and not results.failed
+
+
 # The address
 
 
@@ -217,7 +227,11 @@ def test_what_is_written_says_where_the_book_is(copied):
     copied.main("https://github.com/owner/book", "v7")
     config = yaml.safe_load((copied.ROOT / "_config.yml").read_text("utf-8"))
     assert config["repository"] == {"url": "https://github.com/owner/book", "branch": "v7"}
-    assert config["launch_buttons"] == {"colab_url": "https://colab.research.google.com"}
+    assert config["launch_buttons"] == {
+        "colab_url": "https://colab.research.google.com",
+        "binderhub_url": "https://mybinder.org",
+        "notebook_interface": "jupyterlab",
+    }
     assert config["html"]["use_repository_button"] and config["html"]["use_issues_button"]
     project = tomllib.loads((copied.ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert project["urls"] == {

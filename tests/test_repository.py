@@ -132,6 +132,7 @@ HOSTS = {
     "mybinder.org": "the same",
     "mybinder.org/v2/gh": "the same",
     "github.com/googlecolab/backend-info": "which versions Colab has",
+    "users.noreply.github.com": "who commits in a workflow",
     "github.com/owner": "nobody's, in tests",
     "github.com/owner/name": "the example of an address",
     "github.com/owner/book": "nobody's, in tests",

@@ -11,7 +11,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = {path.stem: yaml.safe_load(path.read_text("utf-8")) for path in ROOT.glob(".github/workflows/*.yml")}
-UPSTREAM, FORK = "https://github.com/first/original", "https://github.com/second/copy"
+UPSTREAM, FORK = "https://github.com/owner/book", "https://github.com/owner/name"
 
 
 def git(folder, *words):
@@ -53,15 +53,15 @@ def test_a_fork_publishes_a_tag_that_names_only_itself(fork, tmp_path):
     texts = {
         path.relative_to(tmp_path / "pinned").as_posix(): path.read_text("utf-8")
         for path in (tmp_path / "pinned").rglob("*")
-        if path.suffix in {".ipynb", ".py", ".md", ".yml", ".cff", ".toml"} and path.name != Path(__file__).name
+        if path.suffix in {".ipynb", ".py", ".md", ".yml", ".cff", ".toml"} and "tests" not in path.parts
     }
-    assert [name for name, text in texts.items() if "first/original" in text or "@v9" in text] == []
-    named = {name for name, text in texts.items() if "second/copy" in text}
-    assert {"README.md", "_config.yml", "CITATION.cff", "pyproject.toml", "tools/setup_cell.py"} <= named
-    assert {path.name for path in ROOT.glob("book/*.ipynb") if '"code"' in path.read_text("utf-8")} <= {
-        Path(name).name for name in named
-    }
-    assert all(f"second/copy@{tag}" in texts[name] for name in named if name.endswith(".ipynb"))
+    assert [name for name, text in texts.items() if "owner/book" in text or "@v9" in text] == []
+    assert "github.com/owner/name" in texts["CITATION.cff"]
+    assert "github.com/owner/name" in texts["pyproject.toml"]
+    pinned = {name for name, text in texts.items() if tag in text}
+    chapters = {f"book/{path.name}" for path in ROOT.glob("book/*.ipynb") if '"code"' in path.read_text("utf-8")}
+    assert pinned == {"README.md", "_config.yml", "tools/setup_cell.py"} | chapters
+    assert all(f"{FORK}@{tag}" in texts[name] for name in chapters)
     # A second run of the workflow makes the same commit, so that the tag need not move.
     first = git(remote, "rev-parse", tag)
     git(folder, "reset", "--quiet", "--hard", commit)

@@ -2,8 +2,8 @@
 
     python tools/colab_versions.py pip-freeze.txt > _build/colab.txt
 
-The list is `pip-freeze.txt` of https://github.com/googlecolab/backend-info. We take what the library asks for, and what
-runs a notebook.
+Google's list is `pip-freeze.txt` in https://github.com/googlecolab/backend-info: we take from it what the library asks
+for, and what runs a notebook.
 """
 
 import re

@@ -6,7 +6,9 @@ export const geometryView = ({ geometry, r, cut, M }) => {
   const first = Array.from({ length: PATCHES }, (_, patch) => patch).filter(isIn);
 
   // The lines that one window joins, and its four patches.
-  const LINES = { square: [[0, 1], [2, 3]], mirror: [[0, 3], [1, 2]], far: [[0, 2], [1, 3]] }[geometry]; // prettier-ignore
+  const LINES = { square: ["01", "23"], mirror: ["03", "12"], far: ["02", "13"] }[geometry].map((pair) =>
+    [...pair].map(Number),
+  );
   const windows = LINES.flatMap((rows) =>
     LINES.map((columns) => rows.flatMap((row) => columns.map((column) => row * SIZE + column))),
   );

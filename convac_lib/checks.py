@@ -27,3 +27,13 @@ def require_integers(
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             span = f"of at least {least}" if most == math.inf else f"from {least} to {most}"
             raise error(f"{name.replace('_', ' ')} must be an integer {span}, not {shown(value)}")
+
+
+def powers_near(number: int, least: int = 2) -> str:
+    """Name the powers of two on either side of a number that is none, for an error.
+
+    >>> powers_near(6), powers_near(1), powers_near(12, least=8)
+    ('4 or 8', '2', '8 or 16')
+    """
+    lower = max(least, 1 << number.bit_length() - 1)
+    return shown(lower) + (f" or {shown(2 * lower)}" if number > least else "")

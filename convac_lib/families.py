@@ -7,7 +7,7 @@ need?*
 from dataclasses import replace
 
 from convac_lib.architecture import Architecture, Layer, require_size
-from convac_lib.checks import require_integers
+from convac_lib.checks import powers_near, require_integers
 from convac_lib.errors import ArchitectureError
 
 
@@ -107,9 +107,8 @@ def _blocks(size: int) -> int:
     """Return log₂ of a size, which is the number of layers of stride 2 down to 1×1."""
     require_size(size)
     if size < 2 or size & (size - 1):
-        lower = max(2, 1 << size.bit_length() - 1)
         raise ArchitectureError(
             f"size {size} is not a power of two of at least 2: strides of 2 must end in exactly 1×1; "
-            f"use {lower}" + (f" or {2 * lower}" if size > 2 else "")
+            f"use {powers_near(size)}"
         )
     return size.bit_length() - 1

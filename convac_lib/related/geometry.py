@@ -10,10 +10,11 @@ from fractions import Fraction
 import numpy as np
 
 from convac_lib.architecture import Architecture, require_size
+from convac_lib.checks import powers_near
 from convac_lib.errors import ArchitectureError, ConvacError, HypothesisError, shown
 from convac_lib.theory.bounds import non_overlapping_upper
 from convac_lib.theory.cuts import Cut, CutLike, make_cut
-from convac_lib.theory.fields import DEFAULT_PRIME, require_prime
+from convac_lib.theory.fields import DEFAULT_PRIME, schwartz_zippel
 from convac_lib.theory.ranks import certify_rank
 
 # From n lines of patches to those that stand next to each other before 2×2 windows of stride 2 pool them.
@@ -50,10 +51,9 @@ def line_order(geometry: str, size: int) -> list[int]:
         raise ConvacError(f"unknown geometry {shown(geometry)}; use one of {', '.join(GEOMETRIES)}")
     require_size(size)
     if size < 2 or size & (size - 1):
-        lower = max(2, 1 << size.bit_length() - 1)
         raise ArchitectureError(
             f"size {shown(size)} is no power of two of at least 2: pooling by windows of 2×2 must end in one; "
-            f"use {shown(lower)}" + (f" or {shown(2 * lower)}" if size > 2 else "")
+            f"use {powers_near(size)}"
         )
     groups, lines = [[line] for line in range(size)], size
     while lines > 1:
@@ -253,12 +253,7 @@ def failure_bound(architecture: Architecture, cut: CutLike, geometry: str, prime
     size = architecture.size
     D = _dimension(architecture) ** len(split_windows(cut, geometry, size))
     degree = ((size**2 - 1) // 3 * 4 + 1) * D
-    if require_prime(prime) <= degree:
-        raise HypothesisError(
-            f"the minor has degree {degree:,}, so Schwartz–Zippel says nothing modulo {prime:,}; "
-            f"use a prime above {degree:,}"
-        )
-    return Fraction(degree, prime)
+    return schwartz_zippel(degree, prime)
 
 
 def _dimension(architecture: Architecture) -> int:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from convac_lib.budget import require_memory
-from convac_lib.checks import require_integers
+from convac_lib.checks import powers_near, require_integers
 from convac_lib.errors import ArchitectureError, ConvacError, shown
 from convac_lib.related.row import RowCut, RowTree, random_levels, row_cut, row_matrix
 from convac_lib.theory.decompositions import compose_hierarchical_tucker
@@ -148,10 +148,9 @@ def opposite_plan(patches: int, representation_channels: int, width: int) -> Mix
     """
     require_integers(error=ArchitectureError, patches=patches)
     if patches < 8 or patches & (patches - 1):
-        lower = max(8, 1 << patches.bit_length() - 1)
         raise ArchitectureError(
             f"{shown(patches)} patches are no power of two of at least 8, whose halves two networks can join in two "
-            f"orders; use {shown(lower)}" + (f" or {shown(2 * lower)}" if patches > 8 else "")
+            f"orders; use {powers_near(patches, least=8)}"
         )
     *below, top = (1 << power for power in range(patches.bit_length() - 1))
     return MixedPlan(representation_channels, width, (*below, top), (*below[::-1], top), len(below))

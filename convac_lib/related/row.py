@@ -12,10 +12,10 @@ from numbers import Integral
 import numpy as np
 
 from convac_lib.budget import require_memory
-from convac_lib.checks import require_integers
-from convac_lib.errors import ArchitectureError, CutError, HypothesisError, shown
+from convac_lib.checks import powers_near, require_integers
+from convac_lib.errors import ArchitectureError, CutError, shown
 from convac_lib.theory.decompositions import compose_hierarchical_tucker
-from convac_lib.theory.fields import DEFAULT_PRIME, require_prime, require_seed
+from convac_lib.theory.fields import DEFAULT_PRIME, require_prime, require_seed, schwartz_zippel
 from convac_lib.theory.ranks import rank_modulo
 from convac_lib.theory.tensors import require_composable
 
@@ -60,10 +60,9 @@ class RowTree:
         N, levels = self.patches, len(self.widths)
         require_integers(error=ArchitectureError, patches=N, representation_channels=self.representation_channels)
         if N < 2 or N & (N - 1):
-            lower = max(2, 1 << N.bit_length() - 1)
             raise ArchitectureError(
                 f"{shown(N)} patches are no power of two of at least 2: windows of two must end in one window; "
-                f"use {shown(lower)}" + (f" or {shown(2 * lower)}" if N > 2 else "")
+                f"use {powers_near(N)}"
             )
         if levels != N.bit_length() - 1:
             raise ArchitectureError(
@@ -268,10 +267,4 @@ def minor_bound(patches: int, rank: int, prime: int) -> Fraction:
     >>> minor_bound(8, 144, 10_007)
     Fraction(2160, 10007)
     """
-    degree = (2 * patches - 1) * rank
-    if require_prime(prime) <= degree:
-        raise HypothesisError(
-            f"the minor has degree {degree:,}, so Schwartz–Zippel says nothing modulo {prime:,}; "
-            f"use a prime above {degree:,}"
-        )
-    return Fraction(degree, prime)
+    return schwartz_zippel((2 * patches - 1) * rank, prime)

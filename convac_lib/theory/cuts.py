@@ -141,6 +141,9 @@ def _listed_cut(patches: Iterable[int], size: int) -> Cut:
             raise CutError(f"patch {shown(patch)} is not in a {size}×{size} image; use numbers from 0 to {size**2 - 1}")
     rows = tuple(sorted(set(map(int, listed))))
     if len(rows) in (0, size**2):
-        raise CutError(f"a cut needs patches on both sides, and this one has {len(rows)} of {size**2} on the first")
+        raise CutError(
+            f"a cut needs patches on both sides, and this one has {len(rows)} of {size**2} on the first; "
+            "move one of them"
+        )
     name = ",".join(map(str, rows[:NAMED])) + f",… ({len(rows):,} patches)" * (len(rows) > NAMED)
     return Cut(name, size, rows)

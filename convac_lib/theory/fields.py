@@ -4,12 +4,14 @@ Over GF(p) every product is exact, so a rank found there is a proof; floating po
 Where an argument called `prime` may be None, None means the real numbers.
 """
 
+from fractions import Fraction
+
 import numpy as np
 from flint import fmpz, nmod_mat
 from numpy.typing import ArrayLike
 
 from convac_lib.checks import require_integers
-from convac_lib.errors import ConvacError, WeightError, shown
+from convac_lib.errors import ConvacError, HypothesisError, WeightError, shown
 
 DEFAULT_PRIME = 2**31 - 1
 
@@ -29,6 +31,31 @@ def require_seed(seed: int) -> int:
     """Return a seed if it is an integer of at least 0; raise `ConvacError` otherwise."""
     require_integers(least=0, seed=seed)
     return seed
+
+
+def schwartz_zippel(degree: int, prime: int) -> Fraction:
+    """Bound the probability that a polynomial that is not 0 vanishes at random weights, uniform in GF(p).
+
+    Args:
+        degree: the total degree of the polynomial, a minor.
+        prime: p.
+
+    Returns:
+        degree / p.
+
+    Raises:
+        ConvacError: if p is not a prime.
+        HypothesisError: if the bound is 1 or more, because p is too small.
+
+    >>> schwartz_zippel(28, 101)
+    Fraction(28, 101)
+    """
+    if require_prime(prime) <= degree:
+        raise HypothesisError(
+            f"the minor has degree {degree:,}, so Schwartz–Zippel says nothing modulo {prime:,}; "
+            f"use a prime above {degree:,}"
+        )
+    return Fraction(degree, prime)
 
 
 def to_field(values: ArrayLike, prime: int | None, name: str = "the array") -> np.ndarray:

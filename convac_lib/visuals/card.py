@@ -10,7 +10,10 @@ from importlib.resources import files
 from convac_lib.visuals.view import View
 
 ENGINE = ("draws", "networks", "engine", "certificates", "worker")
-DRAWN = ("marks", "drawings", "rank", "placement", "builder", "efficiency", "convolution_entry", "receptive_fields")
+DRAWN = (
+    *("marks", "drawings", "rank", "placement", "builder", "efficiency"),
+    *("convolution_entry", "receptive_fields", "geometry", "mixed"),
+)
 # The views that a browser computes too: the function's name in Python, and in JavaScript.
 BROWSER_VIEWS = {
     "rank_view": "rankView",
@@ -20,6 +23,8 @@ BROWSER_VIEWS = {
     "efficiency_view": "efficiencyView",
     "entry_view": "entryView",
     "field_view": "fieldView",
+    "geometry_view": "geometryView",
+    "mixed_view": "mixedView",
 }
 WITHOUT_SCRIPTS = "The controls need scripts; in a notebook, run this cell. The table has the values of every state."
 

@@ -4,6 +4,7 @@ import base64
 import json
 import shutil
 import subprocess
+import tempfile
 
 from convac_lib.errors import ConvacError
 from convac_lib.theory.checker import verify
@@ -42,8 +43,12 @@ def by_node(code, argument):
         'JSON.stringify(await asked(given), plain);\nconst { readFileSync } = await import("node:fs");\n'
         'console.log(await answer(JSON.parse(readFileSync("/dev/stdin"))));'
     )
-    command = [NODE, "--input-type=module", "--eval", text]
-    done = subprocess.run(command, input=json.dumps(argument), capture_output=True, text=True, check=False)
+    with tempfile.NamedTemporaryFile("w", suffix=".mjs", encoding="utf-8") as file:  # too long for an argument
+        file.write(text)
+        file.flush()
+        done = subprocess.run(
+            [NODE, file.name], input=json.dumps(argument), capture_output=True, text=True, check=False
+        )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

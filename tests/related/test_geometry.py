@@ -209,7 +209,7 @@ def test_the_bound_of_the_probability_counts_the_weights_of_one_entry():
         (
             lambda: split_windows(range(16), "mirror", 4),
             CutError,
-            "a cut needs patches on both sides, and this one has 16 of 16 on the first",
+            "a cut needs patches on both sides, and this one has 16 of 16 on the first; move one of them",
         ),
         (
             lambda: rearranged_cut([16], "mirror", 4),

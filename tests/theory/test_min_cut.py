@@ -327,9 +327,9 @@ def test_a_bound_of_millions_of_digits_is_a_power_and_a_logarithm(network, words
     ("ask", "sentence"),
     [
         (lambda: bounds_of(common_case(2, 2, 4), []),
-         "a cut needs patches on both sides, and this one has 0 of 16 on the first"),
+         "a cut needs patches on both sides, and this one has 0 of 16 on the first; move one of them"),
         (lambda: bounds_of(common_case(2, 2, 4), range(16)),
-         "a cut needs patches on both sides, and this one has 16 of 16 on the first"),
+         "a cut needs patches on both sides, and this one has 16 of 16 on the first; move one of them"),
         (lambda: bounds_of(common_case(2, 0, 4)), "representation channels must be an integer of at least 1, not 0"),
         (lambda: bounds_of(common_case(2, 2, 4, 0)), "channels must be an integer of at least 1, not 0"),
         (lambda: bounds_of(common_case(0, 2, 4)), "receptive field must be an integer of at least 1, not 0"),

@@ -380,5 +380,5 @@ def test_a_view_that_is_not_in_javascript_is_refused():
         Explorer("some", {"B": [1]}, rank_alone_view, title="Some", browser_view="depth_view")
     assert str(error.value) == (
         "there is no view 'depth_view' in JavaScript; use one of rank_view, rank_alone_view, placement_view, "
-        "builder_view, efficiency_view, entry_view, field_view, or write it"
+        "builder_view, efficiency_view, entry_view, field_view, geometry_view, mixed_view, or write it"
     )

@@ -21,6 +21,8 @@ from convac_lib.visuals.views import builder, efficiency, placement, rank
 from convac_lib.visuals.views.builder import builder_view
 from convac_lib.visuals.views.convolution_entry import entry_view
 from convac_lib.visuals.views.efficiency import efficiency_view
+from convac_lib.visuals.views.geometry import NAMED, geometry_view, number_of
+from convac_lib.visuals.views.mixed import mixed_view
 from convac_lib.visuals.views.placement import placement_view
 from convac_lib.visuals.views.rank import rank_view
 from convac_lib.visuals.views.rank_alone import rank_alone_view
@@ -226,3 +228,22 @@ def test_every_receptive_field_that_may_be_typed_is_drawn_alike(compare, record_
     states = [{"picture": PICTURE, "B": B, "layer": layer, "S": S, "size": size} for B, layer, S, size in axes]
     compare([(("field_view", state, None), field_view(**state)) for state in states])
     record_property("receptive fields that Python and JavaScript draw alike", len(states))
+
+
+def test_geometries_with_any_cut_and_any_width_are_drawn_alike(compare, record_property):
+    draw = random.Random(2)
+    cuts = [*map(number_of, NAMED.values()), 1, 2**14, 2**15 - 1, *(draw.randrange(1, 2**15) for _ in range(120))]
+    states = [
+        {"geometry": geometry, "r": draw.randint(1, 8), "cut": cut, "M": draw.randint(2, 8)}
+        for geometry, cut in product(("square", "mirror", "far"), cuts)
+    ]
+    compare([(("geometry_view", state, None), geometry_view(**state)) for state in states])
+    record_property("cuts of geometries that Python and JavaScript draw alike", len(states))
+
+
+def test_every_cut_of_two_mixed_networks_is_drawn_alike(compare, record_property):
+    draw = random.Random(3)
+    states = [{"r": r, "cut": cut, "M": 4} for r, cut in product((3, 4), range(1, 128))]
+    states += [{"r": draw.randint(1, 16), "cut": draw.randint(1, 127), "M": draw.randint(1, 8)} for _ in range(400)]
+    compare([(("mixed_view", state, None), mixed_view(**state)) for state in states])
+    record_property("cuts of mixed networks that Python and JavaScript draw alike", len(states))

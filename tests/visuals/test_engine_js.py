@@ -218,7 +218,7 @@ def test_what_no_network_can_be_gets_the_librarys_sentence(run):
          ("unknown cut 'diagonal'; use one of left-right, top-bottom, interleaved, checkerboard, or list the patches "
           "of one side")),
         ({"cut": [0, 16]}, "patch 16 is not in a 4×4 image; use numbers from 0 to 15"),
-        ({"cut": []}, "a cut needs patches on both sides, and this one has 0 of 16 on the first"),
+        ({"cut": []}, "a cut needs patches on both sides, and this one has 0 of 16 on the first; move one of them"),
         ({"network": network | {"size": 65}}, "size must be an integer from 1 to 64, not 65"),
         ({"network": network | {"border": "wrap"}}, "unknown border 'wrap'; use one of neutral, ones, zero, valid"),
         ({"network": network | {"layers": [[2, 2, 2, False]]}},

@@ -106,7 +106,7 @@ export const networks = (generator) => {
     );
     if (!sides[0].length || !sides[1].length) {
       const has = `this one has ${sides[0].length} of ${size ** 2} on the first`;
-      refuse(`a cut needs patches on both sides, and ${has}`);
+      refuse(`a cut needs patches on both sides, and ${has}; move one of them`);
     }
     return sides;
   };

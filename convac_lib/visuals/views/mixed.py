@@ -1,36 +1,42 @@
-"""The explorer of mixed decompositions: the bounds of five networks across a cut that the reader chooses."""
+"""The explorer of mixed decompositions: two trees over eight patches, a cut, and the bounds of five networks."""
 
 from itertools import product
 from math import log
 
-from convac_lib.related.mixed import NETWORKS, MixedPlan, rank_bound
+from convac_lib.related.mixed import NETWORKS, MixedPlan, leaf_order, rank_bound
 from convac_lib.visuals.style import BOUND_COLOUR, INK, MUTED
 from convac_lib.visuals.svg import (
     MARGIN,
     WIDTH,
     Box,
-    add_letters,
+    Place,
+    add_line,
     add_path,
     add_text,
+    polyline,
     rectangle,
     serialize,
     svg_document,
 )
 from convac_lib.visuals.view import Value, View
 
-PATCHES, STEP, PATCH, ROW = 8, 58, 44, 36
+DILATIONS = (1, 2, 4), (2, 1, 4)
+PATCHES, STEP, PATCH, ROW = 8, 58, 44, 32
 LEFT = WIDTH - PATCHES * STEP  # of the first patch's column
-BAR, BARS = 40, 2 * ROW + 24  # the height of a bar's row, and where they begin
-LONGEST = WIDTH - LEFT - 70  # of a bar
-HEIGHT = BARS + BAR * len(NETWORKS) + 8
+TOP = 128  # of the patches in P, below the first tree
+TREES = (100, 58, 16), (TOP + 2 * ROW + 28, TOP + 2 * ROW + 70, TOP + 2 * ROW + 112)  # the heights of both, by level
+NODE_WIDTH, NODE_HEIGHT = 26, 20
+BAR, BARS = 34, TREES[1][2] + 30  # the height of a bar's row, and where they begin
+LONGEST = WIDTH - LEFT - 72  # of a bar
+HEIGHT = BARS + BAR * len(NETWORKS)
 
 
-def mixed_view(cut: int, r: int, M: int = 4) -> View:
-    """Show the proved bounds of the five networks with dilations 1, 2, 4 and 2, 1, 4 across a cut.
+def mixed_view(r: int, cut: int = 0b110101, M: int = 4) -> View:
+    """Show two networks with dilations 1, 2, 4 and 2, 1, 4, a cut, and the proved bounds of the five networks.
 
     Args:
-        cut: the first side P as a number, 2ⁿ for each of its patches n; the last patch is never in P: 1 to 127.
         r: the width of both networks.
+        cut: the first side P as a number, 2ⁿ for each of its patches n; the last patch is never in P: 1 to 127.
         M: templates.
 
     Returns:
@@ -38,17 +44,20 @@ def mixed_view(cut: int, r: int, M: int = 4) -> View:
 
     Source: Cohen, Tamari & Shashua, ICLR 2018. Chapter: *Mixed decompositions*.
 
-    >>> mixed_view(cut=0b110101, r=3).reading
+    >>> mixed_view(r=3).reading
     'No rank exceeds 27 and 27 for the two networks, 54 for their sum, 81 for the hybrid and 144 for the mixture.'
     """
-    plan = MixedPlan(M, r)
+    plan = MixedPlan(M, r, *DILATIONS)
     first = [patch for patch in range(PATCHES) if cut >> patch & 1]
     bounds = [rank_bound(plan, network, first) for network in NETWORKS]
-    one, two, added, hybrid, mixture = bounds
+    one, two, added, hybrid, mixture = (f"{bound:,}" for bound in bounds)
     reading = f"No rank exceeds {one} and {two} for the two networks, {added} for their sum, "
     reading += f"{hybrid} for the hybrid and {mixture} for the mixture."
     listed = ", ".join(str(patch + 1) for patch in first)
-    alternative = f"Patches 1 to 8, of which {listed} are in P, above a bar for each network. {reading}"
+    alternative = (
+        f"Patches 1 to 8, of which {listed} are in P, between two trees. The first joins 1 and 2, and so on, the "
+        f"second 1 and 3, and 2 and 4. Blue lines join the nodes of each half. Below, a bar for each network. {reading}"
+    )
     values: dict[str, Value] = dict(zip(NETWORKS, bounds))
     spots: list[tuple[Box, dict[str, Value]]] = [
         (_patch_box(patch, in_first), {"cut": moved})
@@ -60,11 +69,14 @@ def mixed_view(cut: int, r: int, M: int = 4) -> View:
 
 def _patch_box(patch: int, in_first: bool) -> Box:
     """Find the place of a patch: in the upper row if it is in P, in the lower one if not."""
-    return LEFT + patch * STEP + (STEP - PATCH) / 2, 8 + (0 if in_first else ROW), PATCH, ROW
+    return LEFT + patch * STEP + (STEP - PATCH) / 2, TOP + (0 if in_first else ROW), PATCH, ROW
 
 
 def draw_mixed_bounds(first: list[int], bounds: list[int], most: int) -> str:
-    """Draw the patches in two rows, and below them the bounds as bars on a logarithmic scale.
+    """Draw the patches in two rows between both trees, and below them the bounds as bars on a logarithmic scale.
+
+    A node whose patches are on both sides is grey. The lines of the mixture, between nodes over the same patches, are
+    blue.
 
     Args:
         first: the patches of the first side, from 0.
@@ -80,22 +92,41 @@ def draw_mixed_bounds(first: list[int], bounds: list[int], most: int) -> str:
     True
     """
     svg = svg_document(WIDTH, HEIGHT)
+    leaves = [LEFT + (patch + 0.5) * STEP for patch in range(PATCHES)]
+    for half in (2, 6):
+        middle = LEFT + half * STEP
+        add_line(svg, middle, TREES[0][1], middle, TREES[1][1], BOUND_COLOUR, width=4, dashes="6 4")
+    wires = ""
+    nodes: dict[str, list[Box]] = {"#FFFFFF": [], MUTED: [], INK: []}
+    for dilations, heights, start in zip(DILATIONS, TREES, (TOP, TOP + 2 * ROW)):
+        order = leaf_order(dilations)
+        places: list[Place] = [(leaves[patch], start) for patch in order]
+        for level, height in enumerate(heights, start=1):
+            above = [((one[0] + other[0]) / 2, float(height)) for one, other in zip(places[::2], places[1::2])]
+            wires += "".join(polyline([places[2 * j + side], above[j]]) for j in range(len(above)) for side in (0, 1))
+            places = above
+            for j, (x, y) in enumerate(places):
+                inside = len(set(first).intersection(order[j << level : j + 1 << level]))
+                fill = {0: "#FFFFFF", 1 << level: INK}.get(inside, MUTED)
+                nodes[fill].append((x - NODE_WIDTH / 2, y - NODE_HEIGHT / 2, NODE_WIDTH, NODE_HEIGHT))
+    add_path(svg, wires, fill="none", stroke=MUTED, stroke_width="2")
+    for fill, boxes in nodes.items():
+        add_path(svg, "".join(rectangle(*box) for box in boxes), fill=fill, stroke=MUTED, stroke_width="2")
     every = [_patch_box(patch, in_first) for patch in range(PATCHES) for in_first in (True, False)]
     add_path(svg, "".join(rectangle(*box) for box in every), fill="#FFFFFF", stroke=MUTED)
     add_path(svg, "".join(rectangle(*_patch_box(patch, True)) for patch in first), fill=INK)
-    second = [patch for patch in range(PATCHES) if patch not in first]
-    for patches, name, top, fill in ((first, "P", 8, "#FFFFFF"), (second, "Q", 8 + ROW, INK)):
-        letters = "".join(str(patch + 1) for patch in patches)
-        add_letters(svg, [LEFT + (patch + 0.5) * STEP for patch in patches], top + 25, letters, fill=fill)
-        add_text(svg, MARGIN, top + 25, name, fill=MUTED)
-    lengths = [max(2.0, LONGEST * log(bound) / log(max(most, 2))) for bound in bounds]
+    for patch in range(PATCHES):
+        _, top, _, _ = _patch_box(patch, patch in first)
+        fill = "#FFFFFF" if patch in first else INK
+        add_text(svg, leaves[patch], top + 23, str(patch + 1), anchor="middle", fill=fill)
+    names = {"P": TOP + 23, "Q": TOP + ROW + 23, "first": TREES[0][1] + 7, "second": TREES[1][1] + 7}
+    for name, y in names.items():
+        add_text(svg, MARGIN, y, name, fill=MUTED)
+    lengths = [int(max(2, LONGEST * log(bound) / log(max(most, 2))) + 0.5) for bound in bounds]
     tops = [BARS + BAR * place for place in range(len(bounds))]
-    add_path(
-        svg,
-        "".join(rectangle(LEFT, top + 4, round(length, 1), BAR - 12) for top, length in zip(tops, lengths)),
-        fill=BOUND_COLOUR,
-    )
-    for name, bound, top, length in zip(NETWORKS, bounds, tops, lengths):
-        add_text(svg, MARGIN, top + 25, name)
-        add_text(svg, LEFT + length + 8, top + 25, str(bound), bold=True)
+    bars = "".join(rectangle(LEFT, top + 2, length, BAR - 10) for top, length in zip(tops, lengths))
+    add_path(svg, bars, fill=BOUND_COLOUR)
+    for network, bound, top, length in zip(NETWORKS, bounds, tops, lengths):
+        add_text(svg, MARGIN, top + 21, network)
+        add_text(svg, LEFT + length + 8, top + 21, f"{bound:,}", bold=True)
     return serialize(svg)

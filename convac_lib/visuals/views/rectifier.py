@@ -49,7 +49,7 @@ def rectifier_view(pooling: str, N: int, r: int, w: int, seed: int = 0) -> View:
     halves = max(exact_rank(tensor, "left-right") for tensor in tensors)
     full = 2 ** (N // 2)
     listed = ", ".join(f"rank {rank}: {ranks[rank]}" for rank in sorted(ranks))
-    alternative = f"A bar for each rank from 0 to {full}, as high as the number of networks that have it. {listed}."
+    alternative = f"A bar for each rank from 0 to {full}, and on it the number of networks that have it. {listed}."
     values: dict[str, Value] = {
         "full rank": full,
         "networks of full rank": ranks[full],
@@ -75,7 +75,7 @@ def _reading(pooling: str, N: int, r: int, ranks: Counter[int]) -> str:
 
 
 def draw_ranks(ranks: Counter[int], full: int) -> str:
-    """Draw a bar for each rank, as high as the number of networks that have it, with that number on it.
+    """Draw a bar for each rank with the number of networks that have it; the most frequent rank's is always as high.
 
     Args:
         ranks: how many networks have each rank.
@@ -90,12 +90,11 @@ def draw_ranks(ranks: Counter[int], full: int) -> str:
     1
     """
     svg = svg_document(WIDTH, BOTTOM + 2 * LINE + 6)
-    total = ranks.total()
-    add_text(svg, MARGIN, LINE - 6, f"{total} random networks by their rank, odd | even")
+    add_text(svg, MARGIN, LINE - 6, f"{ranks.total()} random networks by their rank, odd | even")
     step = (WIDTH - 2 * INSET) / (full + 1)
     boxes: dict[int, Box] = {}
     for rank, count in ranks.items():
-        height = (BOTTOM - TOP - LINE) * count / total
+        height = (BOTTOM - TOP - LINE) * count / max(ranks.values())
         boxes[rank] = INSET + rank * step + 2, BOTTOM - height, step - 4, height
     add_path(svg, "".join(rectangle(*boxes[rank]) for rank in sorted(boxes)), fill=colour_of(1))
     add_line(svg, MARGIN, BOTTOM, WIDTH - MARGIN, BOTTOM, RULE)

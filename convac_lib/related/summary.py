@@ -147,14 +147,14 @@ def summary_rank(feature: str, having: bool, cut: RowCut, *, seed: int = 0) -> i
         raise ConvacError(f"unknown feature {shown(feature)}; use one of {'; '.join(FEATURES)}")
     if isinstance(cut, str) and cut not in SUMMARY_CUTS:
         raise CutError(
-            f"unknown cut {shown(cut)}; use one of {'; '.join(SUMMARY_CUTS)}, or list the patches of one side"
+            f"unknown cut {shown(cut)}; use one of {'; '.join(SUMMARY_CUTS)}; or list the patches of one side"
         )
     first = row_cut(SUMMARY_CUTS[cut] if isinstance(cut, str) else cut, PATCHES)
     most = FEATURES[feature][having].most
     if most and len(first) != PATCHES // 2:
         raise ConvacError(
-            f"the bound for shallow max-pooling is about eight patches on either side, and this cut has {len(first)} "
-            f"on one; move {abs(len(first) - PATCHES // 2)}"
+            f"the bound for shallow max-pooling is about eight patches on either side, and this cut has {len(first)}; "
+            "list eight"
         )
     return most or _rank(feature, having, first, seed)
 

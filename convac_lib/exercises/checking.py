@@ -25,6 +25,7 @@ EXERCISES = {
     "rectifier_networks": ("channels", "equality", "averages"),
     "missing_data": ("arrangements", "censored"),
     "simnets": ("soft-maximum",),
+    "one_picture": ("which-pay", "without-overlap"),
 }
 """The exercises of every chapter, in order; the module named like the chapter holds one rule per exercise."""
 

@@ -67,6 +67,7 @@ INTERNAL = {
     "convac_lib.exercises.missing_data": "rules, which would give the answers away",
     "convac_lib.exercises.mixed_decompositions": "rules, which would give the answers away",
     "convac_lib.exercises.networks_in_pictures": "rules, which would give the answers away",
+    "convac_lib.exercises.one_picture": "rules, which would give the answers away",
     "convac_lib.exercises.overlap_theorem": "rules, which would give the answers away",
     "convac_lib.exercises.overlaps": "rules, which would give the answers away",
     "convac_lib.exercises.pooling_geometry": "rules, which would give the answers away",

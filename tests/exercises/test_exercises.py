@@ -207,6 +207,8 @@ RIGHT = {  # answers, or a function that makes them
     "arrangements": [(80,), (80.0,)],
     "censored": [(0.5, 0.75), (Fraction(1, 2), Fraction(3, 4))],
     "soft-maximum": [(14,)],
+    "which-pay": [(["overlap", "geometry", "widths"],), ({"widths", "geometry", "overlap"},)],
+    "without-overlap": [(64, 16960), (64.0, 16_960)],
 }
 WRONG = {
     "first-move": [
@@ -786,6 +788,19 @@ WRONG = {
     "soft-maximum": [
         ((13,), "With β = 13 the bound log(4)/β is not from 0 to 0.1."),
         ((15,), "A smaller integer is enough, because log(4) is below 1.4."),
+    ],
+    "which-pay": [
+        ((["overlap", "depth"],), "depth does not pay here: the rank is 2 with it, and 4 without."),
+        ((["mixing"],), "mixing does not pay here: the rank is 4 with it, and 6 without."),
+        ((["overlap", "geometry"],), "What you list pays, and 1 more does."),
+        (([],), "What you list pays, and 3 more do."),
+        ((["attention"],), "'attention' is none of overlap, depth, geometry, mixing, widths."),
+        (("overlap",), "features should be a list of names such as ['overlap'], not 'overlap'."),
+    ],
+    "without-overlap": [
+        ((256, 264448), "C is less than 256: without overlap the rank across these halves is at most C."),
+        ((4, 100), "C is more than 4: without overlap the rank across these halves is at most C."),
+        ((64, 16896), "size is not 16,896: add 4·M·C and 4·C·C for the two layers, and C for the dense vector."),
     ],
 }
 

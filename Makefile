@@ -13,6 +13,10 @@ book: export CONVAC_EXPLORERS := page# explorers for the page, without a kernel'
 book: $(INSTALLED) ## execute every chapter and build the book in _build/html; no warning passes
 	$(BIN)/python tools/build_book.py . --all -W -n --keep-going
 
+pdf: $(INSTALLED) ## print the built book as one PDF in _build, by Chromium
+	@test -f _build/html/index.html || $(MAKE) book
+	$(BIN)/python tools/print_book.py
+
 test: $(INSTALLED) ## run the tests, the docstrings' examples and the chapters
 	$(BIN)/python -m pytest --nbval --numprocesses auto --maxprocesses 4
 
@@ -65,4 +69,4 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/python -c "import matplotlib.font_manager"
 	@touch $(INSTALLED)
 
-.PHONY: help book test lint read lab address notebooks student bench portable clean
+.PHONY: help book pdf test lint read lab address notebooks student bench portable clean

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from doctest import DocTestParser
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +10,7 @@ from threading import Thread
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
+import yaml
 from bs4 import BeautifulSoup
 from helpers.chapters import CHAPTERS, ROOT, explorers_in
 from helpers.explorers import shown
@@ -359,3 +361,63 @@ def test_a_page_can_be_read_in_the_light_and_in_the_dark(page):
         page.wait_for_selector(f"html[data-theme={theme}]")
         page.evaluate("document.getAnimations().forEach(each => each.finish())")
         assert violations(page, runOnly=["color-contrast"]) == []
+
+
+# Without a server, and on paper
+
+
+def test_the_zip_reads_from_a_disk_without_a_network(browser, html, tmp_path):
+    shutil.unpack_archive(html.parent / "overlapping-architectures.zip", tmp_path)
+    requested, errors = [], []
+    context = browser.new_context(offline=True)
+    tab = context.new_page()
+    tab.on("request", lambda request: requested.append(request.url))
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    folder = (tmp_path / "overlapping-architectures").as_uri()
+    tab.goto(f"{folder}/book/intro.html")
+    tab.wait_for_function("!document.querySelector('figure[class^=convac-]:not([data-ready])')")
+    tab.wait_for_selector("mjx-container", state="attached")
+    tab.goto(f"{folder}/search.html?q=saturation")
+    tab.wait_for_selector("ul.search li p.context")
+    excerpts = tab.locator("ul.search li p.context").all_inner_texts()
+    assert any("saturation" in excerpt.lower() for excerpt in excerpts)
+    assert [url for url in requested if urlsplit(url).scheme not in ("file", "data", "blob")] == errors == []
+    context.close()
+
+
+def test_the_printed_book_has_numbered_pages_links_and_no_clipped_code(browser, html, tmp_path, monkeypatch):
+    pypdf = pytest.importorskip("pypdf")
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    import print_book
+
+    contents = {
+        "root": "book/intro",
+        "parts": [{"caption": "The talk", "chapters": [{"file": "book/tensors"}, {"file": "book/testing"}]}],
+    }
+    (tmp_path / "_toc.yml").write_text(yaml.safe_dump(contents), "utf-8")
+    shutil.copy(ROOT / "_config.yml", tmp_path)
+    monkeypatch.setattr(print_book, "ROOT", tmp_path)
+    (tmp_path / "_build").mkdir()
+    (tmp_path / "_build/html").symlink_to(html, target_is_directory=True)
+    pdf = print_book.print_pages(browser, tmp_path / "_build")
+    reader = pypdf.PdfReader(pdf)
+    texts = [page.extract_text() for page in reader.pages]
+    assert [text.split()[-1] for text in texts] == [str(number) for number in range(1, len(texts) + 1)]
+    starts = print_book.begins(pdf, ["book/intro", "book/tensors"])
+    assert "Tensors and function spaces" in texts[starts["tensors--"] - 1]
+    assert re.search(rf"Tensors and function spaces\s+{starts['tensors--']}", texts[0])
+    links = [each.get_object() for page in reader.pages for each in page.get("/Annots", [])]
+    targets = {str(link["/Dest"]).lstrip("/") for link in links if "/Dest" in link}
+    assert len(targets) > 10
+    assert targets <= {name.lstrip("/") for name in reader.named_destinations}
+    addresses = {link["/A"]["/URI"] for link in links if "/A" in link}
+    assert addresses and all(urlsplit(address).scheme == "https" for address in addresses)
+    # Every line of code that the chapter shows is on paper to its last letter, however it is broken.
+    soup = BeautifulSoup((html / "book/tensors.html").read_bytes(), "html.parser")
+    shown = soup.select(":is(div.cell_input, div.cell_output) pre")
+    shown = [each for each in shown if not each.find_parent("details") and not each.find_parent("figure")]
+    on_paper = re.sub(r"\s", "", "".join(re.sub(r"\d+\s*$", "", text) for text in texts))
+    assert len(shown) > 10
+    for each in shown:
+        for line in each.get_text().splitlines():
+            assert re.sub(r"\s", "", line) in on_paper, line

@@ -4,8 +4,8 @@ A teacher's filter w* labels every input, and a student's filter w learns from t
 over all inputs, in closed form, so nothing is sampled. Taught in the chapter *Convergence*.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from math import isfinite, sqrt
 
 import numpy as np
@@ -90,7 +90,7 @@ def kernel(u: ArrayLike, v: ArrayLike) -> np.ndarray:
     u, v = _numbers("u", u), _numbers("v", v)
     if u.shape[-1:] != v.shape[-1:]:
         raise WeightError(
-            f"u and v must have equally many entries, not {u.shape[-1:]} and {v.shape[-1:]}; cut or pad one"
+            f"u and v must have equally many entries, and their shapes are {u.shape} and {v.shape}; cut or pad one"
         )
     norms = np.linalg.norm(u, axis=-1) * np.linalg.norm(v, axis=-1)
     cosine = np.divide((u * v).sum(-1), norms, out=np.zeros_like(norms), where=norms > 0)
@@ -185,7 +185,7 @@ def population_loss(w: ArrayLike, teacher: Teacher) -> np.ndarray:
     w = _filters(w, teacher)
     target = np.array(teacher.target, w.dtype)
     own, labels, common = (network_kernel(*pair, teacher) for pair in ((w, w), (target, target), (w, target)))
-    return np.abs(own + labels - 2 * common)  # never below 0 but for rounding
+    return np.asarray(np.abs(own + labels - 2 * common))  # never below 0 but for rounding
 
 
 def population_gradient(w: ArrayLike, teacher: Teacher) -> np.ndarray:
@@ -491,18 +491,17 @@ def _bending(unit: np.ndarray, other: np.ndarray) -> tuple[float, float, np.ndar
     return sine, float(np.arccos(cosine)), bend
 
 
-def _lags(teacher: Teacher) -> Iterator[tuple[float, np.ndarray]]:
+@cache
+def _lags(teacher: Teacher) -> tuple[tuple[float, np.ndarray], ...]:
     """List the share of the pairs of windows at every distance, and the matrix that moves a filter by it.
 
     All pairs without a common input come together, with the matrix 0.
     """
     k, m = teacher.windows, len(teacher.target)
     near = min(k - 1, (m - 1) // teacher.stride)
-    for lag in range(-near, near + 1):
-        yield (k - abs(lag)) / k**2, np.eye(m, k=lag * teacher.stride)
+    lags = [((k - abs(lag)) / k**2, np.eye(m, k=lag * teacher.stride)) for lag in range(-near, near + 1)]
     apart = (k - 1 - near) * (k - near)
-    if apart:
-        yield apart / k**2, np.zeros((m, m))
+    return (*lags, (apart / k**2, np.zeros((m, m)))) if apart else tuple(lags)
 
 
 def _numbers(name: str, value: ArrayLike) -> np.ndarray:

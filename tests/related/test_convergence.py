@@ -185,7 +185,7 @@ def test_the_bad_minimum_in_closed_form():
     assert A * (1 - C**2) / 4 == pytest.approx(0.387286, abs=1e-6)
     bend = 2 * (1 / (2 * np.sqrt(3)) - TURN) / (SINE + TURN) - 4 / 3 / A  # (B²/A)'' / (B²/A) along the angle
     assert bend < 0
-    assert np.linalg.eigvalsh(population_hessian(w, teacher)) == pytest.approx([-A * bend / 8, A / 4], abs=1e-9)
+    assert np.linalg.eigvalsh(population_hessian(w, teacher)) == pytest.approx([-A * bend / 8, A / 4], abs=1e-7)
 
 
 @pytest.mark.parametrize("k", [2, 3, 4, 8, 64, 256])

@@ -39,8 +39,9 @@ CASES = {  # by name: w* and the stride
     "(1, 0), overlap": ((1.0, 0.0), 1),
     "(1, 1), overlap": ((1.0, 1.0), 1),
 }
-STARTS = range(-15, 16, 6)  # tenths of |w*|, along each axis
-EDGE = 18  # of the picture, in tenths of |w*|
+COLUMNS, ROWS = range(-15, 16, 6), range(-14, 17, 6)  # of the marked starts, in tenths of |w*|; none on a diagonal
+STARTS = list(product(COLUMNS, ROWS))
+EDGE = 19  # of the picture, in tenths of |w*|
 TOP, SIDE = LINE + 6, WIDTH - 2 * MARGIN
 PIXELS, BANDS = 52, 13
 
@@ -76,7 +77,7 @@ def convergence_view(case: str, k: int, x: int, y: int, turn: int = 0) -> View |
     Args:
         case: the teacher's filter w* and whether windows overlap, a name of `CASES`.
         k: windows, 1 to 64.
-        x: the first number of the start, in tenths of |w*|, −18 to 18.
+        x: the first number of the start, in tenths of |w*|, −19 to 19.
         y: its second number.
         turn: degrees by which w* is turned against the clock.
 
@@ -88,7 +89,7 @@ def convergence_view(case: str, k: int, x: int, y: int, turn: int = 0) -> View |
 
     Source: Brutzkus & Globerson, ICML 2017. Chapter: *Convergence*.
 
-    >>> convergence_view("(1, −1), overlap", k=2, x=-9, y=9).reading
+    >>> convergence_view("(1, −1), overlap", k=2, x=-9, y=10).reading
     'This descent ends in another minimum, (−0.55, 0.55), with loss 0.387. Of the 36 marked starts, 23 reach w*.'
     """
     require_integers(least=-EDGE, most=EDGE, x=x, y=y)
@@ -118,7 +119,7 @@ def convergence_view(case: str, k: int, x: int, y: int, turn: int = 0) -> View |
         f"starts, {reach} are filled, because their descents reach w*, and the others are hollow."
     )
     spots: list[tuple[Box, dict[str, Value]]] = [
-        (_field(column, row), {"x": column, "y": row}) for column, row in product(STARTS, repeat=2)
+        (_field(column, row), {"x": column, "y": row}) for column, row in STARTS
     ]
     reading += f" Of the 36 marked starts, {reach if reach < 36 else 'all'} reach w*."
     return View(draw_landscape(teacher, path), alternative, reading.replace("-", "−"), values, spots)
@@ -167,7 +168,7 @@ def draw_landscape(teacher: Teacher, path: np.ndarray) -> str:
     add_path(svg, rectangle(MARGIN, TOP, SIDE, SIDE), fill="none", stroke=RULE)
     there = _at_target(_marked(teacher).ends, teacher)
     for wanted, colour in ((True, INK), (False, "#FFFFFF")):
-        chosen = [_place(np.array(start) / 10) for start, at in zip(product(STARTS, repeat=2), there) if at == wanted]
+        chosen = [_place(np.array(start) / 10) for start, at in zip(STARTS, there) if at == wanted]
         add_path(svg, "".join(_circle(place, 6) for place in chosen), fill=colour, stroke=INK, stroke_width="1.5")
     places = _thin([_place(each) for each in path / length])
     add_path(svg, polyline(places), fill="none", stroke=BOUND_COLOUR, stroke_width="3", stroke_linejoin="round")
@@ -182,7 +183,7 @@ def draw_landscape(teacher: Teacher, path: np.ndarray) -> str:
 
 @cache
 def _marked(teacher: Teacher) -> Descents:
-    return descend([_start(teacher, x, y) for x, y in product(STARTS, repeat=2)], teacher, tolerance=1e-7)
+    return descend([_start(teacher, x, y) for x, y in STARTS], teacher, tolerance=1e-7)
 
 
 def _start(teacher: Teacher, x: int, y: int) -> np.ndarray:
@@ -212,7 +213,7 @@ def _place(point: np.ndarray) -> Place:
 
 def _field(x: int, y: int) -> Box:
     left, top = _place(np.array([x, y]) / 10)
-    half = SIDE / 2 * STARTS.step / 2 / EDGE
+    half = SIDE / 2 * COLUMNS.step / 2 / EDGE
     return left - half, top - half, 2 * half, 2 * half
 
 

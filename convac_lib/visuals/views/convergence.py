@@ -33,14 +33,18 @@ from convac_lib.visuals.svg import (
 )
 from convac_lib.visuals.view import Value, View
 
-CASES = {  # by name: w* and the stride
+CASES = {
     "(1, −1), no overlap": ((1.0, -1.0), 2),
     "(1, −1), overlap": ((1.0, -1.0), 1),
     "(1, 0), overlap": ((1.0, 0.0), 1),
     "(1, 1), overlap": ((1.0, 1.0), 1),
 }
-COLUMNS, ROWS = range(-15, 16, 6), range(-14, 17, 6)  # of the marked starts, in tenths of |w*|; none on a diagonal
+"""The cases of the explorer: the teacher's filter w* and the stride, by name. Chapter: *Convergence*."""
+
+COLUMNS, ROWS = range(-15, 16, 6), range(-14, 17, 6)  # none of the starts is on a diagonal
 STARTS = list(product(COLUMNS, ROWS))
+"""The marked starts, in tenths of |w*|. Chapter: *Convergence*."""
+
 EDGE = 19  # of the picture, in tenths of |w*|
 TOP, SIDE = LINE + 6, WIDTH - 2 * MARGIN
 PIXELS, BANDS = 52, 13

@@ -357,7 +357,8 @@ class Descents:
         Args:
             within: ends that differ by less than this are one.
 
-        Chapter: *Convergence*.
+        Returns:
+            The ends, each an `End`.
         """
         found: list[End] = []
         left = self.ends[self.finished]

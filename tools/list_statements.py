@@ -51,6 +51,11 @@ CODE = {  # anchor: what computes it, and what tests it; definitions and remarks
     "prop-marginal": ("related.missing.GenerativeConvAC", "tests/related/test_missing.py"),
     "prop-mex": ("networks.simnets.mex", "tests/networks/test_simnets.py"),
     "prop-log-convac": ("networks.simnets.log_convac", "tests/networks/test_simnets.py"),
+    "prop-two-relus": ("related.convergence.kernel", "tests/related/test_convergence.py"),
+    "prop-population": ("related.convergence.population_loss", "tests/related/test_convergence.py"),
+    "prop-rays": ("related.convergence.best_on_ray", "tests/related/test_convergence.py"),
+    "prop-no-trap": ("related.convergence.saddle", "tests/related/test_convergence.py"),
+    "prop-trap": ("related.convergence.population_hessian", "tests/related/test_convergence.py"),
 }
 BEGINNING = """\
 # Statements

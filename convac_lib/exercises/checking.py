@@ -24,6 +24,7 @@ EXERCISES = {
     "mixed_decompositions": ("against-hybrid", "sixteen"),
     "rectifier_networks": ("channels", "equality", "averages"),
     "missing_data": ("arrangements", "censored"),
+    "convergence": ("flipped", "shifted", "harmless"),
     "simnets": ("soft-maximum",),
     "one_picture": ("which-pay", "without-overlap"),
 }

@@ -60,6 +60,7 @@ INTERNAL = {
     "convac_lib.exercises.cifar_experiments": "rules, which would give the answers away",
     "convac_lib.exercises.conjecture": "rules, which would give the answers away",
     "convac_lib.exercises.convacs": "rules, which would give the answers away",
+    "convac_lib.exercises.convergence": "rules, which would give the answers away",
     "convac_lib.exercises.depth_efficiency": "rules, which would give the answers away",
     "convac_lib.exercises.expressive_efficiency": "rules, which would give the answers away",
     "convac_lib.exercises.how_much_overlap": "rules, which would give the answers away",

@@ -206,10 +206,14 @@ RIGHT = {  # answers, or a function that makes them
     "averages": [(31,)],
     "arrangements": [(80,), (80.0,)],
     "censored": [(0.5, 0.75), (Fraction(1, 2), Fraction(3, 4))],
+    "flipped": [(0.04,), (Fraction(1, 25),)],
+    "shifted": [(27,)],
+    "harmless": [((1, -0.3),), ([-1, 2],), (np.array([30.0, -10.0]),)],
     "soft-maximum": [(14,)],
     "which-pay": [(["overlap", "geometry", "widths"],), ({"widths", "geometry", "overlap"},)],
     "without-overlap": [(64, 16960), (64.0, 16_960)],
 }
+FLIPPED = "The outputs differ by a tenth of the sum of all w* · window, and the loss is this sum's variance."
 WRONG = {
     "first-move": [
         ((2, 32), "2 is the rank for B = 1 and M = 2: leave B at 1, move M to 4 and read it again."),
@@ -784,6 +788,31 @@ WRONG = {
         ((0.75, 0.75), "Nothing is seen, so a model that leaves the pixel out answers with the prior."),
         ((0.5, 0.5), "Bayes' rule with the event 'hidden' needs p(hidden | y), which is p(bright | y)."),
         (("half", 0.75), "marginal should be a number, and 'half' is not one."),
+    ],
+    "flipped": [
+        (
+            (0.6,),
+            "6/10 is the loss without overlap: with stride 1, sum the ten windows first, and most terms cancel.",
+        ),
+        ((0.06,), FLIPPED),
+        ((0,), FLIPPED),
+        ((float("nan"),), "loss should be a number, and nan is not one."),
+    ],
+    "shifted": [
+        ((26,), "With 26 windows the loss is 0.00101, which is not below 1/1000."),
+        ((28,), "With 28 windows the loss is below 1/1000, and so it is with 27."),
+        ((0,), "k should be between 1 and 10,000, and yours is 0."),
+        ((26.1,), "k should be an integer, and 26.1 is not one."),
+    ],
+    "harmless": [
+        (((1, -1),), "From 75 of 200 starts, descent does not reach your filter."),
+        (((-5, 4),), "From 70 of 200 starts, descent does not reach your filter."),
+        (
+            ((1, 1),),
+            "Both numbers should be different from 0 and have different signs, and yours are 1 and 1.",
+        ),
+        (((1, -1e-5),), "One of your numbers is almost 0; keep it above a thousandth of the other."),
+        (((1, -1, 1),), "target should have shape (2,), (w₁, w₂), not (3,)."),
     ],
     "soft-maximum": [
         ((13,), "With β = 13 the bound log(4)/β is not from 0 to 0.1."),

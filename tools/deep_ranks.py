@@ -135,7 +135,7 @@ def matrix_of(
             for u, v in starts
         }
     matrix = np.empty((len(rows), len(columns)), np.int64)
-    fill(matrix, arithmetic, multiply(arithmetic, [(dense, below[0, 0])]), max(network.channels))
+    fill(matrix[:, None], arithmetic, multiply(arithmetic, [(dense, below[0, 0])]), max(network.channels))
     return matrix
 
 

@@ -20,7 +20,7 @@ from convac_lib.theory.fields import pivot_columns, require_prime, to_field
 from convac_lib.theory.parallel import available_threads, stage, thread_pool
 
 Array = Any  # a NumPy array, or a torch tensor: they share no type
-BLOCK = 512  # rows and columns of a window, if p allows
+BLOCK, SMALL = 512, 64  # rows and columns of a window, if p allows; those of matrices up to 512
 BRANCH = 8  # a window is inverted in 8 parts, each of them in 8, and so on
 CACHED, BUFFERED = 2**14, 2**22  # elements rounded at once in a core's cache, and multiplied at once
 
@@ -71,16 +71,17 @@ def _eliminate(matrix: Array, field: "_Field", advance: Callable[[int], object])
     xp, alone = array_namespace(matrix), _Field(field.prime)
     rest = _residues(matrix, field, xp)
     rows, columns = map(np.arange, rest.shape)
+    block = min(field.block, SMALL) if min(rest.shape) <= BLOCK else field.block
     rank = 0
     others: Iterable[object] = ()  # products under way, done once they are listed
     while rank < min(len(rows), len(columns)):
-        live = _nonzero_rows(rest[: field.block], slice(None), field.block)
-        if len(live) < field.block:
+        live = _nonzero_rows(rest[:block], slice(None), block)
+        if len(live) < block:
             list(others)
-            live = _nonzero_rows(rest, slice(None), field.block)
+            live = _nonzero_rows(rest, slice(None), block)
         if not len(live):
             break
-        candidates = _nonzero_rows(rest.T, live, field.block)
+        candidates = _nonzero_rows(rest.T, live, block)
         window = _on_host(rest[live[:, None], candidates])
         i, j = _exchange(window, alone)
         inverse = xp.asarray(-window[i[:, None], j], device=device(rest))
@@ -91,8 +92,8 @@ def _eliminate(matrix: Array, field: "_Field", advance: Callable[[int], object])
         eliminated = xp.zeros_like(rest[:r, r:])  # −P⁻¹·Q
         list(field.add_product(eliminated, inverse, rest[:r, r:]))
         factor, rest, rank = rest[r:, :r], rest[r:, r:], rank + r
-        list(field.add_product(rest[: field.block], factor[: field.block], eliminated))
-        others = field.add_product(rest[field.block :], factor[field.block :], eliminated)
+        list(field.add_product(rest[:block], factor[:block], eliminated))
+        others = field.add_product(rest[block:], factor[block:], eliminated)
         advance(r)
     return rank, rows[:rank], columns[:rank]
 

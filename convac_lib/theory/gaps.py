@@ -93,7 +93,7 @@ def tree_rank(architecture: Architecture, cut: CutLike, rows: int, seed: int = 0
     arithmetic = Arithmetic(prime)
     top = _top(unrolled, cut, on_rows, on_columns, arithmetic, generator)
     matrix = np.empty((len(on_rows), len(on_columns)), np.int64)
-    fill(matrix, arithmetic, top, max(architecture.channels))
+    fill(matrix[:, None], arithmetic, top, max(architecture.channels))
     return echelon(matrix, prime)[0]
 
 

@@ -23,7 +23,7 @@ from convac_lib.theory.elimination import echelon
 from convac_lib.theory.fields import DEFAULT_PRIME, require_prime, require_seed
 from convac_lib.theory.min_cut import min_cut_upper
 from convac_lib.theory.parallel import stage
-from convac_lib.theory.tensors import assignments
+from convac_lib.theory.tensors import assignments, count_assignments
 
 LARGEST_WHOLE = 4096  # rows and columns up to which a matricization is taken whole, if no number is given
 SAMPLED = 1024  # rows and columns that are sampled of a larger one, at least
@@ -228,7 +228,9 @@ def _find(network: Network, cut: CutLike, rows: int | None, seed: int, prime: in
     plan.require_patches_read().require_single_output()
     cut, M = make_cut(cut, plan.size), plan.representation_channels
     limit = rows or _rows(plan, cut)
-    require_affordable(plan, cut, _side(M, cut.sides[0], limit), _side(M, cut.sides[1], limit), prime)
+    require_affordable(
+        plan, cut, count_assignments(M, cut.sides[0], limit), count_assignments(M, cut.sides[1], limit), prime
+    )
     if isinstance(network, Architecture):
         with stage("drawing weights", 1, "network", shown=progress):
             circuit = random_circuit(plan, seed=seed, prime=prime)
@@ -243,7 +245,7 @@ def _find(network: Network, cut: CutLike, rows: int | None, seed: int, prime: in
         rows=matrix.shape[0],
         columns=matrix.shape[1],
         saturated=rank == min(matrix.shape),
-        full=all(_side(M, patches, limit + 1) <= limit for patches in cut.sides),
+        full=all(count_assignments(M, patches, limit + 1) <= limit for patches in cut.sides),
         prime=prime,
         seed=seed,
         cut=cut.name,
@@ -280,7 +282,7 @@ def require_draws(architecture: Architecture, cut: Cut, rows: int | None, seeds:
     require_rows(rows)
     architecture.require_patches_read().require_single_output()
     M, limit = architecture.representation_channels, rows or _rows(architecture, cut)
-    m, n = (_side(M, patches, limit) for patches in cut.sides)
+    m, n = (count_assignments(M, patches, limit) for patches in cut.sides)
     require_affordable(architecture, cut, m, n, max(primes), draws=len(seeds) * len(primes))
 
 
@@ -290,7 +292,7 @@ def _rows(architecture: Architecture, cut: Cut) -> int:
     A rank that attains the upper bound is exact, though the rows were sampled.
     """
     M = architecture.representation_channels
-    if max(_side(M, patches, LARGEST_WHOLE + 1) for patches in cut.sides) <= LARGEST_WHOLE:
+    if max(count_assignments(M, patches, LARGEST_WHOLE + 1) for patches in cut.sides) <= LARGEST_WHOLE:
         return LARGEST_WHOLE
     wanted = [SAMPLED]
     for bound in (theorem, talk_bound, chain, min_cut_upper):
@@ -311,14 +313,9 @@ def enough_rows(rank: int) -> int:
     return 2 * rank + 200
 
 
-def _side(base: int, length: int, limit: int) -> int:
-    """Return min(Mⁿ, limit), where Mⁿ may be astronomically large."""
-    return limit if base > 1 and length > limit.bit_length() else min(base**length, limit)
-
-
 def sample(base: int, length: int, limit: int, generator: np.random.Generator) -> np.ndarray:
     """Return all Mⁿ assignments if they are at most the limit; otherwise as many distinct ones as the limit."""
-    if _side(base, length, limit + 1) <= limit:
+    if count_assignments(base, length, limit + 1) <= limit:
         return assignments(base, length)
     drawn = np.empty((0, length), int)
     while len(drawn) < limit:

@@ -36,6 +36,15 @@ def assignments(base: int, length: int, start: int = 0, stop: int | None = None)
     return digits
 
 
+def count_assignments(base: int, length: int, limit: int) -> int:
+    """Return min(Mⁿ, limit), where Mⁿ may be astronomically large.
+
+    >>> count_assignments(2, 3, limit=100), count_assignments(4, 10**9, limit=100)
+    (8, 100)
+    """
+    return limit if base > 1 and length > limit.bit_length() else min(base**length, limit)
+
+
 @singledispatch
 def grid_tensor(function: Callable[[np.ndarray], np.ndarray], templates: np.ndarray, patches: int) -> np.ndarray:
     """Evaluate a function of N patches at every combination of M templates.

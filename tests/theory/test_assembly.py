@@ -69,11 +69,13 @@ def assert_same(circuit, cut, rows, columns):
     assert (filled == expected).all()
 
 
-@pytest.fixture(autouse=True, params=["whole", "tiles"])
+@pytest.fixture(autouse=True, params=["whole", "tiles", "tables"])
 def tiles(request, monkeypatch):
-    if request.param == "tiles":  # 3 columns and at most 4 rows: many seams
+    if request.param != "whole":  # 3 columns and at most 4 rows: many seams
         monkeypatch.setattr(filling, "TILE", 12)
         monkeypatch.setattr(filling, "TILE_COLUMNS", 3)
+    if request.param == "tables":  # also where nothing repeats, until they hold as many numbers as the matrix
+        monkeypatch.setattr(filling, "REPEATED", 0)
 
 
 @settings(max_examples=300)

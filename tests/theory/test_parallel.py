@@ -91,9 +91,9 @@ def test_a_watcher_ends_a_step_in_a_thread_of_the_work():
         if step is None and "Pool" in asked[-1]:
             raise InterruptedError
 
-    with watched(stop_in_the_pool), pytest.raises(InterruptedError):
+    with threadpool_limits(2, user_api="blas"), watched(stop_in_the_pool), pytest.raises(InterruptedError):
         certify_rank(common_case(B=2, M=2, size=4))
-    assert sum("Pool" in name for name in asked) == 1
+    assert 1 <= sum("Pool" in name for name in asked) <= 2  # each thread ends at its next step
 
 
 def test_work_in_two_threads_leaves_blas_as_it_was():

@@ -68,6 +68,15 @@ class BudgetError(ConvacError):
     """
 
 
+class MissingExtraError(ModuleNotFoundError, ConvacError):
+    """A part of the library was imported whose packages are not installed; the message is the command that installs them.
+
+    It is an ImportError too, with the missing module as its `name`.
+
+    Chapter: all.
+    """
+
+
 def shown(value: object) -> str:
     """Write a value for a message: an integer of over 30 digits by its magnitude, and a long text cut off.
 

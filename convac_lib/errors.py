@@ -69,9 +69,9 @@ class BudgetError(ConvacError):
 
 
 class MissingExtraError(ModuleNotFoundError, ConvacError):
-    """A part of the library was imported whose packages are not installed; the message is the command that installs them.
+    """A part of the library was imported whose packages are not installed; the message has the command that does it.
 
-    It is an ImportError too, with the missing module as its `name`.
+    It is an ImportError too, and its `name` is the missing module.
 
     Chapter: all.
     """

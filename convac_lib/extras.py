@@ -29,7 +29,8 @@ def require(extra: str, module: str) -> None:
     """
     for name in EXTRAS[extra]:
         if sys.modules.get(name) is None and find_spec(name) is None:
-            raise MissingExtraError(f"{module} needs {name}, which is not installed; run {command_for(extra)}", name=name)
+            sentence = f"{module} needs {name}, which is not installed; run {command_for(extra)}"
+            raise MissingExtraError(sentence, name=name)
 
 
 def command_for(extra: str) -> str:

@@ -22,8 +22,8 @@ LIBRARY = ROOT / "convac_lib"
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 FLOORS = [
-    "errors", "extras", "checks", "files", "budget", "architecture", "families", "theory", "related", "networks", "data",
-    "experiments", "exercises", "visuals", "cli", "__main__",
+    "errors", "extras", "checks", "files", "budget", "architecture", "families", "theory", "related", "networks",
+    "data", "experiments", "exercises", "visuals", "cli", "__main__",
 ]  # fmt: skip
 NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
 CHAPTERS = [path for path in NOTEBOOKS if '"cell_type": "code"' in path.read_text("utf-8")]

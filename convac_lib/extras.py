@@ -20,7 +20,7 @@ def require(extra: str, module: str) -> None:
 
     Args:
         extra: a key of `EXTRAS`.
-        module: the module that needs it, as `__name__`.
+        module: what needs it, as `__name__`.
 
     Raises:
         MissingExtraError: if a module that the extra brings cannot be found.

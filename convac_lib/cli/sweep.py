@@ -39,7 +39,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> Answer:
     """Train a ConvNet for every combination of --B, --channels and --seeds, and append each result to a file."""
-    require("experiments", __name__)
+    require("experiments", "convac sweep")
     import torch
 
     from convac_lib.data.load import load, require_known

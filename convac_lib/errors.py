@@ -68,6 +68,15 @@ class BudgetError(ConvacError):
     """
 
 
+class MissingExtraError(ModuleNotFoundError, ConvacError):
+    """A part of the library was imported whose packages are not installed; the message has the command that does it.
+
+    It is an ImportError too, and its `name` is the missing module.
+
+    Chapter: all.
+    """
+
+
 def shown(value: object) -> str:
     """Write a value for a message: an integer of over 30 digits by its magnitude, and a long text cut off.
 

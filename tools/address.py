@@ -14,16 +14,16 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[1]
 SETUP = "tools/setup_cell.py"
+VERSIONED = "convac_lib/__init__.py"
 GITHUB = "https://github.com/"
 # What each file says while the book is not published, and instead of it when it is.
 PLACES = [
-    (SETUP, "PUBLISHED = None  #", 'PUBLISHED = "git+{url}@{tag}"  #'),
+    (SETUP, "PUBLISHED = None  #", 'PUBLISHED = "convac-lib[experiments] @ git+{url}@{tag}"  #'),
     ("CITATION.cff", "\nreferences:\n", "\nrepository-code: {url}\nreferences:\n"),
     (
         "pyproject.toml",
@@ -163,7 +163,7 @@ def with_setup(chapter: str, cell: str) -> str:
 
 def main(address: str = "", tag: str = "") -> str:
     """Write the address and return what was done."""
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    version = re.search(r'^__version__ = "(.+)"$', (ROOT / VERSIONED).read_text("utf-8"), re.MULTILINE)[1]
     tag = tag.strip() or f"v{version}"
     if not re.fullmatch(r"\w[\w./-]*", tag, re.ASCII):
         raise AddressError(f"{tag!r} is no tag to publish; use letters, digits and dots, as in v{version}")

@@ -10,6 +10,8 @@ import re
 
 from number_statements import HEAD, KINDS, ROOT, in_reading_order, texts_of
 
+from convac_lib import __version__
+
 PAGE = ROOT / "book" / "statements.md"
 CODE = {  # anchor: what computes it, and what tests it; definitions and remarks have none
     "prop-witness": ("theory.ranks.certify_rank", "tests/theory/test_ranks.py"),
@@ -57,13 +59,13 @@ CODE = {  # anchor: what computes it, and what tests it; definitions and remarks
     "prop-no-trap": ("related.convergence.saddle", "tests/related/test_convergence.py"),
     "prop-trap": ("related.convergence.population_hessian", "tests/related/test_convergence.py"),
 }
-BEGINNING = """\
+BEGINNING = f"""\
 # Statements
 
 Every numbered statement of the book, with its status, what computes it, and what tests it. Cite a statement by its
 number, its name and the version of the book, as in "[Theorem 2](overlap-theorem.ipynb#thm-overlap) (Overlapping
-efficiency), version 0.1.0", with the entry of `CITATION.cff`. Numbers may change between versions; the anchors of the
-links stay.
+efficiency), version {__version__}", with the entry of `CITATION.cff`. Numbers may change between versions; the anchors
+of the links stay.
 
 | statement | name | status, in short | code in `convac_lib` | test |
 |---|---|---|---|---|

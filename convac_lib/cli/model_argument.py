@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from convac_lib.errors import ArchitectureError, shown
+from convac_lib.extras import require
 
 COLLECTIONS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "torchvision": ("torchvision.models", "get_model", {"weights": None}),
@@ -108,6 +109,7 @@ def _parsed(name: str) -> tuple[str, list[Any], dict[str, Any]]:
 
 def _is_ready(found: Any) -> bool:
     """Whether an object is a model or an example already, and no function that makes one."""
+    require("networks", __name__)
     from torch import Tensor, nn
 
     return isinstance(found, (nn.Module, Tensor, tuple, dict)) or not callable(found)

@@ -3,9 +3,10 @@
 import argparse
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from convac_lib import __version__
 from convac_lib.cli import atlas, certify, compare, data_check, data_fetch, describe, report, sweep, verify
 from convac_lib.cli.command import Command
-from convac_lib.cli.statuses import BAD_INPUT, STATUSES, UNWRITTEN
+from convac_lib.cli.statuses import BAD_INPUT, STATUSES, UNWRITTEN, YES
 from convac_lib.cli.terminal import answer, say
 
 if TYPE_CHECKING:
@@ -44,6 +45,13 @@ class _Parser(argparse.ArgumentParser):
             self.exit(UNWRITTEN)
 
 
+class _Version(argparse.Action):
+    """Print the version as every command prints its answer."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        parser.exit(YES if answer(f"convac {__version__}") else UNWRITTEN)
+
+
 def parser() -> argparse.ArgumentParser:
     """Assemble the parser of the whole command line."""
     debug = _Parser(add_help=False)
@@ -52,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
     )
     raw: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "parents": [debug]}
     parser = _Parser(prog="convac", description=ABOUT, epilog=STATUSES, **raw)
+    parser.add_argument("--version", action=_Version, nargs=0, default=argparse.SUPPRESS, help="print the version")
     group = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     _add(group, COMMANDS, raw)
     data = group.add_parser("data", help=ABOUT_DATA, description=ABOUT_DATA, parents=[debug])

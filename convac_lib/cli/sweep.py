@@ -4,6 +4,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from convac_lib.cli.command import Answer
+from convac_lib.extras import require
 
 ABOUT = "Train a ConvNet for every combination of --B, --channels and --seeds, and append each result to a file."
 EXAMPLES: tuple[str, ...] = (
@@ -38,6 +39,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> Answer:
     """Train a ConvNet for every combination of --B, --channels and --seeds, and append each result to a file."""
+    require("experiments", "convac sweep")
     import torch
 
     from convac_lib.data.load import load, require_known

@@ -4,7 +4,7 @@ import inspect
 from dataclasses import dataclass
 from importlib import import_module
 
-from convac_lib.errors import ConvacError
+from convac_lib.errors import ConvacError, MissingExtraError
 from convac_lib.exercises.answers import Unanswered, Wrong, is_open
 
 EXERCISES = {
@@ -69,6 +69,7 @@ def check(name: str, *answers: object) -> Verdict:
 
     Raises:
         ConvacError: if there is no exercise of this name.
+        MissingExtraError: if the answer is tried by packages that are not installed.
 
     Chapter: all.
 
@@ -95,6 +96,8 @@ def check(name: str, *answers: object) -> Verdict:
         return Verdict(name, None, _NOT_YET)
     except Wrong as wrong:
         return Verdict(name, False, f"{wrong}.")
+    except MissingExtraError:  # which says nothing of the answer
+        raise
     except (Exception, SystemExit) as error:  # noqa: BLE001  a reader's function raises anything
         words = " ".join(f"{type(error).__name__}: {error}".split())
         return Verdict(name, False, f"Your answer cannot be tried: {words}")

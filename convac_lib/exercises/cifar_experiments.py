@@ -1,12 +1,13 @@
 """The rules of the exercises in *Experiments on standard ConvNets*; those that run a network import torch."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from convac_lib.exercises.answers import Wrong, entries_of, integer, integer_for_each, numbers, shown, word
+from convac_lib.extras import require
 from convac_lib.families import common_case
+from convac_lib.files import results_path
 
-RECORD = Path(__file__).parents[2] / "results" / "cifar10-jpeg.jsonl"
+RECORD = results_path("cifar10-jpeg.jsonl")
 
 
 def seeds(without: object, overlapping: object, larger: object) -> str:
@@ -37,6 +38,7 @@ def seeds(without: object, overlapping: object, larger: object) -> str:
 
 
 def _accuracy(B: int) -> float:
+    require("experiments", __name__)
     import torch
 
     from convac_lib.data.digits import digits
@@ -98,6 +100,7 @@ def count(parameters: object) -> str:
 
 def shuffle(notices: object) -> str:
     """Which of B = 1 and B = 3 notice that every 2×2 block was turned, tried on random images."""
+    require("networks", __name__)
     import torch
 
     from convac_lib.networks.models import ConvNet

@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 
 from convac_lib.exercises.answers import NEAR, Wrong, call, integer, integers, numbers
+from convac_lib.extras import require
 from convac_lib.families import baseline, common_case
 from convac_lib.theory.circuits import Circuit, random_circuit
 from convac_lib.theory.weights import weight_shapes
@@ -88,6 +89,7 @@ def paths(power: object) -> str:
 
 def convolution(summed: object) -> str:
     """A function that computes torch's convolution with stride, padded on the right and at the bottom."""
+    require("networks", __name__)
     import torch
     from torch.nn.functional import conv2d, pad
 

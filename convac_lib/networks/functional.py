@@ -30,7 +30,7 @@ def generalized_conv2d(
     The factors are multiplied one by one and never divided out, so gradients of every order are exact where a factor
     is 0. It compiles, exports, and runs under every transform of `torch.func`. The result is channels last in memory.
     Under autocast everything is in autocast's type, as with `torch.nn.functional.conv2d`. On a CPU it takes least time
-    where numba is installed: `pip install convac-lib[fast]`.
+    where numba is installed: `pip install "convac-lib[fast]"`.
 
     Args:
         x: input of shape (N, C_in, H, W).

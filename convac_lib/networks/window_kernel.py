@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
+from convac_lib.extras import command_for
 from convac_lib.networks.window_product import frexp_scale, largest_exponent, window_product
 
 _PIECE = {"cpu": 2**19}  # numbers in all factors of a piece of the batch: as many as stay in the cache
@@ -429,7 +430,7 @@ def _compiled_loops() -> ModuleType | None:
         from convac_lib.networks import window_loops
     except ImportError as error:
         warnings.warn(
-            f"numba cannot be imported ({error}), so generalized convolutions take longer; run `pip install numba`",
+            f"numba cannot be imported ({error}), so generalized convolutions take longer; run {command_for('fast')}",
             stacklevel=2,
         )
         return None

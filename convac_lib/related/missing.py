@@ -6,6 +6,10 @@ Taught in the chapter *Missing data*.
 import math
 from collections.abc import Sequence
 
+from convac_lib.extras import require
+
+require("networks", __name__)
+
 import numpy as np
 import torch
 from torch import Tensor, nn

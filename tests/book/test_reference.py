@@ -80,6 +80,7 @@ INTERNAL = {
     "convac_lib.experiments.estimates": "estimates memory and time of a sweep before it begins",
     "convac_lib.experiments.jobs": "trains what one worker of a sweep is given",
     "convac_lib.experiments.machine": "names the processor, and tells the allocator to keep memory",
+    "convac_lib.extras": "names the extra of the installation that a part of the library needs",
     "convac_lib.networks.ensemble": "trains networks side by side, for sweeps",
     "convac_lib.networks.tracing.aliases": "says what tensors see that share memory, for from_torch",
     "convac_lib.networks.tracing.calls": "names the operators of torch and their arguments, for from_torch",

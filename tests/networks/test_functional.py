@@ -160,7 +160,7 @@ def test_without_numba_it_works_and_says_once_what_that_costs(monkeypatch):
         ys = [generalized_conv2d(x, weight) for _ in "12"]
     (sentence,) = (str(warning.message) for warning in warned)
     assert sentence.startswith("numba cannot be imported (")
-    assert sentence.endswith("), so generalized convolutions take longer; run `pip install numba`")
+    assert sentence.endswith('), so generalized convolutions take longer; run pip install "convac-lib[fast]"')
     monkeypatch.undo()
     kernel._compiled_loops.cache_clear()
     for y in ys:

@@ -20,7 +20,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 ROOT = Path(__file__).resolve().parents[2]
 SETUP = (ROOT / "tools/setup_cell.py").read_text("utf-8")
 UNSET = re.sub(r"PUBLISHED = .*?  #", "PUBLISHED = None  #", SETUP)
-ADDRESS = "git+https://forge.example/owner/name@v1"
+ADDRESS = "convac-lib[experiments] @ git+https://forge.example/owner/name@v1"
 PIP = ["-m", "pip", "install", "--quiet", ADDRESS]
 UNPUBLISHED = "this copy of the book is not published yet, so run `make lab` in its folder on your own computer"
 BY_HAND = f"run %pip install '{ADDRESS}' and then this cell again"
@@ -150,7 +150,9 @@ def test_the_set_up_cell_names_every_package_that_loads_later():
     (named,) = re.findall(r'"""([\w\s]+)"""\.split\(\)', SETUP)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     modules = {"pillow": "PIL", "python-flint": "flint", "scikit-learn": "sklearn"}
-    needed = {re.match(r"[\w-]+", each)[0] for each in project["dependencies"]}
+    extras = project["optional-dependencies"]
+    listed = [*project["dependencies"], *extras["networks"], *extras["widgets"], *extras["experiments"][1:]]
+    needed = {re.match(r"[\w-]+", each)[0] for each in listed}
     needed = {modules.get(name, name.replace("-", "_")) for name in needed}
     assert set(named.split()) <= needed <= set(named.split()) | loaded
 
@@ -181,7 +183,7 @@ def test_the_examples_of_a_tool_hold(name, monkeypatch):
 def copied(tmp_path):
     """The address tool of an unpublished copy of the files that name the address, without git."""
     module = tool("address")
-    names = {name for name, *_ in module.PLACES + module.ON_GITHUB}
+    names = {module.VERSIONED, *(name for name, *_ in module.PLACES + module.ON_GITHUB)}
     names |= {
         path.relative_to(ROOT).as_posix() for path in ROOT.glob("book/*.ipynb") if '"code"' in path.read_text("utf-8")
     }
@@ -201,11 +203,11 @@ def test_an_address_is_written_everywhere_and_taken_out_again(copied):
     before = contents(copied.ROOT)
     copied.main("https://github.com/owner/book")
     once = contents(copied.ROOT)
-    assert [name for name in once if b"owner/book" not in once[name]] == []
+    assert [name for name in once if b"owner/book" not in once[name]] == [copied.VERSIONED]
     copied.main("https://forge.example/group/other/book", "2.0")
     elsewhere = contents(copied.ROOT)
     assert elsewhere["_config.yml"] == before["_config.yml"]  # no button for what the theme and Colab do not know
-    assert [name for name in elsewhere if b"other/book" not in elsewhere[name]] == ["_config.yml"]
+    assert {name for name in elsewhere if b"other/book" not in elsewhere[name]} == {"_config.yml", copied.VERSIONED}
     assert [name for name in elsewhere if re.search(rb"owner/book|colab\.research|@v0", elsewhere[name])] == []
     copied.main("https://github.com/owner/book")
     assert contents(copied.ROOT) == once
@@ -218,7 +220,7 @@ def test_an_address_is_written_everywhere_and_taken_out_again(copied):
 
 
 def test_the_committed_files_are_as_the_tool_writes_them(copied):
-    published = re.search(r'"git\+(\S+)@(\S+)"', SETUP)
+    published = re.search(r' git\+(\S+)@(\S+)"', SETUP)
     copied.main(*published.groups()) if published else copied.main("none")
     assert {name: (ROOT / name).read_bytes() for name in contents(copied.ROOT)} == contents(copied.ROOT)
 
@@ -243,7 +245,7 @@ def test_what_is_written_says_where_the_book_is(copied):
     colab = "(https://colab.research.google.com/github/owner/book/blob/v7/book/intro.ipynb)"
     assert colab in (copied.ROOT / "README.md").read_text("utf-8")
     cell = (copied.ROOT / "tools/setup_cell.py").read_text("utf-8")
-    assert 'PUBLISHED = "git+https://github.com/owner/book@v7"' in cell
+    assert 'PUBLISHED = "convac-lib[experiments] @ git+https://github.com/owner/book@v7"' in cell
     normalise = tool("execute_notebooks").normalise
     for path in copied.ROOT.glob("book/*.ipynb"):
         chapter = nbformat.read(path, as_version=4)

@@ -2,6 +2,10 @@
 
 from io import BytesIO
 
+from convac_lib.extras import require
+
+require("experiments", __name__)
+
 import numpy as np
 import torch
 from PIL import Image

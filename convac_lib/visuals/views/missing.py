@@ -3,6 +3,10 @@
 from collections.abc import Sequence
 from functools import cache
 
+from convac_lib.extras import require
+
+require("experiments", __name__)
+
 import numpy as np
 from torch import Tensor
 

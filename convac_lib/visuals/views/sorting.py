@@ -2,6 +2,10 @@
 
 from collections.abc import Sequence
 
+from convac_lib.extras import require
+
+require("experiments", __name__)
+
 import numpy as np
 import torch
 from torch import Tensor

@@ -48,10 +48,11 @@ TREE, TRIED, COVERED = WORK / "tree", WORK / "tried.jsonl", WORK / "covered.json
 REASONS, RESULT = ROOT / "tests/survivors.toml", ROOT / "results/mutants.json"
 MUTATED = ["convac_lib/architecture.py", "convac_lib/theory", "convac_lib/experiments/records.py", "convac_lib/files.py"]
 TESTS = ["tests/test_architecture.py", "tests/theory", "tests/test_files.py", "tests/experiments/test_records.py",
-         "tests/cli/test_hostile.py", *MUTATED]  # fmt: skip
-PRELOADED = ["numpy", "scipy.optimize", "scipy.sparse", "flint", "hypothesis", "networkx", "psutil", "torch", "safetensors"]
+         "tests/cli/test_hostile.py::test_what_is_too_much_gets_one_sentence", *MUTATED]  # fmt: skip
+PRELOADED = ["numpy", "scipy.optimize", "scipy.sparse.csgraph", "flint", "hypothesis.strategies", "hypothesis.extra.numpy", "networkx", "psutil",
+             "torch", "safetensors.torch", "nbval.plugin", "xdist.plugin", "PIL.Image", "sklearn.datasets", "matplotlib.pyplot"]  # fmt: skip
 SHARES = {"architecture": 1, "theory": 3, "records": 1}  # of the mutants that are tried
-SECONDS, SLOWEST = 20, 5  # of processor time: of the tests of one mutant, and of one test
+SECONDS, SLOWEST = 12, 2  # of processor time: of the tests of one mutant, and of one test
 MEMORY = 8 * 2**30
 LEFT_OUT = re.compile(
     "core/ReplaceBinaryOperator_(Add|Sub|Mul|Div|FloorDiv|Mod|Pow)_(RShift|LShift|BitOr|BitAnd|BitXor)"
@@ -61,7 +62,7 @@ LEFT_OUT = re.compile(
 
 def files(paths, root=ROOT):
     """The Python files at and below these paths, relative to the root."""
-    found = [file for path in paths for file in ([root / path] if path.endswith(".py") else sorted((root / path).glob("*.py")))]
+    found = [file for path in paths for file in ([root / path] if ".py" in path else sorted((root / path).glob("*.py")))]
     return [str(file.relative_to(root)) for file in found if file.name != "__init__.py"]
 
 
@@ -123,7 +124,8 @@ def child(work):
 
 
 def run_pytest(*words, plugins=()):
-    quiet = ["-q", "-x", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    quiet = ["-q", "-x", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning",
+             "--deselect", "tests/theory/test_atlas.py::test_an_atlas_killed_again_and_again_ends_up_whole"]  # fmt: skip
     return pytest.main([*quiet, *words], plugins=list(plugins))
 
 
@@ -229,11 +231,12 @@ def attempt(path, name, occurrence, line, covered):
         "path": path, "operator": name, "occurrence": occurrence, "line": place + 1, "was": before[place].strip(),
         "is": after[place].strip() if len(after) == len(before) else "(line removed)", "tests": len(tests),
         "killed": status not in (0, 5), "status": status, "seconds": round(taken, 1), "wall": round(wall, 1),
+        "digest": digest(path, TREE),
     }  # fmt: skip
 
 
-def digest(path):
-    return hashlib.sha256((ROOT / path).read_bytes()).hexdigest()[:16]
+def digest(path, root=ROOT):
+    return hashlib.sha256((root / path).read_bytes()).hexdigest()[:16]
 
 
 def tried():
@@ -283,7 +286,7 @@ def try_all(options):
         known = {}
     for number, mutant in enumerate(wanted, 1):
         if mutant[:3] not in known:
-            result = attempt(*mutant, covered) | {"digest": digest(mutant[0])}
+            result = attempt(*mutant, covered)
             with open(TRIED, "a", encoding="utf-8") as file:
                 file.write(json.dumps(result) + "\n")
             verdict = "killed  " if result["killed"] else "SURVIVED"
@@ -306,7 +309,7 @@ def report(options):
     ]  # fmt: skip
     found = {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(), "python": platform.python_version(),
-        "seed": options.seed, 
+        "seed": options.seed,
         "groups": {name: {"mutants": every[name], "tried": here[name], "killed": killed[name]} for name in SHARES},
         "survivors": sorted(survivors, key=lambda one: (one["path"], one["line"], one["is"])),
     }  # fmt: skip

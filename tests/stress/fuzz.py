@@ -44,6 +44,7 @@ from helpers.archives import FOLDER, NAMES, TEXTS
 from helpers.chapters import ROOT
 from helpers.records import record, runs
 from helpers.tampering import NETWORKS, issued
+from helpers.tested import TESTED, provenance
 from PIL import Image, PngImagePlugin
 from safetensors.torch import save
 
@@ -134,7 +135,7 @@ def changed(value, draw):
     if isinstance(value, bool) or value is None:
         return draw.choice(VALUES)
     if isinstance(value, int | float):
-        return draw.choice([value + 1, value - 1, -value, float(value), str(value), draw.choice(NUMBERS)])
+        return draw.choice([value + 1, value - 1, -value, float(min(value, 2**63)), str(value), draw.choice(NUMBERS)])
     if isinstance(value, str):
         return draw.choice([value[:-1], value + "0", value[::-1], value.upper(), draw.choice(WORDS), draw.choice(VALUES)])
     return draw.choice(VALUES)
@@ -594,6 +595,13 @@ def bound_memory():
     resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, taken + MEMORY))
 
 
+def peak_memory():
+    """The most memory that this process has had, in bytes."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
 def fuzz(kind, numbers, seed, place):
     """Try inputs of one kind; return the counts of outcomes, and the faults."""
     outcomes, faults = Counter(), []
@@ -615,10 +623,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inputs", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--record", action="store_true", help="write the counts into results/tested/fuzz.json")
     parser.add_argument("--only", metavar="KIND[:NUMBER]", help="one of: " + ", ".join(KINDS))
     options = parser.parse_args()
     only, _, number = (options.only or "").partition(":")
-    total, failed = Counter(), 0
+    total, failed, counts = Counter(), 0, {}
     for kind, (_, make, _) in KINDS.items():
         if only in ("", kind):
             make(random.Random(0))  # what it caches is made before memory is bounded
@@ -631,6 +640,7 @@ def main():
             place.mkdir()
             outcomes, faults = fuzz(kind, numbers, options.seed, place)
             total += outcomes
+            counts[kind] = {outcome: outcomes[outcome] for outcome in ("read", "refused", "fault")}
             failed += len(faults)
             seconds = time.process_time() - began
             print(f"{outcomes.total():7,} {kind}: {outcomes['read']:,} read, {outcomes['refused']:,} refused, "
@@ -638,6 +648,10 @@ def main():
             for first, where, trace in {where: (first, where, trace) for first, where, trace in reversed(faults)}.values():
                 print(f"{where}: --only '{kind}:{first}' --seed {options.seed}\n{trace}", flush=True)
     print(f"{total.total():7,} inputs in all: {total['read']:,} read, {total['refused']:,} refused, {failed:,} faults")
+    if options.record:
+        found = provenance() | {"seed": options.seed, "inputs": total.total(), "faults": failed, "kinds": counts}
+        found["peak memory in MiB"] = round(peak_memory() / 2**20)
+        (TESTED / "fuzz.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     sys.exit(failed > 0)
 
 

@@ -65,25 +65,28 @@ def test_a_text_of_8_EiB_in_an_archive_is_refused_at_once(tmp_path):  # tarfile 
         read_archive(file)
     assert str(error.value) == (
         f"{file} holds 'cifar-10-batches-bin/readme.html' of type '0' and 9,223,372,036,854,775,807 bytes, and should "
-        "hold six batches of 30,730,000 bytes, once each, beside two texts; delete it, and run convac data fetch cifar10"
+        "hold six batches of 30,730,000 bytes, once each, beside two texts; delete it, and run convac data "
+        "fetch cifar10"
     )
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[:100], lambda data: b"no file", lambda data: data[:-50] + b"9" * 50])
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:100], lambda data: b"no file", lambda data: data[:-50] + b"9" * 50]
+)
 def test_a_damaged_model_is_named(damage, tmp_path, monkeypatch):  # NumPy raised errors of eight kinds
     file = tmp_path / "missing-data.npz"
     file.write_bytes(damage(missing.results_path("missing-data.npz").read_bytes()))
     monkeypatch.setattr(missing, "results_path", lambda name: file)
     with pytest.raises(DataError) as error:
         missing.recorded_model()
-    assert str(error.value) == (
-        f"{file} is damaged; restore it, or write it again with python tools/missing_data.py"
-    )
+    assert str(error.value) == (f"{file} is damaged; restore it, or write it again with python tools/missing_data.py")
 
 
 def test_states_that_no_longer_inflate_are_named(tmp_path, monkeypatch):  # zlib's error is of no other kind
     file = tmp_path / "explorer.json.gz"
     file.write_bytes(gzip.compress(b"{}")[:10] + b"\xff" * 20)
     monkeypatch.setattr(records, "RECORDS", tmp_path)
-    with pytest.raises(DataError, match=r"explorer.json.gz is damaged \(.+\); restore it, or write it again with make not"):
+    with pytest.raises(
+        DataError, match=r"explorer.json.gz is damaged \(.+\); restore it, or write it again with make not"
+    ):
         records.read_record("explorer", ("B",), lambda B: None)

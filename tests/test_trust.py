@@ -28,7 +28,7 @@ def dangers(source):
             continue
         called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
         given = {word.arg: getattr(word.value, "value", None) for word in node.keywords}
-        if isinstance(node.func, ast.Name) and called in CALLS or called in METHODS:
+        if (isinstance(node.func, ast.Name) and called in CALLS) or called in METHODS:
             yield called, node.lineno
         if given.get("shell") not in (None, False) or given.get("allow_pickle") not in (None, False):
             yield "shell or allow_pickle", node.lineno
@@ -44,8 +44,9 @@ def test_a_module_runs_nothing_that_it_reads(path):
 
 @pytest.mark.parametrize(
     "source",
-    ["import pickle", "from pickle import loads", "import os\nos.system('ls')", "eval('1')", "exec(text)", "torch.load(file)",
-     "subprocess.run('ls', shell=True)", "np.load(file, allow_pickle=True)", "import joblib.memory"],
+    ["import pickle", "from pickle import loads", "import os\nos.system('ls')", "eval('1')", "exec(text)",
+     "torch.load(file)", "subprocess.run('ls', shell=True)",
+     "np.load(file, allow_pickle=True)", "import joblib.memory"],
 )  # fmt: skip
 def test_a_danger_is_found(source):
     assert len(list(dangers(source))) == 1

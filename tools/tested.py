@@ -39,8 +39,8 @@ def mutants(found: dict) -> str:
         for name, group in found["groups"].items() if group["tried"]
     )  # fmt: skip
     return (
-        f"`make mutants` breaks the library in one place at a time and runs the tests of that module. The mutants that it "
-        f"tried are a random sample, seed {found['seed']} ({where(found)}).\n\n"
+        f"`make mutants` breaks the library in one place at a time and runs the tests of that module. The "
+        f"mutants that it tried are a random sample, seed {found['seed']} ({where(found)}).\n\n"
         f"| part | mutants | tried | killed | share |\n|---|---:|---:|---:|---:|\n{rows}\n\n"
         f"The {len(found['survivors'])} survivors are listed in `results/tested/mutants.json`, each with the reason.\n"
     )
@@ -54,8 +54,8 @@ def fuzz(found: dict) -> str:
     )
     return (
         f"`make fuzz` altered {found['inputs']:,} files and command lines, seed {found['seed']}. A fault is any answer "
-        f"but a result or one sentence, 20 seconds of processor time, or 2 GiB of memory. There were {found['faults']}, "
-        f"and the process took at most {found['peak memory in MiB']:,} MiB ({where(found)}).\n\n"
+        f"but a result or one sentence, 20 seconds of processor time, or 2 GiB of memory. There were "
+        f"{found['faults']}, and the process took at most {found['peak memory in MiB']:,} MiB ({where(found)}).\n\n"
         f"| kind | read | refused | faults |\n|---|---:|---:|---:|\n{rows}\n"
     )
 

@@ -72,10 +72,11 @@ ARCHIVE = Archive("https://127.0.0.1/cifar-10-binary.tar.gz", 1, "ab")
 NUMBERS = [0, 1, -1, 2, 3, 255, 2**15, 2**31 - 1, 2**31, 2**32, 2**53 + 1, 2**63, -(2**63), 2**64, 10**30, 10**400]
 VALUES = [None, True, False, "", "x", "0", "²", "\ud800", "\0", [], {}, [[]], [{}], 0.5, -0.0, 1e308, float("inf"),
           float("nan"), "a" * 5000, *NUMBERS]  # fmt: skip
-WORDS = ["", "0", "-1", "1e9", "nan", "²", "٣", "9" * 5000, '"', "'", "\0", ",", "\t", "left-right", "0 1", "1/1/2", "a b",
-         "9" * 20, "true", "null", "é", "-0", "+1", " 1", "1_0"]  # fmt: skip
-BYTES = [b"", b"\0", b"\xff", b"\n", b"\r\n", b'"', b"{", b"[", b"}", b"]", b",", b"\xef\xbb\xbf", b"\0" * 512, b"9" * 5000,
-         b"[" * 2000, b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"IHDR", b"\xff\xd8", b"\x1f\x8b"]  # fmt: skip
+WORDS = ["", "0", "-1", "1e9", "nan", "²", "٣", "9" * 5000, '"', "'", "\0", ",", "\t", "left-right", "0 1",
+         "1/1/2", "a b", "9" * 20, "true", "null", "é", "-0", "+1", " 1", "1_0"]  # fmt: skip
+BYTES = [b"", b"\0", b"\xff", b"\n", b"\r\n", b'"', b"{", b"[", b"}", b"]", b",", b"\xef\xbb\xbf", b"\0" * 512,
+         b"9" * 5000, b"[" * 2000, b"\xff\xff\xff\xff",
+         b"\x7f\xff\xff\xff", b"IHDR", b"\xff\xd8", b"\x1f\x8b"]  # fmt: skip
 
 
 # --- changes ---
@@ -108,7 +109,7 @@ def scratched(data, draw):
     return bytes(data)
 
 
-def changed(value, draw):
+def changed(value, draw):  # noqa: C901  # one case for each type of JSON
     """Change something in a value of JSON: a number, a text, an entry, its order or its type."""
     if draw.random() < 0.1:
         return draw.choice(VALUES)
@@ -137,7 +138,9 @@ def changed(value, draw):
     if isinstance(value, int | float):
         return draw.choice([value + 1, value - 1, -value, float(min(value, 2**63)), str(value), draw.choice(NUMBERS)])
     if isinstance(value, str):
-        return draw.choice([value[:-1], value + "0", value[::-1], value.upper(), draw.choice(WORDS), draw.choice(VALUES)])
+        return draw.choice(
+            [value[:-1], value + "0", value[::-1], value.upper(), draw.choice(WORDS), draw.choice(VALUES)]
+        )
     return draw.choice(VALUES)
 
 
@@ -217,7 +220,10 @@ def rechunked(data, draw):
     elif kind == 1:
         chunks.insert(draw.randrange(len(chunks) + 1), (name, body))
     elif kind == 2:
-        chunks[number] = draw.choice([b"acTL", b"fcTL", b"fdAT", b"tRNS", b"PLTE", b"iCCP", b"zTXt", b"eXIf", b"cHRM"]), body
+        chunks[number] = (
+            draw.choice([b"acTL", b"fcTL", b"fdAT", b"tRNS", b"PLTE", b"iCCP", b"zTXt", b"eXIf", b"cHRM"]),
+            body,
+        )
     elif kind == 3 and name == b"IDAT":
         chunks[number] = name, zlib.compress(scratched(zlib.decompress(body), draw))
     elif kind == 4:
@@ -278,8 +284,8 @@ def altered_archive(draw):
     start = draw.choice(starts)
     for _ in range(draw.choice([1, 1, 2])):
         at, length = draw.choice([(0, 100), (100, 8), (124, 12), (136, 12), (156, 1), (157, 100), (257, 8), (345, 155)])
-        field = draw.choice([b"\0", b"S", b"x", b"g", b"L", b"K", b"5", b"7" * 11, b"\x80" + b"\xff" * 11, b"\xff" * 12, b"-1",
-                             NAMES[0].encode(), b"../x", b"a" * 100, draw.randbytes(length)])  # fmt: skip
+        field = draw.choice([b"\0", b"S", b"x", b"g", b"L", b"K", b"5", b"7" * 11, b"\x80" + b"\xff" * 11, b"\xff" * 12,
+                             b"-1", NAMES[0].encode(), b"../x", b"a" * 100, draw.randbytes(length)])  # fmt: skip
         data[start + at : start + at + length] = field[:length].ljust(length, b"\0")
     if draw.random() < 0.5:  # the body of an extended header
         body = draw.randrange(start + 512, min(start + 1024, len(data)))
@@ -314,10 +320,8 @@ def altered_arrays(data, draw):
         return scratched(data, draw)
     length = int.from_bytes(data[:8], "little")
     header, rest = data[8 : 8 + length], data[8 + length :]
-    if draw.random() < 0.7:
-        header = written(several(json.loads(header), draw), draw)
-    else:
-        header = scratched(header, draw)
+    inside = draw.random() < 0.7
+    header = written(several(json.loads(header), draw), draw) if inside else scratched(header, draw)
     return len(header).to_bytes(8, "little") + header + rest
 
 
@@ -471,18 +475,24 @@ def read_model(data, place):
 
 # --- the command line ---
 
-MODULE = "from torch import nn\nnet = nn.Sequential(nn.Conv2d(1, 2, 2), nn.Flatten())\ndef make(width=2, *more): return net\n"
+MODULE = """from torch import nn
+net = nn.Sequential(nn.Conv2d(1, 2, 2), nn.Flatten())
+def make(width=2, *more): return net
+"""
 LINES = [
     "describe --B 2 --M 2 --size 4", "describe --layers 3/1/2 2/2/3 2/2/pool --M 2 --size 4 --border ones --json",
-    "describe --B 1 --M 3 --size 8 --channels 5 --cut checkerboard --unshared", "certify --B 2 --M 2 --size 4 --seed 0 1",
+    "describe --B 1 --M 3 --size 8 --channels 5 --cut checkerboard --unshared",
+    "certify --B 2 --M 2 --size 4 --seed 0 1",
     "certify --layers 2/2/3 2/2/2 --M 2 --size 4 --cut 0,1,2 --rows 8 --prime 101 65537 --json", "verify {certificate}",
     "verify {certificate} --json", "report {empty}", "data check", "data check --json", "verify {folder}",
     "describe --model {folder}/net.py:net --input 1,8,8", "describe --model {folder}/net.py:make(3) --input 1,8,8",
-    "atlas --sizes 4 --M 2 --B 1 --out {folder}", "compare --cases 5 --out {folder}", "help", "--help", "certify --help",
+    "atlas --sizes 4 --M 2 --B 1 --out {folder}", "compare --cases 5 --out {folder}", "help", "--help",
+    "certify --help",
     "sweep --data {folder}/none --B 1 --channels 2 --out {folder}/out.jsonl", "--version",
 ]  # fmt: skip
-FLAGS = ["--B", "--M", "--size", "--channels", "--layers", "--cut", "--border", "--unshared", "--json", "--rows", "--seed",
-         "--prime", "--out", "--cases", "--input", "--data", "--", "-h", "-", "--M=2", "--b", "--no"]  # fmt: skip
+FLAGS = ["--B", "--M", "--size", "--channels", "--layers", "--cut", "--border", "--unshared", "--json", "--rows",
+         "--seed", "--prime", "--out", "--cases", "--input", "--data",
+         "--", "-h", "-", "--M=2", "--b", "--no"]  # fmt: skip
 
 
 def altered_words(draw):
@@ -502,7 +512,9 @@ def altered_words(draw):
         elif kind == 4 and last and place:
             del words[place]
         elif kind == 5 and last:
-            words[place] += draw.choice(["/2", ",3", "0", "(", ")", "=1", "²", " ", "'", "(width=[[1]])", "(*make)", "é", "\n"])
+            words[place] += draw.choice(
+                ["/2", ",3", "0", "(", ")", "=1", "²", " ", "'", "(width=[[1]])", "(*make)", "é", "\n"]
+            )
         elif last:
             words.insert(draw.randrange(len(words) + 1), last[0])
     return json.dumps(words).encode()
@@ -517,7 +529,11 @@ def ask_command(data, place):
     words = json.loads(data)
     for name, path in names.items():
         words = [word.replace(f"{{{name}}}", str(path)) for word in words]
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        redirect_stdout(io.StringIO()) as out,
+        redirect_stderr(io.StringIO()) as err,
+    ):
         patch.chdir(place)
         patch.setenv("CONVAC_DATA", str(place / "cache"))
         patch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=2**28, total=2**30))
@@ -529,7 +545,10 @@ def ask_command(data, place):
             status = end.code
     sentences = [line for line in err.getvalue().splitlines() if not line.startswith("convac: layer ")]
     assert status in (0, 2), f"status {status}: {err.getvalue()}"
-    assert (bool(out.getvalue()), len(sentences)) == ((True, 0) if status == 0 else (False, 1)), (status, err.getvalue())
+    assert (bool(out.getvalue()), len(sentences)) == ((True, 0) if status == 0 else (False, 1)), (
+        status,
+        err.getvalue(),
+    )
     if status:
         raise ConvacError(sentences[0])
 
@@ -544,7 +563,11 @@ KINDS = {  # share of the inputs, the altered bytes, and their reader
     "certificates": (20, altered_certificate, read_certificate),
     "records": (10, altered_records, read_runs),
     "atlases": (7, lambda draw: altered_table("atlas.csv", draw), lambda *asked: read_table(read_atlas, *asked)),
-    "comparisons": (7, lambda draw: altered_table("bounds.csv", draw), lambda *asked: read_table(read_comparisons, *asked)),
+    "comparisons": (
+        7,
+        lambda draw: altered_table("bounds.csv", draw),
+        lambda *asked: read_table(read_comparisons, *asked),
+    ),
     "states of explorers": (4, altered_states, read_states),
     "recorded models": (4, altered_model, read_model),
     "command lines": (4, altered_words, ask_command),
@@ -645,7 +668,9 @@ def main():
             seconds = time.process_time() - began
             print(f"{outcomes.total():7,} {kind}: {outcomes['read']:,} read, {outcomes['refused']:,} refused, "
                   f"{outcomes['fault']:,} faults ({seconds:.0f} s CPU)", flush=True)  # fmt: skip
-            for first, where, trace in {where: (first, where, trace) for first, where, trace in reversed(faults)}.values():
+            for first, where, trace in {
+                where: (first, where, trace) for first, where, trace in reversed(faults)
+            }.values():
                 print(f"{where}: --only '{kind}:{first}' --seed {options.seed}\n{trace}", flush=True)
     print(f"{total.total():7,} inputs in all: {total['read']:,} read, {total['refused']:,} refused, {failed:,} faults")
     if options.record:

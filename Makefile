@@ -39,6 +39,19 @@ address: ## write where the book is published into every file: URL=https://githu
 notebooks: $(INSTALLED) ## execute every chapter in place and store its outputs
 	$(BIN)/python tools/execute_notebooks.py
 
+mutants: .venv/checked ## break the library in MOST places (1000), drawn at random, and count what the tests notice; go on where it stopped
+	$(BIN)/python tools/mutants.py --most $(or $(MOST),1000)
+
+fuzz: $(INSTALLED) ## feed 100,000 altered files and command lines to every reader of outside bytes
+	$(BIN)/python tests/stress/fuzz.py --record
+
+checks: .venv/checked ## find insecure calls with bandit, and licences that do not fit
+	$(BIN)/bandit -q -c pyproject.toml -r convac_lib tools
+	$(BIN)/pip-licenses > _build/licences.txt
+
+tested: $(INSTALLED) ## write the figures of the last make test, make mutants and make fuzz into the page of tests
+	$(BIN)/python tools/tested.py
+
 student: $(INSTALLED) ## write the chapters without their solutions in _build/student
 	$(BIN)/python tools/student_edition.py
 
@@ -59,6 +72,11 @@ clean: ## remove all that the other commands made
 	rm -rf .venv _build .pytest_cache .hypothesis .ruff_cache .mypy_cache convac_lib.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+.venv/checked: $(INSTALLED) requirements-checks.txt
+	$(BIN)/python -m pip install -r requirements-checks.txt
+	@mkdir -p _build
+	@touch .venv/checked
+
 # Matplotlib lists the fonts when first imported; done here, no chapter reports it.
 $(INSTALLED): requirements.txt pyproject.toml
 	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) was not found; install Python 3.11 or newer, or name it: make PYTHON=/path/to/python"; exit 1; }
@@ -69,4 +87,4 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/python -c "import matplotlib.font_manager"
 	@touch $(INSTALLED)
 
-.PHONY: help book pdf test lint read lab address notebooks student bench portable clean
+.PHONY: help book pdf test lint read lab address notebooks mutants fuzz checks tested student bench portable clean

@@ -3,7 +3,16 @@
 Every message is one sentence that states the rule, the numbers that broke it, and the remedy.
 """
 
+import struct
+import tokenize
+import zipfile
+import zlib
 from math import log10
+
+MALFORMED = (  # what other libraries raise when a file is not what they expect
+    ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError, ValueError,
+    struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 class ConvacError(ValueError):

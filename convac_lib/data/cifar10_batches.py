@@ -5,7 +5,6 @@ Taught in the chapter *Experiments on standard ConvNets*.
 
 import gzip
 import tarfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from convac_lib.data.archive import AGAIN
 from convac_lib.data.dataset import Dataset
-from convac_lib.errors import DataError
+from convac_lib.errors import MALFORMED, DataError
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _FOLDER = "cifar-10-batches-bin"
@@ -26,6 +25,7 @@ _BATCHES = {
 _TEXTS = (f"{_FOLDER}/batches.meta.txt", f"{_FOLDER}/readme.html")
 _RECORD = 1 + 3 * 32 * 32
 BATCH = 10_000 * _RECORD  # bytes
+_LARGEST_TEXT = 2**16  # bytes; tarfile would skip a text of 8 EiB for years, though the archive ends before
 
 
 def read_archive(path: Path) -> Dataset:
@@ -70,7 +70,9 @@ def _read_batches(path: Path) -> dict[str, bytes]:
                 if member.name in wanted and (content := members.extractfile(member)):
                     batches[member.name] = content.read()
             stream.read()  # to the end, where gzip compares its checksum
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+    except DataError:
+        raise
+    except (tarfile.TarError, *MALFORMED) as error:
         raise DataError(f"{path} is no whole tar.gz file: {error}; {AGAIN}") from None
     if missing := sorted(wanted - set(batches)):
         raise DataError(f"{path} has no {missing[0]}; {AGAIN}")
@@ -80,7 +82,8 @@ def _read_batches(path: Path) -> dict[str, bytes]:
 def _refuse_unknown(member: tarfile.TarInfo, awaited: set[str], path: Path) -> None:
     """Accept only the folder, the two texts and batches not yet read; refuse links and other special members."""
     plain = member.type in (tarfile.REGTYPE, tarfile.AREGTYPE)
-    if plain and (member.name in _TEXTS or (member.name in awaited and member.size == BATCH)):
+    text = member.name in _TEXTS and member.size <= _LARGEST_TEXT
+    if plain and (text or (member.name in awaited and member.size == BATCH)):
         return
     if member.isdir() and member.name == _FOLDER:
         return

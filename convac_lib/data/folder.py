@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from convac_lib.budget import require_memory
 from convac_lib.data.dataset import PUBLISHED, SPLITS, Dataset
-from convac_lib.errors import DataError
+from convac_lib.errors import MALFORMED, DataError
 from convac_lib.files import read, telling
 
 Image8 = NDArray[np.uint8]
@@ -137,7 +137,7 @@ def _read_image(file: Path) -> Image8:
                 image.load()
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise DataError(f"{file} has more than {Image.MAX_IMAGE_PIXELS:,} pixels; make it smaller") from None
-    except (OSError, SyntaxError, ValueError) as error:
+    except MALFORMED as error:
         raise DataError(f"{file} is not a whole JPEG or PNG image; {_REPLACE}") from error
     if frames > 1:
         raise DataError(f"{file} is an animation of {frames} images; save one of them in its place")

@@ -5,6 +5,7 @@ Taught in the chapter *Missing data*.
 
 import math
 from collections.abc import Sequence
+from io import BytesIO
 
 from convac_lib.extras import require
 
@@ -16,10 +17,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from convac_lib.checks import require_integers
-from convac_lib.errors import ArchitectureError, ConvacError, DataError, WeightError, shown
-from convac_lib.files import results_path, telling
+from convac_lib.errors import MALFORMED, ArchitectureError, ConvacError, DataError, WeightError, shown
+from convac_lib.files import read, results_path, telling
 
 LOG_TWO_PI = math.log(2 * math.pi)
+LARGEST_FILE = 2**25  # bytes
 NEAR_ONE = 1e-4  # how far the sum of given probabilities may be from 1
 PATTERNS = ("pixels", "square")
 
@@ -594,7 +596,7 @@ def recorded_model() -> GenerativeConvAC:
         The network, for images of shape (1, 8, 8) with pixels from 0 to 1.
 
     Raises:
-        DataError: if `results/missing-data.npz` cannot be read.
+        DataError: if `results/missing-data.npz` cannot be read, or holds no such network.
 
     Chapter: *Missing data*.
 
@@ -603,7 +605,17 @@ def recorded_model() -> GenerativeConvAC:
     """
     path = results_path("missing-data.npz")
     with telling("read", path, missing="write it with python tools/missing_data.py"):
-        arrays = dict(np.load(path))
+        data = read(path, LARGEST_FILE)
+    try:
+        return _model_of(data)
+    except (*MALFORMED, MemoryError):  # an array may claim any shape
+        raise DataError(f"{path} is damaged; restore it, or write it again with python tools/missing_data.py") from None
+
+
+def _model_of(data: bytes) -> GenerativeConvAC:
+    """The network whose arrays this file of NumPy holds; what is wrong with it may raise any of `MALFORMED`."""
+    with np.load(BytesIO(data)) as file:
+        arrays = {name: file[name] for name in file.files}
     shapes = [arrays[f"logits.{level}"].shape for level in range(len(arrays) - 3)]
     components, values = arrays["means"].shape
     patch = math.isqrt(values)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from convac_lib.errors import DataError
+from convac_lib.errors import MALFORMED, DataError
 from convac_lib.files import replace, results_path
 from convac_lib.visuals.view import State, View
 
@@ -40,7 +40,7 @@ def read_record(name: str, letters: tuple[str, ...], view: Callable[..., View | 
         return {tuple(state): seen and _view(seen) for state, seen in record["states"]}
     except FileNotFoundError:
         return {}
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+    except MALFORMED as error:
         raise DataError(f"{path} is damaged ({error}); restore it, or write it again with make notebooks") from None
 
 

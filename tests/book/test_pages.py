@@ -179,9 +179,10 @@ def test_what_is_copied_can_be_run(page):
     assert len(blocks) == doctests and page.locator(".cell_output button.copybtn").count() == 0
 
 
-def test_a_page_is_quiet_and_asks_no_other_host(page, address):
+def test_a_page_is_quiet_and_asks_no_other_host(page, address, record_property):
     assert [url for url in page.requested if not url.startswith((f"{address}/", "data:"))] == []
     assert page.errors == []
+    record_property("pages opened in a browser", 1)
 
 
 PICTURES_WITHOUT_WORDS = """() => {
@@ -306,7 +307,7 @@ def moves(tab, card):
         yield {letter: after[letter] for letter in letters}
 
 
-def test_every_explorer_moves_by_keyboard_and_shows_what_the_library_computes(page, tmp_path):
+def test_every_explorer_moves_by_keyboard_and_shows_what_the_library_computes(page, tmp_path, record_property):
     page.set_viewport_size({"width": 1440, "height": 900})
     chapter = CHAPTERS.get(page.name)
     cards = page.locator("figure.convac-explorer").all()
@@ -320,6 +321,7 @@ def test_every_explorer_moves_by_keyboard_and_shows_what_the_library_computes(pa
             assert row[: len(state)] == list(state.values()) and (row in rows or tuple(state.values()) not in places)
             seen = view(**state_of(state, axes))
             assert shown(card)[:3] == (seen.picture, seen.alt, seen.reading)
+    record_property("explorers moved by keyboard", len(cards))
 
 
 # By axe-core

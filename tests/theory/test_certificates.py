@@ -98,7 +98,7 @@ def test_the_determinant_agrees_with_the_fast_elimination(prime):
     assert answers == {True, False}
 
 
-def test_1000_tampered_certificates_are_rejected(tmp_path):
+def test_1000_tampered_certificates_are_rejected(tmp_path, record_property):
     draw = random.Random(0)
     for _ in range(500):
         document = issued(draw.randrange(len(NETWORKS)))[1].document()
@@ -109,6 +109,7 @@ def test_1000_tampered_certificates_are_rejected(tmp_path):
     for _ in range(500):
         document = falsify(issued(draw.randrange(len(NETWORKS)))[1].document(), draw)
         refusal(redigested(tmp_path / "false.json", document))
+    record_property("altered and false certificates rejected", 1000)
 
 
 def test_other_weights_with_a_new_digest_stand_or_fall_by_their_own_claim(tmp_path):

@@ -25,6 +25,7 @@ _PIECE = {"cpu": 2**19}  # numbers in all factors of a piece of the batch: as ma
 _PIECE_ELSEWHERE = 2**26  # as many as fill a GPU
 _WHOLE = 16  # times that, beyond which the rows of one image are cut too
 _KEPT = 2**28  # bytes of factors that one call keeps at most for its gradient
+_LARGE, _ALIGNMENT = 2**22, 64  # bytes from which NumPy asks for large pages; torch's tensors begin at multiples of 64
 
 
 def blocked_window_product(
@@ -128,7 +129,7 @@ def _multiply_and_keep(
     flat, inputs = _phases(x, stride)
     weights = _offsets(weight, stride)
     most = _KEPT // x.element_size() if keep else 0
-    kept = x.new_empty(max((end for *_, end in pieces if end <= most), default=0))
+    kept = _new_buffer(x, max((end for *_, end in pieces if end <= most), default=0))
     scratch = x.new_empty(max((piece.numbers for piece, *_, end in pieces if end > len(kept)), default=0))
     for piece, images, rows, end in pieces:
         factors = kept[end - piece.numbers : end] if end <= len(kept) else scratch[: piece.numbers]
@@ -247,6 +248,16 @@ def _whole(phases: Sequence[Tensor], like: Tensor, axes: tuple[int, int], stride
         place = whole.movedim(axes, (0, 1))[a::stride, b::stride].movedim((0, 1), axes)
         place.copy_(phase.view(place.shape))
     return whole
+
+
+def _new_buffer(like: Tensor, numbers: int) -> Tensor:
+    """Return space of the same type and device, which takes less time when first written if its pages are large."""
+    size = numbers * like.element_size()
+    if size < _LARGE or not _is_plain(like):
+        return like.new_empty(numbers)
+    space = np.empty(size + _ALIGNMENT, np.uint8)  # in large pages, for which torch does not ask
+    first = -space.ctypes.data % _ALIGNMENT
+    return torch.from_numpy(space[first : first + size]).view(like.dtype)
 
 
 def _pieces(x: Tensor, weight: Tensor, stride: int, height: int, width: int) -> "tuple[_Cut, ...]":
@@ -420,8 +431,13 @@ _Cut = tuple[_Piece, slice, slice, int]
 
 def _loops(factors: Tensor) -> ModuleType | None:
     """Return the compiled loops if they can serve: not on a GPU, in half precision, or where torch is being traced."""
-    plain = type(factors) is Tensor and factors.device.type == "cpu" and not is_in_torch_dispatch_mode()
-    return _compiled_loops() if plain and factors.dtype in (torch.float32, torch.float64) else None
+    fits = _is_plain(factors) and factors.dtype in (torch.float32, torch.float64)
+    return _compiled_loops() if fits else None
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Return whether NumPy can hold such a tensor: it is on the CPU, and torch is not being traced."""
+    return type(tensor) is Tensor and tensor.device.type == "cpu" and not is_in_torch_dispatch_mode()
 
 
 @cache

@@ -1,7 +1,6 @@
 """The set-up cell finds the library, the address is written everywhere, and stored chapters are the same everywhere."""
 
 import ast
-import doctest
 import importlib.util
 import json
 import re
@@ -170,10 +169,11 @@ def test_the_set_up_cell_is_short():
 @pytest.mark.parametrize(
     "name", [path.stem for path in sorted(ROOT.glob("tools/*.py")) if ">>> " in path.read_text("utf-8")]
 )
-def test_the_examples_of_a_tool_hold(name, monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "tools")
-    results = doctest.testmod(tool(name))
-    assert results.attempted and not results.failed
+def test_the_examples_of_a_tool_hold(name):
+    words = [sys.executable, "-m", "doctest", "--verbose", f"{name}.py"]
+    done = subprocess.run(words, cwd=ROOT / "tools", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "Expecting:" in done.stdout
 
 
 # The address

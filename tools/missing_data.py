@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from convac_lib.data.dataset import Dataset
@@ -34,6 +34,10 @@ SEEDS, DRAWS = (0, 1, 2), 5  # of training; of the hidden pixels of each test im
 PATTERNS = (("pixels", 0), ("pixels", 16), ("pixels", 32), ("pixels", 48), ("pixels", 58),
             ("square", 3), ("square", 4), ("square", 5))  # fmt: skip
 RATES = (0.003, 0.01)
+CONVNETS: list[dict[str, float]] = [
+    *({"learning_rate": rate} for rate in RATES),
+    *({"learning_rate": rate, "two_layers": True} for rate in RATES),
+]
 GRID: dict[str, list[dict[str, float]]] = {
     "generative": [
         {"components": M, "discrimination": discrimination, "noise": noise}
@@ -41,10 +45,10 @@ GRID: dict[str, list[dict[str, float]]] = {
         for discrimination in (0, 0.1, 0.3)
         for noise in (0.03, 0.1, 0.2)
     ],
-    "convnet": [{"learning_rate": rate} for rate in RATES],
-    "convnet-zeros": [{"learning_rate": rate} for rate in RATES],
-    "convnet-mask-pixels": [{"learning_rate": rate} for rate in RATES],
-    "convnet-mask-squares": [{"learning_rate": rate} for rate in RATES],
+    "convnet": CONVNETS,
+    "convnet-zeros": CONVNETS,
+    "convnet-mask-pixels": CONVNETS,
+    "convnet-mask-squares": CONVNETS,
     "neighbours": [{"neighbours": 3}],
     "gaussians": [{"ridge": ridge} for ridge in (0.05, 0.1, 0.2)],
 }
@@ -64,21 +68,35 @@ def fit_generative(x: Tensor, y: Tensor, seed: int, components: int, discriminat
 
 
 def fit_convnet(
-    x: Tensor, y: Tensor, seed: int, learning_rate: float, *, hidden: str = "", mask: bool = False
+    x: Tensor,
+    y: Tensor,
+    seed: int,
+    learning_rate: float,
+    two_layers: bool = False,
+    *,
+    hidden: str = "",
+    mask: bool = False,
 ) -> Method:
     """Train a ConvNet of 3×3 windows for 100 epochs, on images of which each batch hides another amount.
+
+    It has three convolutions of 32 channels, each followed by a 2×2 maximum, down to one place. With two layers, it has
+    convolutions of 32 and 64 channels, and the linear layer reads the 2×2 places that are left.
 
     Args:
         x: the images.
         y: the classes.
         seed: the seed of the weights, the order and what is hidden.
         learning_rate: the learning rate of Adam.
+        two_layers: whether the network has two convolutions.
         hidden: the pattern of what is hidden in training; nothing, if empty.
         mask: whether what is seen is a second channel.
     """
     generator = torch.Generator().manual_seed(seed)
-    plan = common_case(B=3, M=1, size=8, channels=32)
-    model = ConvNet(plan, classes=10, in_channels=1 + mask, generator=generator)
+    model = (
+        two_convolutions(1 + mask, generator)
+        if two_layers
+        else ConvNet(common_case(B=3, M=1, size=8, channels=32), classes=10, in_channels=1 + mask, generator=generator)
+    )
 
     def filled(images: Tensor, seen: Tensor) -> Tensor:
         zeros = images * seen[:, None]
@@ -96,6 +114,17 @@ def fit_convnet(
             loss.backward()  # type: ignore[no-untyped-call]  # torch's own
             optimizer.step()
     return lambda images, seen: model(filled(images, seen)).argmax(1), count(model), None
+
+
+def two_convolutions(in_channels: int, generator: torch.Generator) -> nn.Sequential:
+    """Build a ConvNet of 32 and 64 channels, whose linear layer reads 2×2 places."""
+    first, second = nn.Conv2d(in_channels, 32, 3, padding=1), nn.Conv2d(32, 64, 3, padding=1)
+    linear = nn.Linear(4 * 64, 10)
+    for layer in (first, second, linear):
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
+        nn.init.zeros_(layer.bias)
+    halves = nn.ReLU(), nn.MaxPool2d(2)
+    return nn.Sequential(first, *halves, second, *halves, nn.Flatten(), linear)
 
 
 def fit_neighbours(x: Tensor, y: Tensor, seed: int, neighbours: int) -> Method:
@@ -120,7 +149,7 @@ METHODS: dict[str, Callable[..., Method]] = {
 }
 
 
-def count(model: torch.nn.Module) -> int:
+def count(model: nn.Module) -> int:
     """The number of a network's weights."""
     return sum(weights.numel() for weights in model.parameters())
 

@@ -24,7 +24,7 @@ EXERCISES = {
     "mixed_decompositions": ("against-hybrid", "sixteen"),
     "rectifier_networks": ("channels", "equality", "averages"),
     "missing_data": ("arrangements", "censored"),
-    "simnets": ("soft-maximum",),
+    "simnets": ("soft-maximum", "shares", "absorb"),
 }
 """The exercises of every chapter, in order; the module named like the chapter holds one rule per exercise."""
 

@@ -1,6 +1,7 @@
 """Every exercise: right answers, wrong ones with the full sentence, and no answer. Nothing that is answered raises."""
 
 import inspect
+import math
 import subprocess
 import sys
 from fractions import Fraction
@@ -207,6 +208,8 @@ RIGHT = {  # answers, or a function that makes them
     "arrangements": [(80,), (80.0,)],
     "censored": [(0.5, 0.75), (Fraction(1, 2), Fraction(3, 4))],
     "soft-maximum": [(14,)],
+    "shares": [([0.25, 0.25, 0.5],), (np.array([1, 1, 2]) / 4,), ([Fraction(1, 4)] * 2 + [Fraction(1, 2)],)],
+    "absorb": [(lambda w: [math.log(len(w) * each) for each in w],), (lambda w: np.log(len(w) * np.array(w)),)],
 }
 WRONG = {
     "first-move": [
@@ -787,6 +790,26 @@ WRONG = {
         ((13,), "With β = 13 the bound log(4)/β is not from 0 to 0.1."),
         ((15,), "A smaller integer is enough, because log(4) is below 1.4."),
     ],
+    "shares": [
+        (([1, 1, 2],), "If all three numbers grow by 1, MEX grows by 1, so the derivatives sum to 1."),
+        (
+            ([1 / 3, 1 / 3, 1 / 3],),
+            "The derivatives have the ratio of the exponentials, which are 1, 1 and 2.",
+        ),
+        (([0.5, 0.5],), "derivatives should have shape (3,), one for each number, not (2,)."),
+    ],
+    "absorb": [
+        (
+            (lambda w: [math.log(each) for each in w],),
+            "With the offsets log w, MEX is too small by log n, because it divides the sum by n.",
+        ),
+        ((lambda w: w,), "For the weights 0.2, 0.3, 0.5 MEX is not the logarithm of the weighted sum."),
+        (
+            (lambda w: [math.log(3 * each) for each in w],),
+            "For the weights 1.0, 4.0 MEX is not the logarithm of the weighted sum.",
+        ),
+        ((5,), "offsets should be a function, and 5 is not one."),
+    ],
 }
 
 
@@ -866,7 +889,7 @@ def failing(*arguments):
     return 1 // 0
 
 
-FUNCTIONS = ["universal", "growth", "inside", "missing", "convolution", "false-from", "square"]
+FUNCTIONS = ["universal", "growth", "inside", "missing", "convolution", "false-from", "square", "absorb"]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -13,9 +13,10 @@ from convac_lib.visuals.svg import LINE, add_line, add_path, add_text, polyline,
 from convac_lib.visuals.view import View
 
 LARGEST = 100  # |β| at both ends of the chart
+HIGHEST = 20  # of the numbers, so that their labels fit
 STEPS = 30  # of the curve on each side of 0
 TICKS = (-100, -10, -1, 0, 1, 10, 100)
-LEFT, RIGHT, BAR = 136, 558, 28
+LEFT, RIGHT, BAR = 148, 558, 28
 
 
 def mex_view(beta: int, c3: int, c1: int = 1, c2: int = 2) -> View:
@@ -23,9 +24,9 @@ def mex_view(beta: int, c3: int, c1: int = 1, c2: int = 2) -> View:
 
     Args:
         beta: β, from −100 to 100.
-        c3: the third number.
-        c1: the first number.
-        c2: the second number.
+        c3: the third number, from −20 to 20.
+        c1: the first number, likewise.
+        c2: the second number, likewise.
 
     Returns:
         The `View`.
@@ -38,7 +39,8 @@ def mex_view(beta: int, c3: int, c1: int = 1, c2: int = 2) -> View:
     >>> mex_view(1, c3=4).reading
     'MEX is 3.07. Since β > 0, it lies between the mean 2.33 and the maximum 4.'
     """
-    require_integers(least=-LARGEST, most=LARGEST, beta=beta, c1=c1, c2=c2, c3=c3)
+    require_integers(least=-LARGEST, most=LARGEST, beta=beta)
+    require_integers(least=-HIGHEST, most=HIGHEST, c1=c1, c2=c2, c3=c3)
     numbers = (c1, c2, c3)
     values = torch.tensor(numbers, dtype=torch.float64)
     found, mean = mex(values, beta).item(), values.mean().item()
@@ -85,7 +87,7 @@ def draw_mex(numbers: tuple[int, int, int], beta: int) -> str:
     axes = Axes(_wide(LARGEST), linear(low - room, high + room), LEFT, RIGHT, inset=26)
     svg, zero = axes.svg, axes.y_at(0)
     for place, number in enumerate(numbers):
-        left, y = 6 + place * (BAR + 12), axes.y_at(number)
+        left, y = 9 + place * (BAR + 16), axes.y_at(number)
         add_path(svg, rectangle(left, min(y, zero), BAR, max(abs(y - zero), 1)), fill=colour_of(1))
         add_text(svg, left + BAR / 2, BOTTOM + LINE, _rounded(number), anchor="middle")
     add_line(svg, 2, zero, LEFT - 14, zero, MUTED)

@@ -12,7 +12,7 @@ from convac_lib.visuals.style import OTHER_COLOUR, colour_of
 from convac_lib.visuals.views.mex import mex_view
 
 SVG = "{http://www.w3.org/2000/svg}"
-BETAS, THIRDS = (-100, -20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20, 100), (-4, -2, 0, 1, 2, 4, 6, 8)
+BETAS, THIRDS = (-40, -20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20, 40), (-4, -2, 0, 1, 2, 4, 6, 8)
 
 
 def by_definition(beta, numbers):
@@ -31,11 +31,11 @@ def test_the_values_are_those_of_the_definition(beta, c3):
     drawn = numbers_in(curve.get("d"))
     left, right = drawn[0], drawn[-2]
     assert float(dot.get("cx")) == pytest.approx(
-        left + (right - left) * (0.5 + asinh(beta) / (2 * asinh(100))), abs=0.02
+        left + (right - left) * (0.5 + asinh(beta) / (2 * asinh(40))), abs=0.02
     )
     heights = drawn[1::2]
     assert heights == sorted(heights, reverse=True)  # MEX never falls, and y grows downwards
-    low, high = by_definition(-100, (1, 2, c3)), by_definition(100, (1, 2, c3))
+    low, high = by_definition(-40, (1, 2, c3)), by_definition(40, (1, 2, c3))
     share = (found - low) / (high - low)
     assert float(dot.get("cy")) == pytest.approx(heights[0] + share * (heights[-1] - heights[0]), abs=0.05)
 
@@ -71,5 +71,5 @@ def test_the_reading_says_where_mex_lies(state, reading):
 
 def test_a_number_out_of_range_is_refused():
     with pytest.raises(ConvacError) as raised:
-        mex_view(101, c3=4)
-    assert str(raised.value) == "beta must be an integer from -100 to 100, not 101"
+        mex_view(41, c3=4)
+    assert str(raised.value) == "beta must be an integer from -40 to 40, not 41"

@@ -12,10 +12,10 @@ from convac_lib.visuals.style import INK, MUTED, OTHER_COLOUR, colour_of
 from convac_lib.visuals.svg import LINE, add_line, add_path, add_text, polyline, rectangle, serialize, short
 from convac_lib.visuals.view import View
 
-LARGEST = 100  # |β| at both ends of the chart
+LARGEST = 40  # |β| at both ends of the chart
 HIGHEST = 20  # of the numbers, so that their labels fit
 STEPS = 30  # of the curve on each side of 0
-TICKS = (-100, -10, -1, 0, 1, 10, 100)
+TICKS = (-40, -10, -1, 0, 1, 10, 40)
 LEFT, RIGHT, BAR = 148, 558, 28
 
 
@@ -23,7 +23,7 @@ def mex_view(beta: int, c3: int, c1: int = 1, c2: int = 2) -> View:
     """Show MEX of three numbers as a curve over β, with the chosen β on it.
 
     Args:
-        beta: β, from −100 to 100.
+        beta: β, from −40 to 40.
         c3: the third number, from −20 to 20.
         c1: the first number, likewise.
         c2: the second number, likewise.

@@ -160,7 +160,7 @@ def run_pytest(*words):
 
 
 def tests_of(path, most):
-    """Name the tests for the mutants of a module: its doctests, its test file, and those that import it, up to `most`."""
+    """Name the tests for the mutants of a module: its doctests, its test file, and `most` that import it."""
     module = path.removesuffix(".py").replace("/", ".")
     name = module.rpartition(".")[2]
     found = []

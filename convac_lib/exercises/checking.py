@@ -25,7 +25,7 @@ EXERCISES = {
     "rectifier_networks": ("channels", "equality", "averages"),
     "missing_data": ("arrangements", "censored"),
     "convergence": ("flipped", "shifted", "harmless"),
-    "simnets": ("soft-maximum",),
+    "simnets": ("soft-maximum", "shares", "absorb"),
     "one_picture": ("which-pay", "without-overlap"),
 }
 """The exercises of every chapter, in order; the module named like the chapter holds one rule per exercise."""

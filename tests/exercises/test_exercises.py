@@ -1,6 +1,7 @@
 """Every exercise: right answers, wrong ones with the full sentence, and no answer. Nothing that is answered raises."""
 
 import inspect
+import math
 import subprocess
 import sys
 from fractions import Fraction
@@ -212,6 +213,8 @@ RIGHT = {  # answers, or a function that makes them
     "soft-maximum": [(14,)],
     "which-pay": [(["overlap", "geometry", "widths"],), ({"widths", "geometry", "overlap"},)],
     "without-overlap": [(64, 16960), (64.0, 16_960)],
+    "shares": [([0.25, 0.25, 0.5],), (np.array([1, 1, 2]) / 4,), ([Fraction(1, 4)] * 2 + [Fraction(1, 2)],)],
+    "absorb": [(lambda w: [math.log(len(w) * each) for each in w],), (lambda w: np.log(len(w) * np.array(w)),)],
 }
 FLIPPED = "The outputs differ by a tenth of the sum of all w* · window, and the loss is this sum's variance."
 WRONG = {
@@ -830,6 +833,25 @@ WRONG = {
         ((256, 264448), "C is less than 256: without overlap the rank across these halves is at most C."),
         ((4, 100), "C is more than 4: without overlap the rank across these halves is at most C."),
         ((64, 16896), "size is not 16,896: add 4·M·C and 4·C·C for the two layers, and C for the dense vector."),
+    "shares": [
+        (([1, 1, 2],), "If all three numbers grow by 1, MEX grows by 1, so the derivatives sum to 1."),
+        (
+            ([1 / 3, 1 / 3, 1 / 3],),
+            "The derivatives have the ratio of the exponentials, which are 1, 1 and 2.",
+        ),
+        (([0.5, 0.5],), "derivatives should have shape (3,), one for each number, not (2,)."),
+    ],
+    "absorb": [
+        (
+            (lambda w: [math.log(each) for each in w],),
+            "With the offsets log w, MEX is too small by log n, because it divides the sum by n.",
+        ),
+        ((lambda w: w,), "For the weights 0.2, 0.3, 0.5 MEX is not the logarithm of the weighted sum."),
+        (
+            (lambda w: [math.log(3 * each) for each in w],),
+            "For the weights 1.0, 4.0 MEX is not the logarithm of the weighted sum.",
+        ),
+        ((5,), "offsets should be a function, and 5 is not one."),
     ],
 }
 
@@ -910,7 +932,7 @@ def failing(*arguments):
     return 1 // 0
 
 
-FUNCTIONS = ["universal", "growth", "inside", "missing", "convolution", "false-from", "square"]
+FUNCTIONS = ["universal", "growth", "inside", "missing", "convolution", "false-from", "square", "absorb"]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

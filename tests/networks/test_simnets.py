@@ -67,6 +67,15 @@ def test_gradients_are_those_of_differences():
     assert zero.grad.item() == pytest.approx(c[0].var(correction=0).item() / 2)
 
 
+@given(seeds, st.floats(-5, 5))
+def test_derivatives_are_a_softmax_so_mex_moves_no_further_than_a_number(seed, beta):
+    c, other = torch.tensor(np.random.default_rng(seed).normal(size=(2, 5)))
+    c.requires_grad_()
+    mex(c, beta).backward()
+    torch.testing.assert_close(c.grad, (beta * c.detach()).softmax(0), rtol=1e-5, atol=1e-5)
+    assert abs(mex(c, beta) - mex(other, beta)).item() <= (c - other).abs().max().item() + 1e-6
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("kind", ["inner", "l1", "l2"])
 def test_layers_are_their_formulas(kind, dtype):
@@ -110,6 +119,26 @@ def test_a_convac_in_logarithms_is_the_scaled_convac(plan, dtype, near):
         (
             lambda: mex(torch.ones(2), float("inf")),
             "beta must be one finite number, not inf; for its limits use the maximum or the minimum",
+        ),
+        (
+            lambda: mex(torch.ones(2), -float("inf")),
+            "beta must be one finite number, not -inf; for its limits use the maximum or the minimum",
+        ),
+        (
+            lambda: Mex(1, 1, beta=float("nan")),
+            "beta must be one finite number, not nan; for its limits use the maximum or the minimum",
+        ),
+        (
+            lambda: Mex(1, 1)(torch.full((1, 1, 2, 2), torch.nan)),
+            "the values hold NaN or infinity, and every number must be finite; replace those",
+        ),
+        (
+            lambda: Similarity(1, 1)(torch.full((1, 1, 2, 2), torch.inf)),
+            "the values hold NaN or infinity, and every number must be finite; replace those",
+        ),
+        (
+            lambda: log_convac(ConvAC(common_case(2, 2, 4)), torch.zeros(1, 2, 4, 4)),
+            "a logarithm needs weights above 0, and this network has others; use the exponentials of some",
         ),
         (
             lambda: mex(torch.ones(2, 0), 1),

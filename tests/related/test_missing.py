@@ -323,6 +323,27 @@ def halves():
             ),
         ),
         (
+            lambda: network().posterior(IMAGES, prior=torch.tensor([torch.nan, 1.0])),
+            WeightError,
+            (
+                "the prior must be probabilities that sum to 1, and these sum to nan, the least of them nan; divide "
+                "counts of the classes by their sum"
+            ),
+        ),
+        (
+            lambda: network().set_probabilities([*halves()[:2], torch.full((1, 1, 2, 2), torch.nan)]),
+            WeightError,
+            "the probabilities of level 2 must be above 0, and one is nan; use a small number in place of 0",
+        ),
+        (
+            lambda: fit(network(), UNKNOWN, LABELS[: len(UNKNOWN)], epochs=1),
+            DataError,
+            (
+                "a seen pixel is NaN or infinite, and its density is not defined; mark it as hidden, by False in seen, "
+                "or replace it"
+            ),
+        ),
+        (
             lambda: network().posterior(IMAGES, prior=torch.tensor([1.0])),
             WeightError,
             "the prior needs shape (2,), a probability for each class, not (1,); give one for each",

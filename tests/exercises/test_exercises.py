@@ -833,6 +833,7 @@ WRONG = {
         ((256, 264448), "C is less than 256: without overlap the rank across these halves is at most C."),
         ((4, 100), "C is more than 4: without overlap the rank across these halves is at most C."),
         ((64, 16896), "size is not 16,896: add 4·M·C and 4·C·C for the two layers, and C for the dense vector."),
+    ],
     "shares": [
         (([1, 1, 2],), "If all three numbers grow by 1, MEX grows by 1, so the derivatives sum to 1."),
         (

@@ -211,10 +211,10 @@ RIGHT = {  # answers, or a function that makes them
     "shifted": [(27,)],
     "harmless": [((1, -0.3),), ([-1, 2],), (np.array([30.0, -10.0]),)],
     "soft-maximum": [(14,)],
-    "which-pay": [(["overlap", "geometry", "widths"],), ({"widths", "geometry", "overlap"},)],
-    "without-overlap": [(64, 16960), (64.0, 16_960)],
     "shares": [([0.25, 0.25, 0.5],), (np.array([1, 1, 2]) / 4,), ([Fraction(1, 4)] * 2 + [Fraction(1, 2)],)],
     "absorb": [(lambda w: [math.log(len(w) * each) for each in w],), (lambda w: np.log(len(w) * np.array(w)),)],
+    "which-pay": [(["overlap", "geometry", "widths"],), ({"widths", "geometry", "overlap"},)],
+    "without-overlap": [(64, 16960), (64.0, 16_960)],
 }
 FLIPPED = "The outputs differ by a tenth of the sum of all w* · window, and the loss is this sum's variance."
 WRONG = {
@@ -821,19 +821,6 @@ WRONG = {
         ((13,), "With β = 13 the bound log(4)/β is not from 0 to 0.1."),
         ((15,), "A smaller integer is enough, because log(4) is below 1.4."),
     ],
-    "which-pay": [
-        ((["overlap", "depth"],), "depth does not pay here: the rank is 2 with it, and 4 without."),
-        ((["mixing"],), "mixing does not pay here: the rank is 4 with it, and 6 without."),
-        ((["overlap", "geometry"],), "What you list pays, and 1 more does."),
-        (([],), "What you list pays, and 3 more do."),
-        ((["attention"],), "'attention' is none of overlap, depth, geometry, mixing, widths."),
-        (("overlap",), "features should be a list of names such as ['overlap'], not 'overlap'."),
-    ],
-    "without-overlap": [
-        ((256, 264448), "C is less than 256: without overlap the rank across these halves is at most C."),
-        ((4, 100), "C is more than 4: without overlap the rank across these halves is at most C."),
-        ((64, 16896), "size is not 16,896: add 4·M·C and 4·C·C for the two layers, and C for the dense vector."),
-    ],
     "shares": [
         (([1, 1, 2],), "If all three numbers grow by 1, MEX grows by 1, so the derivatives sum to 1."),
         (
@@ -853,6 +840,19 @@ WRONG = {
             "For the weights 1.0, 4.0 MEX is not the logarithm of the weighted sum.",
         ),
         ((5,), "offsets should be a function, and 5 is not one."),
+    ],
+    "which-pay": [
+        ((["overlap", "depth"],), "depth does not pay here: the rank is 2 with it, and 4 without."),
+        ((["mixing"],), "mixing does not pay here: the rank is 4 with it, and 6 without."),
+        ((["overlap", "geometry"],), "What you list pays, and 1 more does."),
+        (([],), "What you list pays, and 3 more do."),
+        ((["attention"],), "'attention' is none of overlap, depth, geometry, mixing, widths."),
+        (("overlap",), "features should be a list of names such as ['overlap'], not 'overlap'."),
+    ],
+    "without-overlap": [
+        ((256, 264448), "C is less than 256: without overlap the rank across these halves is at most C."),
+        ((4, 100), "C is more than 4: without overlap the rank across these halves is at most C."),
+        ((64, 16896), "size is not 16,896: add 4·M·C and 4·C·C for the two layers, and C for the dense vector."),
     ],
 }
 

@@ -66,17 +66,3 @@ def test_the_page_of_tests_shows_what_the_suites_wrote():
         if (path := tested.RESULTS / f"{name}.json").exists():
             found = json.loads(path.read_text("utf-8"))
             assert found["date"] in text and found["hardware"] in text
-
-
-def test_enough_mutants_are_killed_and_every_survivor_has_a_reason():
-    found = json.loads((tested.RESULTS / "mutants.json").read_text("utf-8"))
-    for group in found["groups"].values():
-        assert group["killed"] >= 0.9 * group["tried"]
-    tried = sum(group["tried"] - group["killed"] for group in found["groups"].values())
-    assert tried == len(found["survivors"])
-    assert all(len(survivor["reason"].split()) > 3 for survivor in found["survivors"])
-
-
-def test_no_altered_file_was_a_fault():
-    found = json.loads((tested.RESULTS / "fuzz.json").read_text("utf-8"))
-    assert found["faults"] == 0 and found["inputs"] == sum(sum(kind.values()) for kind in found["kinds"].values())

@@ -80,7 +80,7 @@ def test_a_watcher_hears_of_both_stages_of_a_rank():
     steps = [step for step in heard if step]
     assert {name for name, *_ in steps} == {"filling rows", "eliminating rows"}
     assert all(0 < done <= total for _, done, total in steps)
-    assert len(heard) > 10 * len(steps), "it is asked amid a step, too"
+    assert len(heard) > 5 * len(steps), "it is asked amid a step, too"
 
 
 def test_a_watcher_ends_a_step_in_a_thread_of_the_work():

@@ -3,6 +3,10 @@
 from math import asinh, sinh
 from xml.etree import ElementTree
 
+from convac_lib.extras import require
+
+require("networks", __name__)
+
 import torch
 
 from convac_lib.checks import require_integers

@@ -127,7 +127,7 @@ def test_no_page_is_heavy_and_none_holds_the_state_of_a_widget(html, soups):
         assert (html / page).stat().st_size < largest, page
         packed = [each.get_text() for each in soup.find_all("script", type="application/gzip")]
         assert len(packed) == len(soup.select("figure:is(.convac-explorer, .convac-certificate)")), page
-        assert all(len(letters) < 65_000 for letters in packed), page
+        assert all(len(letters) < 60_000 for letters in packed), page
         assert soup.find_all("script", type=re.compile("jupyter.widget")) == [], page
         scripts = [each.get_text() for each in soup.find_all("script", type="module")]
         assert len(scripts) == len({*scripts}) <= 2, page  # the front end, and the check of certificates

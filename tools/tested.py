@@ -38,11 +38,13 @@ def mutants(found: dict) -> str:
         f"{group['killed'] / group['tried']:.0%} | "
         for name, group in found["groups"].items() if group["tried"]
     )  # fmt: skip
+    unread = sum(survivor["reason"] == "not looked at" for survivor in found["survivors"])
     return (
         f"`make mutants` breaks the library in one place at a time and runs the tests of that module. The "
         f"mutants that it tried are a random sample, seed {found['seed']} ({where(found)}).\n\n"
         f"| part | mutants | tried | killed | share |\n|---|---:|---:|---:|---:|\n{rows}\n\n"
-        f"The {len(found['survivors'])} survivors are listed in `results/tested/mutants.json`, each with the reason.\n"
+        f"Tests of other modules, and tests that take more than a second, would kill more. The "
+        f"{len(found['survivors'])} survivors are listed in `results/tested/mutants.json`. Nobody has looked at {unread} of them yet.\n"
     )
 
 

@@ -18,7 +18,7 @@ BLOCK = re.compile(r"(?<=<!-- figures -->\n).*(?=<!-- end of figures -->)", re.D
 
 def where(found: dict) -> str:
     """Say when, with what and on what a suite ran."""
-    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    versions = ", ".join(f"`{name} {version}`" for name, version in found["versions"].items())
     return f"{found['date']}, {versions}, {found['hardware']}"
 
 
@@ -43,8 +43,9 @@ def mutants(found: dict) -> str:
         f"`make mutants` breaks the library in one place at a time and runs the tests of that module. The "
         f"mutants that it tried are a random sample, seed {found['seed']} ({where(found)}).\n\n"
         f"| part | mutants | tried | killed | share |\n|---|---:|---:|---:|---:|\n{rows}\n\n"
-        f"Tests of other modules, and tests that take more than a second, would kill more. The "
-        f"{len(found['survivors'])} survivors are listed in `results/tested/mutants.json`. Nobody has looked at {unread} of them yet.\n"
+        "Tests of other modules, and some tests that take more than a second, did not run. "
+        f"The {len(found['survivors'])} survivors are listed in `results/tested/mutants.json`. "
+        f"Nobody has looked at {unread} of them yet.\n"
     )
 
 

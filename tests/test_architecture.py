@@ -220,3 +220,15 @@ def test_layers_that_make_no_network_get_one_sentence(make, sentence):
         make()
     assert str(error.value) == sentence
     assert isinstance(error.value, ConvacError) and isinstance(error.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("field", "step", "degree"),
+    [
+        (2**70, 2**69, "2"), (3 * 2**70, 2**71, "1.5"), (999 * 2**70, 2**70, "999"), (1000 * 2**70, 2**70, "1000"),
+        (3 * 2**80, 2**20, str(3 * 2**60)), (2**64, 2**64 - 1, "1"), (2**64 - 1, 2**64 - 2, f"{2**64 - 1}/{2**64 - 2}"),
+    ],
+)  # fmt: skip
+def test_a_long_degree_of_overlap_is_written_with_three_digits(field, step, degree):
+    _, _, row, _ = str(Architecture(1, 2, [Layer(field, step, 2)])).splitlines()
+    assert row.split()[-1] == degree

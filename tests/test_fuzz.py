@@ -10,6 +10,7 @@ import pytest
 from helpers.archives import TEXTS
 from stress.fuzz import KINDS, altered_arrays, arrays, attempt, fuzz, images, numbers_of
 
+from convac_lib.__main__ import main
 from convac_lib.data.cifar10_batches import read_archive
 from convac_lib.data.folder import folder
 from convac_lib.errors import DataError
@@ -90,3 +91,10 @@ def test_states_that_no_longer_inflate_are_named(tmp_path, monkeypatch):  # zlib
         DataError, match=r"explorer.json.gz is damaged \(.+\); restore it, or write it again with make not"
     ):
         records.read_record("explorer", ("B",), lambda B: None)
+
+
+def test_a_word_of_5000_digits_is_cut_off_in_the_sentence(capsys):  # argparse repeats it whole
+    with pytest.raises(SystemExit):
+        main(["describe", "--size", "9" * 5000 + "x"])
+    digits = "'" + "9" * 199
+    assert capsys.readouterr().err == f"convac describe: argument --size: invalid int value: {digits}…\n"

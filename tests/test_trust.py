@@ -66,3 +66,15 @@ def test_the_page_of_tests_shows_what_the_suites_wrote():
         if (path := tested.RESULTS / f"{name}.json").exists():
             found = json.loads(path.read_text("utf-8"))
             assert found["date"] in text and found["hardware"] in text
+
+
+def test_every_mutant_that_survived_is_listed():
+    found = json.loads((tested.RESULTS / "mutants.json").read_text("utf-8"))
+    survived = sum(group["tried"] - group["killed"] for group in found["groups"].values())
+    assert survived == len(found["survivors"]) and all(survivor["reason"] for survivor in found["survivors"])
+    assert all(0 < group["killed"] <= group["tried"] <= group["mutants"] for group in found["groups"].values())
+
+
+def test_no_altered_file_was_a_fault():
+    found = json.loads((tested.RESULTS / "fuzz.json").read_text("utf-8"))
+    assert found["faults"] == 0 and found["inputs"] == sum(sum(kind.values()) for kind in found["kinds"].values())

@@ -17,12 +17,10 @@ and torch already. It needs Linux or macOS, and `pip install -r requirements-che
 
 import argparse
 import ast
-import datetime
 import hashlib
 import importlib
 import json
 import os
-import platform
 import random
 import re
 import resource
@@ -53,10 +51,8 @@ MUTATED = [
     "convac_lib/experiments/records.py",
     "convac_lib/files.py",
 ]
-TESTS = [
-    f"tests/{folder}"
-    for folder in ("test_architecture.py", "test_files.py", "theory", "experiments", "related", "visuals")
-]
+TESTS = ["tests/test_architecture.py", "tests/test_files.py", "tests/theory", "tests/experiments", "tests/related",
+         "tests/visuals"]  # fmt: skip
 SLOW = [  # they take more than a second each
     "atlas.py::test_an_atlas_killed_again_and_again_ends_up_whole",
     "atlas.py::test_the_books_atlas_is_whole_and_consistent",
@@ -160,7 +156,7 @@ def run_pytest(*words):
 
 
 def tests_of(path, most):
-    """Name the tests for the mutants of a module: its doctests, its test file, and `most` that import it."""
+    """The tests to run for the mutants of a module: its doctests, and `most` test files, its own first."""
     module = path.removesuffix(".py").replace("/", ".")
     name = module.rpartition(".")[2]
     found = []
@@ -276,8 +272,10 @@ def report(options):
         | {"reason": reasons.get((result["path"], result["was"], result["is"]), "not looked at")}
         for result in results if not result["killed"]
     ]  # fmt: skip
-    found = {
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(), "python": platform.python_version(),
+    sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+    from helpers.tested import provenance  # it loads the library, which no process that forks mutants may have
+
+    found = provenance() | {
         "seed": options.seed,
         "groups": {name: {"mutants": every[name], "tried": here[name], "killed": killed[name]} for name in SHARES},
         "survivors": sorted(survivors, key=lambda one: (one["path"], one["line"], one["is"])),

@@ -18,7 +18,7 @@ BLOCK = re.compile(r"(?<=<!-- figures -->\n).*(?=<!-- end of figures -->)", re.D
 
 def where(found: dict) -> str:
     """Say when, with what and on what a suite ran."""
-    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    versions = ", ".join(f"`{name} {version}`" for name, version in found["versions"].items())
     return f"{found['date']}, {versions}, {found['hardware']}"
 
 
@@ -38,11 +38,14 @@ def mutants(found: dict) -> str:
         f"{group['killed'] / group['tried']:.0%} | "
         for name, group in found["groups"].items() if group["tried"]
     )  # fmt: skip
+    unread = sum(survivor["reason"] == "not looked at" for survivor in found["survivors"])
     return (
         f"`make mutants` breaks the library in one place at a time and runs the tests of that module. The "
         f"mutants that it tried are a random sample, seed {found['seed']} ({where(found)}).\n\n"
         f"| part | mutants | tried | killed | share |\n|---|---:|---:|---:|---:|\n{rows}\n\n"
-        f"The {len(found['survivors'])} survivors are listed in `results/tested/mutants.json`, each with the reason.\n"
+        "Tests of other modules, and some tests that take more than a second, did not run. "
+        f"The {len(found['survivors'])} survivors are listed in `results/tested/mutants.json`. "
+        f"Nobody has looked at {unread} of them yet.\n"
     )
 
 

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import re
 import sys
 import unicodedata
 from codecs import register_error
@@ -15,6 +16,7 @@ READABLE = {
     "×": "x", "·": "*", "≥": ">=", "≤": "<=", "≠": "!=", "→": "->", "⌈": "ceil(", "⌉": ")", "⌊": "floor(", "⌋": ")",
     "∞": "inf", "⟦": "[[", "⟧": "]]", "−": "-", "–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"',
 }  # fmt: skip
+LONG_WORD = re.compile(r"\S{1000,}")
 PROBE = "".join(map(chr, range(32, 127))) * 4 + "".join(READABLE) + "\n"
 
 
@@ -37,9 +39,10 @@ def prepare() -> None:
 
 
 def say(sentence: str) -> None:
-    """Print one sentence on stderr, if that can be written."""
+    """Print one sentence on stderr, if that can be written; a word that no terminal shows at once is cut off."""
+    short = LONG_WORD.sub(lambda word: f"{word[0][:200]}…", _printable(sentence).replace("\n", " "))
     try:
-        print(_printable(sentence).replace("\n", " "), file=sys.stderr, flush=True)
+        print(short, file=sys.stderr, flush=True)
     except (OSError, ValueError):
         discard(sys.stderr)
 

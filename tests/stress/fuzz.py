@@ -136,7 +136,9 @@ def changed(value, draw):  # noqa: C901  # one case for each type of JSON
     if isinstance(value, bool) or value is None:
         return draw.choice(VALUES)
     if isinstance(value, int | float):
-        return draw.choice([value + 1, value - 1, -value, float(min(value, 2**63)), str(value), draw.choice(NUMBERS)])
+        return draw.choice(
+            [value + 1, value - 1, -value, float(max(-(2**63), min(value, 2**63))), str(value), draw.choice(NUMBERS)]
+        )
     if isinstance(value, str):
         return draw.choice(
             [value[:-1], value + "0", value[::-1], value.upper(), draw.choice(WORDS), draw.choice(VALUES)]

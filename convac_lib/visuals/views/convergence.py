@@ -174,7 +174,8 @@ def draw_landscape(teacher: Teacher, path: np.ndarray) -> str:
     for wanted, colour in ((True, INK), (False, "#FFFFFF")):
         chosen = [_place(np.array(start) / 10) for start, at in zip(STARTS, there) if at == wanted]
         add_path(svg, "".join(_circle(place, 6) for place in chosen), fill=colour, stroke=INK, stroke_width="1.5")
-    places = [(round(x), round(y)) for x, y in _thin([_place(each) for each in path / length])]
+    first, *between, last = _thin([_place(each) for each in path / length])
+    places = [first, *((round(x), round(y)) for x, y in between), last]
     add_path(svg, polyline(places), fill="none", stroke=BOUND_COLOUR, stroke_width="3", stroke_linejoin="round")
     add_path(svg, _circle(places[0], 9), fill="none", stroke=BOUND_COLOUR, stroke_width="3")
     add_path(svg, _circle(places[-1], 8), fill=BOUND_COLOUR)

@@ -6,9 +6,10 @@ It computes what `convac_lib.networks.window_product` defines. Taught in the cha
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
+from inspect import signature
 from itertools import pairwise, product
 from math import prod
-from threading import Thread
+from threading import Thread, local
 from types import ModuleType
 from typing import Any
 
@@ -26,6 +27,8 @@ _PIECE_ELSEWHERE = 2**26  # as many as fill a GPU
 _WHOLE = 16  # times that, beyond which the rows of one image are cut too
 _KEPT = 2**28  # bytes of factors that one call keeps at most for its gradient
 _LARGE, _ALIGNMENT = 2**22, 64  # bytes from which NumPy asks for large pages; torch's tensors begin at multiples of 64
+_AGAIN = 2**24  # bytes of a thread's scratch space that its next call uses again
+_scratch = local()
 
 
 def blocked_window_product(
@@ -110,6 +113,10 @@ class _WindowProduct(Function):
         return (*form(x, weight), x.new_empty(0), x.new_empty(0)), (0, 0, None, None)
 
 
+# torch binds the arguments of each call to the signature, which it would otherwise find out anew each time.
+_WindowProduct.forward.__signature__ = signature(_WindowProduct.forward)  # type: ignore[attr-defined]
+
+
 def _without_exponent(settings: Sequence[int]) -> Callable[[Tensor, Tensor], Tensor]:
     return lambda x, weight: window_product(x, weight, *settings)[0]
 
@@ -126,11 +133,13 @@ def _multiply_and_keep(
     pieces = _pieces(x, weight, stride, height, width)
     y = x.new_empty(len(x), height, width, weight.shape[3])
     exponent = x.new_zeros((len(x), height, width), dtype=torch.int32)
-    flat, inputs = _phases(x, stride)
-    weights = _offsets(weight, stride)
+    tiled = _is_tiled(x, weight, stride)
+    flat, inputs = _phases(x, stride, tiled)
+    weights = _offsets(weight, stride, tiled)
     most = _KEPT // x.element_size() if keep else 0
     kept = _new_buffer(x, max((end for *_, end in pieces if end <= most), default=0))
-    scratch = x.new_empty(max((piece.numbers for piece, *_, end in pieces if end > len(kept)), default=0))
+    recomputed = max((piece.numbers for piece, *_, end in pieces if end > len(kept)), default=0)
+    scratch = _scratch_space("factors", x, recomputed)
     for piece, images, rows, end in pieces:
         factors = kept[end - piece.numbers : end] if end <= len(kept) else scratch[: piece.numbers]
         piece.fill(piece.pixels(inputs, images, rows), weights, factors)
@@ -152,15 +161,21 @@ def _differentiate(
 ) -> tuple[Tensor | None, Tensor | None]:
     """Compute the gradients of x and of the weight, of those that are asked for; `kept` and `flat` may be empty."""
     grad = grad.contiguous().resolve_neg()  # as NumPy can read it
-    inputs, weights = _phases(x, stride, flat)[1], _offsets(weight, stride)
-    scratch = x.new_empty(max((piece.numbers for piece, *_, end in pieces if end > len(kept)), default=0))
-    spaces = {piece: piece.new_derivatives(x) for piece in {piece for piece, *_ in pieces}}
+    tiled = _is_tiled(x, weight, stride)
+    inputs, weights = _phases(x, stride, tiled, flat)[1], _offsets(weight, stride, tiled)
+    recomputed = max((piece.numbers for piece, *_, end in pieces if end > len(kept)), default=0)
+    scratch = _scratch_space("factors", x, recomputed)
+    space = _scratch_space("derivatives", x, max((piece.numbers for piece, *_ in pieces), default=0))
+    cleared = None
     cut = len(pieces) > 0 and pieces[0][2].stop < grad.shape[1]  # within images, so that their pieces' pixels overlap
     dinputs = [torch.zeros_like(phase) if cut else torch.empty_like(phase) for phase in inputs] if x_too else []
     # summed over the pieces, so not in half precision
     dweights = [torch.zeros_like(w, dtype=torch.promote_types(w.dtype, torch.float32)) for w in weights]
     for piece, images, rows, end in pieces:
-        pixels, derivatives = piece.pixels(inputs, images, rows), spaces[piece]
+        pixels, derivatives = piece.pixels(inputs, images, rows), space[: piece.numbers]
+        if piece is not cleared:
+            piece.clear_unread(derivatives)
+            cleared = piece
         if end <= len(kept):
             factors = kept[end - piece.numbers : end]
         else:
@@ -172,8 +187,8 @@ def _differentiate(
         if x_too:
             piece.add_input_gradient(derivatives, weights, piece.pixels(dinputs, images, rows), int(cut))
     return (
-        _whole(dinputs, x, (1, 2), stride) if x_too else None,
-        _whole(dweights, weight, (0, 1), stride) if weight_too else None,
+        _whole_image(dinputs, x, stride, tiled) if x_too else None,
+        _whole_weight(dweights, weight, stride, tiled) if weight_too else None,
     )
 
 
@@ -215,16 +230,28 @@ def _whole_setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor
 _multiply_whole.register_autograd(_whole_backward, setup_context=_whole_setup)
 
 
-def _phases(x: Tensor, stride: int, flat: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
+def _is_tiled(x: Tensor, weight: Tensor, stride: int) -> bool:
+    """Return whether R = S and the windows tile the images, so that each pixel meets the weight of one offset."""
+    return len(weight) == stride > 1 and not (x.shape[1] % stride or x.shape[2] % stride)
+
+
+def _phases(x: Tensor, stride: int, tiled: bool, flat: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
     """(N, H, W, C_in) -> for each phase of the stride, every S-th row and column, its pixels in one stretch.
 
-    With strides they lie in one flat tensor, from which they are read if it is given and not empty.
+    With strides they lie in one flat tensor, from which they are read if it is given and not empty. If the windows tile
+    the images, the phases are one tensor, of shape (S², N, H', W', C_in).
     """
     if stride == 1:
         return x.new_empty(0), [x.contiguous()]
-    phases = [x[:, a::stride, b::stride] for a, b in product(range(stride), repeat=2)]
     known = flat is not None and len(flat) > 0
     whole = flat if flat is not None and known else x.new_empty(x.numel())
+    if tiled:
+        tiles = _tiles(x, stride)
+        parts = [whole.view(tiles.shape)]
+        if not known:
+            parts[0].copy_(tiles)
+        return whole, [parts[0].flatten(0, 1)]
+    phases = [x[:, a::stride, b::stride] for a, b in product(range(stride), repeat=2)]
     stretches = torch.split(whole, [phase.numel() for phase in phases])
     parts = [stretch.view(phase.shape) for stretch, phase in zip(stretches, phases)]
     if not known:
@@ -233,19 +260,41 @@ def _phases(x: Tensor, stride: int, flat: Tensor | None = None) -> tuple[Tensor,
     return whole, parts
 
 
-def _offsets(weight: Tensor, stride: int) -> list[Tensor]:
+def _tiles(x: Tensor, stride: int) -> Tensor:
+    """Return a view of x, (N, H, W, C), as (S, S, N, H', W', C)."""
+    N, H, W, C = x.shape
+    return x.view(N, H // stride, stride, W // stride, stride, C).permute(2, 4, 0, 1, 3, 5)
+
+
+def _offsets(weight: Tensor, stride: int, tiled: bool) -> list[Tensor]:
     """(R, R, C_in, C_out) -> for each phase, the weights that meet its pixels, (offsets, C_in, C_out)."""
+    if stride == 1 or tiled:
+        return [weight.flatten(0, 1)]
     phases = product(range(stride), repeat=2)
     return [weight[a::stride, b::stride].reshape(-1, *weight.shape[2:]) for a, b in phases]
 
 
-def _whole(phases: Sequence[Tensor], like: Tensor, axes: tuple[int, int], stride: int) -> Tensor:
-    """Put the phases along two axes together, in the shape and type of another tensor."""
+def _whole_image(phases: Sequence[Tensor], like: Tensor, stride: int, tiled: bool) -> Tensor:
+    """Put the phases together in the shape and type of x, (N, H, W, C_in)."""
     if stride == 1:
         return phases[0].view(like.shape).to(like.dtype)
     whole = torch.empty_like(like, memory_format=torch.contiguous_format)
+    if tiled:
+        tiles = _tiles(whole, stride)
+        tiles.copy_(phases[0].view(tiles.shape))
+        return whole
     for (a, b), phase in zip(product(range(stride), repeat=2), phases):
-        place = whole.movedim(axes, (0, 1))[a::stride, b::stride].movedim((0, 1), axes)
+        whole[:, a::stride, b::stride] = phase
+    return whole
+
+
+def _whole_weight(phases: Sequence[Tensor], like: Tensor, stride: int, tiled: bool) -> Tensor:
+    """Put the weights of the phases together in the shape and type of the weight, (R, R, C_in, C_out)."""
+    if stride == 1 or tiled:
+        return phases[0].view(like.shape).to(like.dtype)
+    whole = torch.empty_like(like, memory_format=torch.contiguous_format)
+    for (a, b), phase in zip(product(range(stride), repeat=2), phases):
+        place = whole[a::stride, b::stride]
         place.copy_(phase.view(place.shape))
     return whole
 
@@ -255,19 +304,44 @@ def _new_buffer(like: Tensor, numbers: int) -> Tensor:
     size = numbers * like.element_size()
     if size < _LARGE or not _is_plain(like):
         return like.new_empty(numbers)
-    space = np.empty(size + _ALIGNMENT, np.uint8)  # in large pages, for which torch does not ask
+    return _aligned(np.empty(size + _ALIGNMENT, np.uint8), like, numbers)  # in large pages; torch does not ask for them
+
+
+def _scratch_space(name: str, like: Tensor, numbers: int) -> Tensor:
+    """Return space of the same type and device for use within one call; small space is the thread's last of this name.
+
+    To write into fresh pages takes longer than to compute what is written.
+    """
+    size = numbers * like.element_size()
+    if size > _AGAIN or not _is_plain(like):
+        return _new_buffer(like, numbers)
+    space = getattr(_scratch, name, None)
+    if space is None or len(space) < size + _ALIGNMENT:
+        space = np.empty(size + _ALIGNMENT, np.uint8)
+        setattr(_scratch, name, space)
+    return _aligned(space, like, numbers)
+
+
+def _aligned(space: Any, like: Tensor, numbers: int) -> Tensor:
+    """Return a tensor of the same type in an array of bytes, which keeps no inference mode as a tensor would."""
     first = -space.ctypes.data % _ALIGNMENT
-    return torch.from_numpy(space[first : first + size]).view(like.dtype)
+    return torch.from_numpy(space[first : first + numbers * like.element_size()]).view(like.dtype)
 
 
 def _pieces(x: Tensor, weight: Tensor, stride: int, height: int, width: int) -> "tuple[_Cut, ...]":
     numbers = _PIECE.get(x.device.type, _PIECE_ELSEWHERE) * torch.get_num_threads()
-    return _cut(numbers, tuple(x.shape[:3]), tuple(weight.shape), stride, height, width)
+    return _cut(numbers, tuple(x.shape[:3]), tuple(weight.shape), stride, height, width, _is_tiled(x, weight, stride))
 
 
 @lru_cache(maxsize=256)
 def _cut(
-    numbers: int, shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: int, height: int, width: int
+    numbers: int,
+    shape: tuple[int, ...],
+    weight_shape: tuple[int, ...],
+    stride: int,
+    height: int,
+    width: int,
+    tiled: bool,
 ) -> "tuple[_Cut, ...]":
     """Cut the batch: for each piece its images, its rows of windows, and the numbers in all factors up to its own.
 
@@ -283,7 +357,7 @@ def _cut(
         below = min(u + rows, height)
         read = min((below - 1) * stride + R, pixel_rows) - u * stride
         sizes = (min(images, batch - n), read, pixel_columns, R, weight_shape[3])
-        key = (*sizes, stride, below - u, width)
+        key = (*sizes, stride, below - u, width, tiled)
         if key not in made:
             made[key] = _Piece(*key)
         end += made[key].numbers
@@ -301,9 +375,21 @@ class _Piece:
     """
 
     def __init__(
-        self, images: int, pixel_rows: int, pixel_columns: int, R: int, C: int, stride: int, rows: int, width: int
+        self,
+        images: int,
+        pixel_rows: int,
+        pixel_columns: int,
+        R: int,
+        C: int,
+        stride: int,
+        rows: int,
+        width: int,
+        tiled: bool,
     ) -> None:
+        if tiled:  # one phase whose offsets have pixels of their own, and which all lie inside
+            pixel_rows, pixel_columns, stride = rows, width, 1
         self.stride, self.windows, self.numbers = stride, images * rows, 0
+        self.tiled = tiled
         self.grids, self.begins = list[tuple[int, ...]](), list[int]()
         for a, b in product(range(stride), repeat=2):
             offsets = len(range(a, R, stride)) * len(range(b, R, stride))
@@ -317,11 +403,13 @@ class _Piece:
             phase, p, q = i % stride * stride + j % stride, i // stride, j // stride
             _, _, grid_rows, grid_columns, _ = self.grids[phase]
             number = p * len(range(j % stride, R, stride)) + q
+            p, q = (0, 0) if tiled else (p, q)
             rows_inside, columns_inside = max(0, min(rows, grid_rows - p)), max(0, min(width, grid_columns - q))
             self.offsets.append((phase, number, slice(p, p + rows_inside), slice(q, q + columns_inside)))
             start = self.begins[phase] + ((number * images * grid_rows + p) * grid_columns + q) * C
             places.append((start, grid_rows * grid_columns * C, grid_columns * C, rows_inside, columns_inside))
         self.places = np.array(places)
+        self.unread = [*self._find_unread()]
 
     def _parts(self, flat: Tensor) -> list[Tensor]:
         """Return, for each phase, its factors or derivatives, (offsets, pixels, C)."""
@@ -333,16 +421,32 @@ class _Piece:
         ]
 
     def pixels(self, phases: Sequence[Tensor], images: slice, rows: slice) -> list[Tensor]:
-        """Return, for each phase, the pixels that these rows of windows read, (pixels, C_in)."""
+        """Return, for each phase, the pixels that these rows of windows read, (pixels, C_in) or (S², pixels, C_in)."""
+        if self.tiled:
+            return [phases[0][:, images, rows].view(len(phases[0]), -1, phases[0].shape[4])]
         return [
             phase[images, rows.start : rows.start + grid[2]].view(-1, phase.shape[3])
             for phase, grid in zip(phases, self.grids)
         ]
 
-    def new_derivatives(self, like: Tensor) -> Tensor:
-        """Return space for the derivatives, with 0 for the factors that belong to no window."""
-        read = self.grids[0][1] * self.grids[0][4] * int(self.places[:, 3:].prod(1).sum())
-        return like.new_empty(self.numbers) if read == self.numbers else like.new_zeros(self.numbers)
+    def _find_unread(self) -> Iterator[tuple[int, tuple[int | slice, ...]]]:
+        """Yield where the factors lie that belong to no window: (phase, place in the phase's grid)."""
+        for phase, number, rows, columns in self.offsets:
+            _, _, grid_rows, grid_columns, _ = self.grids[phase]
+            every = slice(None)
+            for rows_there, columns_there in (
+                (slice(0, rows.start), every), (slice(rows.stop, grid_rows), every),
+                (rows, slice(0, columns.start)), (rows, slice(columns.stop, grid_columns)),
+            ):  # fmt: skip
+                if range(grid_rows)[rows_there] and range(grid_columns)[columns_there]:
+                    yield phase, (number, every, rows_there, columns_there)
+
+    def clear_unread(self, derivatives: Tensor) -> None:
+        """Set the derivatives by the factors that belong to no window to 0."""
+        if self.unread:
+            grids = [part.view(grid) for part, grid in zip(self._parts(derivatives), self.grids)]
+            for phase, place in self.unread:
+                grids[phase][place] = 0
 
     def fill(self, pixels: Sequence[Tensor], weights: Sequence[Tensor], factors: Tensor) -> None:
         """Compute every factor."""
@@ -352,7 +456,7 @@ class _Piece:
     def add_weight_gradient(self, pixels: Sequence[Tensor], derivatives: Tensor, dweights: Sequence[Tensor]) -> None:
         """Add the derivatives by the weights of each phase."""
         for inputs, part, dweight in zip(pixels, self._parts(derivatives), dweights):
-            transposed = inputs.T.expand(len(dweight), -1, -1)
+            transposed = inputs.mT.expand(len(dweight), -1, -1)
             if dweight.dtype == part.dtype:
                 dweight.baddbmm_(transposed, part)
             else:
@@ -363,7 +467,10 @@ class _Piece:
     ) -> None:
         """Add the derivatives by the pixels of each phase to beta times what is there."""
         for place, weight, part in zip(dpixels, weights, self._parts(derivatives)):
-            place.addbmm_(part, weight.mT, beta=beta)
+            if self.tiled:
+                torch.bmm(part, weight.mT, out=place)
+            else:
+                place.addbmm_(part, weight.mT, beta=beta)
 
     def multiply(self, factors: Tensor, every: int, y: Tensor, exponent: Tensor) -> None:
         """Fill y and its exponents, which begin as 0."""

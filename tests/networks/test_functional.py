@@ -2,9 +2,11 @@
 
 import os
 import sys
+from contextlib import nullcontext
 from itertools import product
 from math import prod
 from shutil import which
+from threading import local
 from unittest.mock import patch
 
 import pytest
@@ -149,6 +151,28 @@ def test_the_gradient_uses_the_factors_as_they_were_kept_with_any_threads():
                 y, _ = kernel.blocked_window_product(x, weight, 1, 3, 3)
             with patch.object(torch, "get_num_threads", lambda later=later: later):
                 torch.testing.assert_close(torch.autograd.grad(y.sum(), (x, weight)), expected)
+
+
+@pytest.mark.parametrize(("R", "stride"), [(2, 1), (2, 2), (3, 2)])
+def test_scratch_space_is_used_again_by_calls_of_other_modes_sizes_and_types(R, stride):
+    """A tensor made in inference mode may not be written later; and what an earlier call left must not be read."""
+    with patch.object(kernel, "_scratch", local()), patch.object(kernel, "_KEPT", 0):
+        for size, dtype, mode in product(
+            (6, 3, 8), (torch.float32, torch.float64), (torch.inference_mode, nullcontext)
+        ):
+            x, weight = normal(2, size, size, 2).to(dtype), normal(R, R, 2, 3, seed=1).to(dtype)
+            height = -(-size // stride)
+            with mode():
+                y, _ = kernel.blocked_window_product(x, weight, stride, height, height)
+                torch.testing.assert_close(y, window_product(x, weight, stride, height, height)[0])
+        both = x.requires_grad_(), weight.requires_grad_()
+        direction = torch.ones_like(y)
+        for _ in "12":
+            found = torch.autograd.grad(
+                kernel.blocked_window_product(*both, stride, height, height)[0], both, direction
+            )
+            expected = torch.autograd.grad(window_product(*both, stride, height, height)[0], both, direction)
+            torch.testing.assert_close(found, expected)
 
 
 def test_without_numba_it_works_and_says_once_what_that_costs(monkeypatch):

@@ -2,31 +2,34 @@
 
     python benchmarks/waits.py [commands explorers chapters pages tests]
 
-Without a name it times all but the tests, which take as long as `make test`. Each line has the seconds on the wall, and
-those of the processor, which other work on the machine disturbs less. An explorer's first card reads its record if it
-has one; a move is a state that a kernel computes anew, at the last value of each axis. A chapter is executed by a
-fresh kernel, as `make book` does, and the pages are then built from what the chapters store.
+Each line has the seconds on the wall, and those of the processor, which other work on the machine disturbs less. An
+explorer's first card reads its record if it has one; a move is a state that a kernel computes anew, at the last value
+of each axis. `make book` is three parts: a fresh kernel executes each chapter, the pages are built from what the
+chapters store, and they are put into a zip. The tests are not run: the last whole `make test` that passed wrote down
+the seconds of each file, which several processes took at once.
 """
 
 import argparse
+import json
 import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
-from xml.etree import ElementTree
 
 import nbformat
 from nbclient import NotebookClient
 from timing import machine
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 from helpers.chapters import CHAPTERS, ROOT, explorers_in
 from helpers.pages import build
+from helpers.tested import SUITE
+from offline import pack
 
 from convac_lib import Explorer
 
@@ -85,20 +88,20 @@ def chapters(folder):
 
 
 def pages(folder):
-    with timed("the pages, from the outputs that the chapters store"):
-        build(folder)
+    with timed("the pages and their zip, from the outputs that the chapters store"):
+        built = build(folder)
+    with timed("of these, the zip"):
+        pack(built)
 
 
 def tests(folder):
-    report = folder / "report.xml"
-    command = [sys.executable, "-m", "pytest", "--nbval", "--numprocesses=auto", "--maxprocesses=4"]
-    with timed("make test"):
-        subprocess.run([*command, "-q", f"--junitxml={report}"], cwd=ROOT, check=False, capture_output=True)
-    seconds = Counter()
-    for case in ElementTree.parse(report).iter("testcase"):
-        seconds[case.get("classname")] += float(case.get("time"))
-    for name, total in seconds.most_common(40):
-        print(f"{total:8.2f}            {name}")
+    if not SUITE.exists():
+        print("                    no whole `make test` has passed here")
+        return
+    suite = json.loads(SUITE.read_text("utf-8"))
+    print(f"{suite['seconds']:8}            make test, on {suite['date']}")
+    for name, seconds in list(suite["seconds by file"].items())[:40]:
+        print(f"{seconds:8}            {name}")
 
 
 PARTS = {"commands": commands, "explorers": explorers, "chapters": chapters, "pages": pages, "tests": tests}
@@ -107,7 +110,7 @@ PARTS = {"commands": commands, "explorers": explorers, "chapters": chapters, "pa
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}")
-    wanted = parser.parse_args().parts or [part for part in PARTS if part != "tests"]
+    wanted = parser.parse_args().parts or PARTS
     print(machine("numpy", "torch", "jupyter-book"))
     for part in wanted:
         print(f"\n{part}\n    wall processor")

@@ -4,10 +4,11 @@ import json
 import shutil
 import time
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 import pytest
-from helpers.tested import SUITE, provenance
+from helpers.tested import SUITE, provenance, seconds_by_file
 from hypothesis import settings
 
 settings.register_profile("convac", derandomize=True, deadline=None, database=None, max_examples=60)
@@ -30,6 +31,7 @@ def pytest_terminal_summary(terminalreporter, exitstatus, config):
     if exitstatus == 0 and is_whole(config):
         tests = {outcome: len(terminalreporter.stats.get(outcome, [])) for outcome in ("passed", "skipped")}
         found = provenance() | {"seconds": round(time.time() - BEGUN), "tests": tests, "checked": counts}
+        found["seconds by file"] = seconds_by_file(chain.from_iterable(terminalreporter.stats.values()))
         SUITE.parent.mkdir(exist_ok=True)
         SUITE.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

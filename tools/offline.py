@@ -50,6 +50,11 @@ def write(app: Sphinx, error: Exception | None) -> None:
     }
     script = f"window.searchTexts = {json.dumps(texts, ensure_ascii=False)};\n"
     (folder / "_static/search-texts.js").write_text(script, "utf-8")
+    pack(folder)
+
+
+def pack(folder: Path) -> None:
+    """Write the zip of the built book beside its folder."""
     with zipfile.ZipFile(folder.parent / f"{NAME}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(folder.rglob("*")):
             if path.is_file() and path.name != ".buildinfo":

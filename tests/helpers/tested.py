@@ -3,6 +3,7 @@
 import datetime
 import os
 import platform
+from collections import Counter
 from importlib.metadata import version
 
 from helpers.chapters import ROOT
@@ -21,3 +22,12 @@ def provenance():
         "versions": {"Python": platform.python_version()} | versions,
         "hardware": f"{os.cpu_count()} cores, {processor()}",
     }
+
+
+def seconds_by_file(reports):
+    """How long the tests of each file took, with what they set up: seconds, the longest first."""
+    seconds = Counter()
+    for report in reports:
+        if hasattr(report, "duration"):  # a warning, or a test left out, has none
+            seconds[report.nodeid.partition("::")[0]] += report.duration
+    return {name: round(taken, 1) for name, taken in seconds.most_common()}

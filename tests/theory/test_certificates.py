@@ -26,7 +26,7 @@ from convac_lib.errors import CertificateError, ConvacError
 from convac_lib.theory import checker
 from convac_lib.theory.assembly import matricization
 from convac_lib.theory.certificates import RankCertificate, digest_of, load
-from convac_lib.theory.checker import entries, is_nonsingular, verify
+from convac_lib.theory.checker import entries, is_nonsingular, linear, verify
 from convac_lib.theory.ranks import issue_certificate, rank_modulo
 
 ALTERED = "the certificate was altered: its digest does not match its content"
@@ -82,6 +82,16 @@ def test_entries_of_any_network_are_the_reference_circuits(network, prime, seed,
     rows, columns = (generator.integers(0, M, (count, len(side))) for count, side in ((4, cut.rows), (5, cut.columns)))
     minor = np.broadcast_to(entries(circuit, cut, rows, columns), (4, 5))
     assert np.array_equal(minor, circuit.submatrix(cut, rows, columns))
+
+
+@pytest.mark.parametrize("terms", range(1, 14))
+def test_the_checkers_sums_of_the_largest_residues_are_exact(terms):
+    prime = 2**31 - 1
+    weight, values = (np.full(shape, prime - 1, np.uint64) for shape in ((2, terms), (terms, 3, 4)))
+    weight[1, -1], values[0, 1, 2] = 1, 5
+    expected = np.tensordot(weight.astype(object), values.astype(object), 1) % prime
+    assert (linear(weight, values, prime) == expected).all()
+    assert values[0, 0, 0] == prime - 1  # what it reads stays as it was
 
 
 @pytest.mark.parametrize("prime", [2, 3, 101, 2**31 - 1])

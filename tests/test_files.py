@@ -98,6 +98,17 @@ def test_a_name_that_the_system_cannot_write_is_one_sentence(what, use, monkeypa
     )
 
 
+@pytest.mark.skipif(not hasattr(os, "O_NONBLOCK"), reason="no such flag here")
+def test_a_file_is_opened_as_asked_and_without_waiting_for_a_pipes_other_end(tmp_path, monkeypatch):
+    seen, system = [], os.open
+    monkeypatch.setattr("os.open", lambda path, flags, *mode: seen.append((path, flags)) or system(path, flags, *mode))
+    adding(tmp_path / "a")
+    reading(str(tmp_path / "a"))
+    asked = {flags for path, flags in seen if Path(path) == tmp_path / "a"}
+    close = os.O_CLOEXEC | os.O_NONBLOCK
+    assert asked == {close | os.O_RDWR | os.O_CREAT | os.O_APPEND, close | os.O_RDONLY}
+
+
 @each_use
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
 def test_what_is_no_plain_file_is_left_alone_and_nothing_waits(what, use, tmp_path):

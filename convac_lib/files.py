@@ -20,7 +20,7 @@ _SPACE = "free some space there, or {name} a place on another disk"
 _PERMISSION = "ask its owner for the permission, or {name} another place"
 _PART = "a part of this path is a file, not a folder, so {name} another place"
 _LIMIT = "close files in other programs, or raise the limit with ulimit -n"
-REMEDIES = {
+REMEDIES: dict[int | None, str] = {
     errno.ENOSPC: _SPACE,
     errno.EDQUOT: _SPACE,
     errno.EROFS: "{name} a place on a disk that is not read-only",
@@ -49,7 +49,7 @@ def remedy_for(error: OSError, otherwise: str, name: str = "name") -> str:
     >>> remedy_for(OSError(errno.ENOSPC, "No space left on device"), otherwise="name another file")
     'free some space there, or name a place on another disk'
     """
-    return REMEDIES.get(error.errno or 0, otherwise).format(name=name)
+    return REMEDIES.get(error.errno, otherwise).format(name=name)
 
 
 @contextmanager
@@ -143,7 +143,7 @@ def appending(path: str | Path, *, wait: bool) -> Iterator[BinaryIO]:
 
     place = _place(path)
     try:
-        lock = FileLock(f"{place}.lock").acquire(timeout=-1 if wait else 0)
+        lock = FileLock(f"{place}.lock").acquire(blocking=wait)
     except Timeout:
         raise DataError(f"another run is writing {path}; wait until it has ended") from None
     with lock, open(place, "a+b", opener=_open_plain) as file:

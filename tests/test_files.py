@@ -1,17 +1,32 @@
 """Files: hostile names, special files, full disks, and the sentence for each."""
 
+import dataclasses
 import errno
 import os
+import re
 import socket
+import stat
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from convac_lib.errors import DataError
-from convac_lib.files import Journal, append, appending, read, remedy_for, replace, require_place, telling
+from convac_lib.files import (
+    Journal,
+    append,
+    appending,
+    drop_torn_line,
+    read,
+    remedy_for,
+    replace,
+    require_place,
+    telling,
+)
 
 PART = "a part of this path is a file, not a folder, so name another place"
 SPACE = "free some space there, or name a place on another disk"
@@ -83,6 +98,17 @@ def test_a_name_that_the_system_cannot_write_is_one_sentence(what, use, monkeypa
     )
 
 
+@pytest.mark.skipif(not hasattr(os, "O_NONBLOCK"), reason="no such flag here")
+def test_a_file_is_opened_as_asked_and_without_waiting_for_a_pipes_other_end(tmp_path, monkeypatch):
+    seen, system = [], os.open
+    monkeypatch.setattr("os.open", lambda path, flags, *mode: seen.append((path, flags)) or system(path, flags, *mode))
+    adding(tmp_path / "a")
+    reading(str(tmp_path / "a"))
+    asked = {flags for path, flags in seen if Path(path) == tmp_path / "a"}
+    close = os.O_CLOEXEC | os.O_NONBLOCK
+    assert asked == {close | os.O_RDWR | os.O_CREAT | os.O_APPEND, close | os.O_RDONLY}
+
+
 @each_use
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
 def test_what_is_no_plain_file_is_left_alone_and_nothing_waits(what, use, tmp_path):
@@ -116,6 +142,9 @@ def test_a_file_that_is_too_large_or_grows_is_read_up_to_the_limit(tmp_path):
         sentence("write", adding, path) == f"cannot write {path}: it would be larger than 100 bytes; name another file"
     )
     assert path.read_bytes() == b"x" * 96
+    path.write_bytes(b"x" * 95)
+    adding(path)  # "line" and its break fill the file
+    assert reading(path) == b"x" * 95 + b"line\n"
 
 
 @pytest.mark.parametrize(
@@ -169,6 +198,26 @@ def test_a_limit_on_the_size_of_files_is_one_sentence(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(os.name != "posix", reason="no permissions of owners, groups and others here")
+@pytest.mark.parametrize(("mask", "added"), [(0o000, 0o666), (0o022, 0o644), (0o077, 0o600)])
+def test_everyone_may_read_a_file_that_is_written_whole_and_the_mask_rules_one_that_grows(mask, added, tmp_path):
+    before = os.umask(mask)
+    try:
+        writing(tmp_path / "whole")
+        adding(tmp_path / "lines")
+    finally:
+        os.umask(before)
+    modes = {name: stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("whole", "lines")}
+    assert modes == {"whole": 0o644, "lines": added}
+
+
+def test_a_system_whose_pipes_always_block_reads_files(tmp_path, monkeypatch):
+    """As Windows, which has no flag O_NONBLOCK."""
+    adding(tmp_path / "a")
+    monkeypatch.delattr("os.O_NONBLOCK", raising=False)
+    assert reading(tmp_path / "a") == b"line\n"
+
+
 def test_a_link_is_followed(tmp_path):
     (tmp_path / "far").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "far" / "file")
@@ -211,6 +260,57 @@ def test_a_journal_keeps_each_finished_line_and_removes_a_torn_one_before_it_add
     assert journal.lines() == [b"one", b"two"]
 
 
+torn = st.text("a\n\r\t\0\xff").map(lambda text: text.encode("latin-1"))
+
+
+@given(torn, st.lists(st.text(st.characters(exclude_characters="\n\r", codec="utf-8")), min_size=1, max_size=3))
+@example(b"whole\ntorn\t", ["line"])
+@example(b"torn", [""])
+def test_after_a_kill_anywhere_the_whole_lines_remain_and_new_ones_follow(tmp_path_factory, before, lines):
+    path = tmp_path_factory.mktemp("journal") / "a"
+    path.write_bytes(before)
+    whole = re.match(rb"(.*\n)?", before, re.DOTALL)[0]
+    with Journal(path, 1000).appending(wait=False) as append_line:
+        for number, line in enumerate(lines):
+            append_line(line)
+            assert path.read_bytes() == whole + "".join(f"{line}\n" for line in lines[: number + 1]).encode()
+    assert Journal(path, 1000).lines()[-len(lines) :] == [line.encode() for line in lines]
+
+
+def test_a_journal_reads_itself_again_only_to_remove_a_torn_line(tmp_path, monkeypatch):
+    """A long sweep would otherwise read the whole file for each line that it adds."""
+    path, removed = tmp_path / "a", []
+    monkeypatch.setattr("convac_lib.files.drop_torn_line", lambda file: removed.append(drop_torn_line(file)))
+    with Journal(path, 100).appending(wait=False) as append_line:
+        append_line("one")
+        append_line("two")
+        assert removed == []
+        path.write_bytes(b"one\ntw")  # as a write that failed halfway
+        append_line("two")
+        append_line("three")
+    assert path.read_bytes() == b"one\ntwo\nthree\n" and removed == [len(b"one\n")]
+
+
+@pytest.mark.parametrize(
+    "unnamed",
+    [
+        lambda path: telling("read", path, "make it first"),
+        lambda path: appending(path, False),
+        lambda path: Journal(path, 100).appending(False),
+    ],
+)
+def test_a_flag_and_a_remedy_are_given_by_name(unnamed, tmp_path):
+    with pytest.raises(TypeError, match="positional argument"):
+        unnamed(tmp_path / "a")
+
+
+def test_a_journal_is_the_same_file_for_ever(tmp_path):
+    journal = Journal(tmp_path / "a", 100)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        journal.path = tmp_path / "b"
+    assert {journal: "a"}[Journal(tmp_path / "a", 100)] == "a"
+
+
 def test_a_journal_that_cannot_be_read_or_written_is_one_sentence(tmp_path):
     path = tmp_path / "a"
 
@@ -241,3 +341,6 @@ def test_a_remedy_says_how_another_place_is_chosen():
     full, strange = OSError(errno.EROFS, ""), OSError("no number")
     assert remedy_for(full, "", "set CONVAC_DATA to") == "set CONVAC_DATA to a place on a disk that is not read-only"
     assert remedy_for(strange, "name another file") == "name another file"
+    with pytest.raises(DataError) as error, telling("read", "a", missing="make it first"):
+        raise strange
+    assert str(error.value) == "cannot read a: no number; name another file"

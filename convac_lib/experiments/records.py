@@ -237,8 +237,8 @@ def _is_plan(plan: Any) -> bool:
         isinstance(layers, list)
         and len(layers) <= MOST_LAYERS
         and all(_is_count(layer[name]) for layer in layers for name in ("receptive_field", "stride", "channels"))
-        and all(type(layer["weight_free"]) is bool for layer in layers)
+        and all(isinstance(layer["weight_free"], bool) for layer in layers)
         and _is_count(plan["size"])
         and _is_count(plan["representation_channels"])
-        and type(plan["shared"]) is bool
+        and isinstance(plan["shared"], bool)
     )

@@ -15,7 +15,6 @@ from convac_lib.errors import DataError
 from convac_lib.experiments.records import append_records, read_records, run_key
 from convac_lib.families import common_case
 from convac_lib.files import results_path
-from convac_lib.networks.models import ConvNet
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -33,6 +32,12 @@ def test_what_is_written_is_read(tmp_path_factory, values, plan):
     ]
     assert append_records(path, records) == records
     assert read_records(path) == records
+
+
+def test_a_record_is_never_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        record().n = 1
+    assert len({record(0), record(0), record(1)}) == 2
 
 
 def test_a_question_is_answered_once(tmp_path):
@@ -132,6 +137,48 @@ def test_a_field_that_no_training_writes_is_one_sentence_whatever_the_checksum(f
         assert str(error.value) == (
             f"line 1 of {path} is no record: its {field} {rule}; restore the file, or remove the line"
         )
+
+
+LAYER = {"receptive_field": 1, "stride": 1, "channels": 1, "weight_free": False}
+
+
+@pytest.mark.parametrize(
+    ("field", "good", "bad"),
+    [
+        ("seed", [2**62, -(2**62)], [2**62 + 1, -(2**62) - 1]),
+        ("weights_seed", [None, 2**62], [2**62 + 1]),
+        ("n", [1, 2**62], [0, 2**62 + 1]),
+        ("learning_rate", [0, 0.0, 5e-324, 2.0**62, 2**62], [-5e-324, math.nextafter(2.0**62, math.inf), 2**62 + 1]),
+        ("test_accuracy", [0, 1, 0.0, 1.0], [-5e-324, math.nextafter(1.0, 2.0), -1, 2]),
+        ("losses", [[], [-(2**62), 2**62, -1.5, 1.7e308]], [[-(2**62) - 1], [0.5, 2**62 + 1]]),
+        ("accuracies", [[], [0.0, 1.0]], [[0.5, -5e-324], [math.nextafter(1.0, 2.0)]]),
+        ("architecture", [None, PLAN | {"size": 1, "representation_channels": 1, "layers": [LAYER] * 1024}],
+         [PLAN | {"size": 1, "representation_channels": 1, "layers": [LAYER] * 1025}]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_the_last_value_that_a_field_may_have_is_read_and_the_next_is_refused(field, good, bad, tmp_path):
+    path = tmp_path / "a.jsonl"
+    for value in good:
+        path.write_bytes(signed(record().to_dict() | {field: value}) + b"\n")
+        assert json.loads(json.dumps(read_records(path)[0].to_dict()[field])) == value
+    for value in bad:
+        path.write_bytes(signed(record().to_dict() | {field: value}) + b"\n")
+        with pytest.raises(DataError, match=f"line 1 of .* is no record: its {field} must be "):
+            read_records(path)
+
+
+def test_a_file_has_at_most_32_mebibytes(tmp_path):
+    path, most = tmp_path / "a.jsonl", 32 * 1024 * 1024
+    append_records(path, [record()])
+    with open(path, "r+b") as file:
+        file.truncate(most)
+    assert read_records(path) == [record()]  # and one long line that is not finished
+    with open(path, "r+b") as file:
+        file.truncate(most + 1)
+    with pytest.raises(DataError) as error:
+        read_records(path)
+    assert str(error.value) == f"cannot read {path}: it is larger than 33,554,432 bytes; name another file"
 
 
 def hostile():
@@ -246,6 +293,8 @@ CONVNETS = [
 @pytest.mark.parametrize("path", CONVNETS, ids=lambda path: path.name)
 def test_the_committed_records_are_of_networks_as_they_say(path):
     """Weights are counted by building the network, accuracies are whole images, and no question is answered twice."""
+    from convac_lib.networks.models import ConvNet  # here, so that the writers at once need not load PyTorch
+
     records, digits = read_records(path), path.name.startswith("digits")
     in_channels, test_images = (1, 360) if digits else (3, 10_000)
     assert len({run_key(one) for one in records}) == len(records) > 0

@@ -212,22 +212,18 @@ def sound(test, tree):
 
 def attempt(path, name, occurrence, line, tests, tree):
     """Make one mutant and run these tests; return what to remember of it."""
-    file, tests = tree / path, [test for test in tests if sound(test, tree)]
+    file = tree / path
     source = file.read_text(encoding="utf-8")
     mutated = mutate_code(source, cosmic_ray.plugins.get_operator(name)(), occurrence)
     status, taken, wall, by = 0, 0.0, 0.0, ""
-    try:
-        file.write_text(mutated, encoding="utf-8")
-        for words in filter(
-            None, [tests[:2], *([test] for test in tests[2:])]
-        ):  # the doctests take no time of their own
-            status, *times = child(tree, *words)
-            taken, wall = taken + times[0], wall + times[1]
-            if status:
-                by = words[-1]
-                break
-    finally:
-        file.write_text(source, encoding="utf-8")
+    for words in tests[:2], *([test] for test in tests[2:]):  # the doctests and a file take hardly longer than the file
+        if status == 0 and (words := [test for test in words if sound(test, tree)]):
+            try:
+                file.write_text(mutated, encoding="utf-8")
+                status, *times = child(tree, *words)
+            finally:
+                file.write_text(source, encoding="utf-8")
+            taken, wall, by = taken + times[0], wall + times[1], words[-1]
     before, after = source.splitlines(), mutated.splitlines()
     place = next((n for n, (one, other) in enumerate(zip(before, after)) if one != other), line - 1)
     return {

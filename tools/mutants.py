@@ -25,6 +25,8 @@ and torch already. It needs Linux or macOS, and `pip install -r requirements-che
 
 import argparse
 import ast
+import compileall
+import gc
 import hashlib
 import importlib
 import json
@@ -42,6 +44,7 @@ from collections import Counter
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from py_compile import PycInvalidationMode
 
 import cosmic_ray.plugins
 import pytest
@@ -82,7 +85,8 @@ SLOW = [  # they take more than a second each
 PRELOADED = [
     "numpy", "scipy.optimize", "scipy.sparse.csgraph", "flint", "hypothesis.strategies", "hypothesis.extra.numpy",
     "networkx", "psutil", "torch", "safetensors.torch", "nbval.plugin", "xdist.plugin", "PIL.Image", "sklearn.datasets",
-    "matplotlib.pyplot",
+    "matplotlib.pyplot", "anyio.pytest_plugin", "anyio._backends._asyncio", "hypothesis.internal.conjecture.engine",
+    "jsonschema",
 ]  # fmt: skip
 GROUPS = ("architecture", "records", "theory")  # in the order in which they are tried
 MEMORY, SECONDS, WALL, FILES = 8 * 2**30, 60, 120, 7  # bytes and seconds for one test file; test files for a mutant
@@ -246,13 +250,14 @@ def tried():
 
 
 def copy_tree(tree):
-    """Copy what git knows of the repository; compiled modules stay out, lest a mutant be taken for its original."""
+    """Copy what git knows of the repository, and compile the library; hashes tell a mutant from its original."""
     shutil.rmtree(tree, ignore_errors=True)
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True)
     for name in listed.stdout.decode().splitlines():
         if (ROOT / name).is_file():
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, tree / name)
+    compileall.compile_dir(tree / "convac_lib", quiet=1, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
 
 
 def population(seed):
@@ -285,6 +290,7 @@ def try_all(options):
     os.environ.update(PYTHONDONTWRITEBYTECODE="1", OMP_NUM_THREADS="1")  # before torch reads it
     for name in PRELOADED:
         importlib.import_module(name)
+    gc.freeze()  # so that no fork looks through what was loaded, which takes longer than many a mutant's tests
     wanted = [mutant for mutant in sample(population(options.seed), options.most) if options.only in mutant[0]]
     wanted, known = wanted[part - 1 :: parts], tried()
     for number, mutant in enumerate(wanted, 1):

@@ -39,8 +39,8 @@ address: ## write where the book is published into every file: URL=https://githu
 notebooks: $(INSTALLED) ## execute every chapter in place and store its outputs
 	$(BIN)/python tools/execute_notebooks.py
 
-mutants: .venv/checked ## break the library in MOST places (1000), drawn at random, and count what the tests notice; go on where it stopped
-	$(BIN)/python tools/mutants.py --most $(or $(MOST),1000)
+mutants: .venv/checked ## break the library in one place, of the theory in MOST (650), and count what the tests notice; go on where it stopped
+	$(BIN)/python tools/mutants.py --most $(or $(MOST),650)
 
 fuzz: $(INSTALLED) ## feed 100,000 altered files and command lines to every reader of outside bytes
 	$(BIN)/python tests/stress/fuzz.py --record

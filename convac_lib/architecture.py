@@ -71,7 +71,7 @@ class Layer:
         return self.receptive_field < self.stride
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True)
 class Architecture:
     """The plan of a network: an H×H image of patches, M representation channels, then layers of windows.
 
@@ -131,18 +131,17 @@ class Architecture:
 
     def _require_fitting_layers(self) -> None:
         """Refuse a window that does not fit its input, and a weight-free layer that changes the channels."""
-        inputs, below = (self.size, *self.sizes), self.channels
-        for number, layer in enumerate(self.layers, start=1):
-            if inputs[number] < 1:
+        geometry = zip(self.layers, (self.size, *self.sizes), self.sizes, self.channels)
+        for number, (layer, size, output, channels) in enumerate(geometry, start=1):
+            if output < 1:
                 raise ArchitectureError(
-                    f"layer {number} has receptive field {shown(layer.receptive_field)} on an input of size "
-                    f"{inputs[number - 1]}: with border 'valid' no window fits; use a receptive field of at most "
-                    f"{inputs[number - 1]}"
+                    f"layer {number} has receptive field {shown(layer.receptive_field)} on an input of size {size}: "
+                    f"with border 'valid' no window fits; use a receptive field of at most {size}"
                 )
-            if layer.weight_free and layer.channels != below[number - 1]:
+            if layer.weight_free and layer.channels != channels:
                 raise ArchitectureError(
-                    f"layer {number} is weight-free, so that it keeps the {shown(below[number - 1])} channels of its "
-                    f"input, and it was given {shown(layer.channels)}; give it {shown(below[number - 1])}"
+                    f"layer {number} is weight-free, so that it keeps the {shown(channels)} channels of its "
+                    f"input, and it was given {shown(layer.channels)}; give it {shown(channels)}"
                 )
 
     @cached_property
@@ -224,10 +223,10 @@ patches would be skipped; use a receptive field of at least 3
 
     def require_single_output(self) -> "Architecture":
         """Return self; raise `ArchitectureError` unless the last layer's output is 1×1, as the dense layer needs."""
-        if self.sizes[-1] != 1:
+        if (size := self.sizes[-1]) != 1:
             raise ArchitectureError(
-                f"the network ends in {self.sizes[-1]}×{self.sizes[-1]}, and the dense layer needs 1×1: "
-                f"add layers whose strides multiply to {self.sizes[-1]}"
+                f"the network ends in {size}×{size}, and the dense layer needs 1×1: "
+                f"add layers whose strides multiply to {size}"
             )
         return self
 

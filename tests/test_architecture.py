@@ -2,6 +2,7 @@
 
 import pickle
 from dataclasses import replace
+from itertools import repeat
 
 import numpy as np
 import pytest
@@ -84,20 +85,6 @@ def check_geometry(layers, size, border):
     return network
 
 
-def test_the_geometry_is_that_of_pixels_counted_and_perturbed(record_property):
-    checked = set()
-
-    @settings(max_examples=1750)
-    @given(STACKS, st.sampled_from(BORDERS))
-    def check(layers, border):
-        checked.update(check_geometry(layers, size, border) for size in range(1, 9))
-
-    check()
-    checked.remove(None)
-    record_property("architectures against brute force: 0 mismatches", len(checked))
-    assert len(checked) >= 10_000
-
-
 @given(SKIPPING_STACKS, st.integers(1, 12), st.sampled_from(BORDERS))
 def test_where_patches_are_skipped_the_extent_the_step_and_the_sizes_hold_still(layers, size, border):
     sides, unfit = count_windows(layers, size, border)
@@ -162,6 +149,17 @@ def test_parameters_count_the_numbers_that_are_drawn(network):
     assert network.parameters == sum(weight.size for weight in (*circuit.weights, circuit.dense))
 
 
+@given(architectures(max_size=5, plain=False))
+def test_parameters_count_one_number_per_window_that_has_its_own(network):
+    count, below = network.channels[-1], network.channels[0]
+    for layer, size in zip(network.layers, network.sizes):
+        windows = 1 if network.shared else len([(row, column) for row in range(size) for column in range(size)])
+        matrix = np.empty((windows, layer.channels, below, layer.receptive_field, layer.receptive_field))
+        count += 0 if layer.weight_free else matrix.size
+        below = layer.channels
+    assert network.parameters == count
+
+
 def test_a_network_prints_as_a_table():
     network = Architecture(6, 3, [Layer(5, 1, 12), Layer(2, 2, 4), Layer(3, 3, 1024)], "ones")
     assert str(network) == (
@@ -173,6 +171,11 @@ def test_a_network_prints_as_a_table():
         "overlapping, 38,980 parameters, border 'ones'"
     )
     assert str(baseline(M=2, size=2)).splitlines()[-1] == "non-overlapping, 18 parameters, border 'neutral'"
+    pooled = Architecture(4, 3, [Layer(2, 1, 2), Layer(4, 4, 2, weight_free=True)], shared=False)
+    assert str(pooled).splitlines()[-2:] == [
+        "    2                4       4  2, weight-free     1×1                      5             4      5/4",
+        "overlapping, 386 parameters, unshared, border 'neutral'",
+    ]
     skipping = Architecture(4, 1, [Layer(1, 2, 1)])
     assert str(skipping).splitlines()[-1] == "non-overlapping, skipping patches, 2 parameters, border 'neutral'"
 
@@ -195,12 +198,25 @@ def test_layers_of_any_sequence_make_equal_networks():
         (lambda: Architecture(0, 2, [Layer(1, 1, 1)]), "size must be an integer of at least 1, not 0"),
         (lambda: Architecture(4, -2, [Layer(1, 1, 1)]),
          "representation channels must be an integer of at least 1, not -2"),
+        (lambda: Architecture(2**64 + 1, 2, [Layer(1, 1, 1)]),
+         "size must be at most 2^64 patches per side, not 18446744073709551617; use a smaller image"),
+        (lambda: Architecture(4, 2, repeat(Layer(1, 1, 1))),
+         "a network may have at most 4,096 layers; more were given"),
+        (lambda: Architecture(4, 2, [Layer(1, 1, 1)] * 4097),
+         "a network may have at most 4,096 layers; more were given"),
+        (lambda: Architecture(4, 2, [Layer(1, 1, 1), Layer(2 ** (2**20 - 5), 1, 1)]),
+         ("the layers' receptive fields, strides and channels may have 1,048,576 bits together, and these have "
+          "1,048,577; use smaller numbers or fewer layers")),
+        (lambda: Architecture(4, 2, [Layer(1, 1, 3), Layer(1, 1, 5), Layer(2, 2, 4, weight_free=True)]),
+         "layer 3 is weight-free, so that it keeps the 5 channels of its input, and it was given 4; give it 5"),
+        (lambda: Architecture(4, 2, [Layer(2, 2, 3, weight_free=True), Layer(2, 2, 3)]),
+         "layer 1 is weight-free, so that it keeps the 2 channels of its input, and it was given 3; give it 2"),
         (lambda: Architecture(4, 2, 7), "layers must be a sequence of Layer, not 7"),
         (lambda: Architecture(4, 2, [(3, 1, 2)]), "layers must be a sequence of Layer, but one is (3, 1, 2)"),
         (lambda: Architecture(4, 2, []), "a network needs at least one layer; none was given"),
         (lambda: Architecture(4, 2, [Layer(1, 1, 1)], "wrap"),
          "unknown border 'wrap'; use one of neutral, ones, zero, valid"),
-        (lambda: Architecture(4, 2, [Layer(2, 2, 1)]).require_single_output(),
+        (lambda: Architecture(6, 2, [Layer(1, 1, 1), Layer(3, 3, 1)]).require_single_output(),
          "the network ends in 2×2, and the dense layer needs 1×1: add layers whose strides multiply to 2"),
         (lambda: common_case(B=2, M=2, size=6),
          "size 6 is not a power of two of at least 2: strides of 2 must end in exactly 1×1; use 4 or 8"),
@@ -226,9 +242,43 @@ def test_layers_that_make_no_network_get_one_sentence(make, sentence):
     ("field", "step", "degree"),
     [
         (2**70, 2**69, "2"), (3 * 2**70, 2**71, "1.5"), (999 * 2**70, 2**70, "999"), (1000 * 2**70, 2**70, "1000"),
+        (1999 * 2**70, 2**71, "1e+03"), (2001 * 2**70, 2**71, "1000"),
         (3 * 2**80, 2**20, str(3 * 2**60)), (2**64, 2**64 - 1, "1"), (2**64 - 1, 2**64 - 2, f"{2**64 - 1}/{2**64 - 2}"),
     ],
 )  # fmt: skip
 def test_a_long_degree_of_overlap_is_written_with_three_digits(field, step, degree):
     _, _, row, _ = str(Architecture(1, 2, [Layer(field, step, 2)])).splitlines()
     assert row.split()[-1] == degree
+
+
+def test_the_largest_networks_are_read():
+    large = Architecture(
+        2**64, 2, [Layer(2 ** (2**20 - 3), 1, 1)]
+    )  # 2²⁰ − 2 bits, and one each for stride and channels
+    assert large.sizes == (2**64,) and large.total_receptive_fields == (2 ** (2**20 - 3),)
+    deep = Architecture(1, 2, iter([Layer(2, 1, 1)] * 4096))
+    assert deep.total_receptive_fields == tuple(range(2, 4098))
+
+
+@pytest.mark.parametrize(
+    ("M", "written"),
+    [(1, "2"), (10**30 - 2, "999," * 9 + "999"), (10**30 - 1, "1.00e+30"), (10**30, "1.00e+30"), (10**31, "1.00e+31")],
+)
+def test_parameters_of_over_thirty_digits_are_written_by_their_magnitude(M, written):
+    assert str(Architecture(1, M, [Layer(1, 1, 1)])).endswith(
+        f"\nnon-overlapping, {written} parameters, border 'neutral'"
+    )
+
+
+def test_the_geometry_is_that_of_pixels_counted_and_perturbed(record_property):
+    checked = set()
+
+    @settings(max_examples=1750)
+    @given(STACKS, st.sampled_from(BORDERS))
+    def check(layers, border):
+        checked.update(check_geometry(layers, size, border) for size in range(1, 9))
+
+    check()
+    checked.remove(None)
+    record_property("architectures against brute force: 0 mismatches", len(checked))
+    assert len(checked) >= 10_000

@@ -1,40 +1,50 @@
 """Break the library in one place, many times, and ask whether a test notices: mutation testing.
 
-    python tools/mutants.py             # try mutants until all of them, or --most, are tried; go on where it stopped
-    python tools/mutants.py --report    # write results/tested/mutants.json from what was tried
+    python tools/mutants.py --most 650               # try the mutants, of the theory so many; go on where it stopped
+    python tools/mutants.py --most 650 --part 1/2    # try every other one; --part 2/2 may run at the same time
+    python tools/mutants.py --most 650 --only ranks  # try only those of files whose path contains this text
+    python tools/mutants.py --most 650 --report      # write results/tested/mutants.json from what was tried
 
 A mutant is the library with one change that Cosmic Ray's operators make: a number one larger, `<` as `<=`, `and` as
-`or`, a loop that never runs, a decorator gone. The mutants are tried in an order drawn at random from `--seed`, so
-that those tried at any moment are a random sample of all. Left out are type annotations, which nothing executes, and
-bit operators in place of arithmetic, which any test would see.
+`or`, a loop that never runs, a decorator gone. A hash of `--seed` and of the mutant says which come first. So those
+that are tried are a random sample of their group, and a change to one file leaves the order of the others alone. The
+architecture and the records are tried whole, before the theory. Left out are type annotations, which nothing executes,
+and bit operators in place of arithmetic and `is` in place of `==`, which any test would see. Nothing else is left out.
 
-The tests of a mutant are its module's doctests and its test file, or else one that imports it, without the
-tests in `SLOW`. A mutant is killed if one of them fails, or if they take 30 seconds of processor time, or 8 GiB of
-memory. What survives is tried again with --survivors, on up to five files. The
-mutants are made in a copy of the repository below _build, in processes forked from one that has loaded NumPy, flint
+The tests of a mutant are its module's doctests, its own test file, and up to six more that name the module, import it,
+belong to a module that does, or name what it defines, in this order, without the tests in `SLOW`. They run file after
+file until one kills the mutant: a test fails, or the file takes 60 seconds of processor time, 120 seconds of any time,
+or 8 GiB of memory. So a mutant that waits for ever counts as killed. A file that fails without any mutant, or takes a
+third of the time, is left out. Hypothesis does not look for smaller examples, for one that fails is enough.
+
+What was killed stays killed until its file changes. What survived is tried again on those test files that changed.
+
+The mutants are made in a copy of the repository below _build, in processes forked from one that has loaded NumPy, flint
 and torch already. It needs Linux or macOS, and `pip install -r requirements-checks.txt`.
 """
 
 import argparse
 import ast
+import compileall
+import gc
 import hashlib
 import importlib
 import json
 import os
-import random
 import re
 import resource
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 import tomllib
 import traceback
 from collections import Counter
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from py_compile import PycInvalidationMode
 
 import cosmic_ray.plugins
 import pytest
@@ -43,7 +53,7 @@ from cosmic_ray.mutating import mutate_code
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "_build/mutants"
-TREE, TRIED = WORK / "tree", WORK / "tried.jsonl"
+TRIED = WORK / "tried.jsonl"
 REASONS, RESULT = ROOT / "tests/survivors.toml", ROOT / "results/tested/mutants.json"
 MUTATED = [
     "convac_lib/architecture.py",
@@ -75,10 +85,11 @@ SLOW = [  # they take more than a second each
 PRELOADED = [
     "numpy", "scipy.optimize", "scipy.sparse.csgraph", "flint", "hypothesis.strategies", "hypothesis.extra.numpy",
     "networkx", "psutil", "torch", "safetensors.torch", "nbval.plugin", "xdist.plugin", "PIL.Image", "sklearn.datasets",
-    "matplotlib.pyplot",
+    "matplotlib.pyplot", "anyio.pytest_plugin", "anyio._backends._asyncio", "hypothesis.internal.conjecture.engine",
+    "jsonschema",
 ]  # fmt: skip
-SHARES = {"architecture": 1, "theory": 3, "records": 1}  # of the mutants that are tried
-MEMORY, SECONDS = 8 * 2**30, 30  # of all its tests; the slowest module's take a third of that
+GROUPS = ("architecture", "records", "theory")  # in the order in which they are tried
+MEMORY, SECONDS, WALL, FILES = 8 * 2**30, 60, 120, 7  # bytes and seconds for one test file; test files for a mutant
 LEFT_OUT = re.compile(
     "core/ReplaceBinaryOperator_(Add|Sub|Mul|Div|FloorDiv|Mod|Pow)_(RShift|LShift|BitOr|BitAnd|BitXor)"
     "|core/ReplaceComparisonOperator_(Eq|NotEq|Lt|LtE|Gt|GtE)_(Is|IsNot)$"
@@ -121,77 +132,109 @@ def mutants_of(path):
                 yield path, name, occurrence, start[0]
 
 
-def child(work):
-    """Run `work` in a fork; return (exit status, or minus the signal that ended it; processor seconds)."""
+def child(tree, *words):
+    """Run pytest in a fork; return (exit status, or minus the signal that ended it; processor and other seconds).
+
+    The fork may wait for ever and use no processor time, as when the mutant breaks a lock. Its parent ends it then. It
+    has no thread for that, because a fork of a process with threads may itself wait for ever.
+    """
     began, number = time.monotonic(), os.fork()
     if number == 0:
         status = 70
         try:
             os.setpgid(0, 0)
-            sink = os.open(WORK / "output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            sink = os.open(tree.with_suffix(".txt"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(sink, 1), os.dup2(sink, 2)
-            os.chdir(TREE)
-            sys.path[:0] = [str(TREE), str(TREE / "tests")]
-            os.environ["PYTHONPATH"] = str(TREE)
-            status = int(work())
+            os.chdir(tree)
+            sys.path[:0] = [str(tree), str(tree / "tests")]
+            os.environ["PYTHONPATH"] = str(tree)
+            resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5))
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+            status = int(run_pytest(*words))
         except BaseException:  # noqa: BLE001  # a child reports whatever happens to it
             traceback.print_exc()
         finally:
             sys.stdout.flush(), sys.stderr.flush()
             os._exit(status)
-    late = threading.Timer(600, lambda: os.killpg(number, signal.SIGKILL))
-    late.start()
-    _, status, use = os.wait4(number, 0)
-    late.cancel()
+    ended = 0
+    while not ended:
+        if time.monotonic() - began > WALL:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(number, signal.SIGKILL)
+        time.sleep(0.02)
+        ended, status, use = os.wait4(number, os.WNOHANG)
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(number, signal.SIGKILL)  # what it left running
     return os.waitstatus_to_exitcode(status), use.ru_utime + use.ru_stime, time.monotonic() - began
+
+
+class NoShrinking:
+    """A plugin of pytest: leave out the phases of hypothesis that follow a failure, which may take minutes."""
+
+    def pytest_sessionstart(self):
+        from hypothesis import Phase, settings
+
+        settings.register_profile("mutants", settings.default, phases=[Phase.explicit, Phase.generate])
+        settings.load_profile("mutants")
 
 
 def run_pytest(*words):
     quiet = ["-q", "-x", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
     for test in SLOW:
         quiet += ["--deselect", f"tests/theory/test_{test}"]
-    return pytest.main([*quiet, *words])
+    return pytest.main([*quiet, *words], plugins=[NoShrinking()])
 
 
-def tests_of(path, most):
-    """The tests to run for the mutants of a module: its doctests, and `most` test files, its own first."""
-    module = path.removesuffix(".py").replace("/", ".")
-    name = module.rpartition(".")[2]
-    found = []
-    for test in files(TESTS, TREE):
-        text = (TREE / test).read_text(encoding="utf-8")
-        if name in Path(test).stem or f"from {module} import" in text:
-            found.append((not test.endswith(f"/test_{name}.py"), name not in Path(test).stem, len(text), test))
-    return [path, *(test for *_, test in sorted(found)[:most])]
+@cache
+def tests_of(path, root):
+    """What to run for the mutants of a module: its doctests, and test files, the closest first."""
+    module, source = path.removesuffix(".py").replace("/", "."), (root / path).read_text(encoding="utf-8")
+    name, defined = module.rpartition(".")[2], set(re.findall(r"^(?:def|class) ([A-Za-z]\w+)", source, re.MULTILINE))
+    imports, found = f"from {module} import", []
+    importers = {
+        f"test_{Path(file).stem}" for file in files(MUTATED, root) if imports in (root / file).read_text("utf-8")
+    }
+    for test in files(TESTS, root):
+        text = (root / test).read_text(encoding="utf-8")
+        stem = Path(test).stem
+        near = (stem == f"test_{name}", name in stem, imports in text, stem in importers)
+        named = len(defined & set(re.findall(r"\w+", text)))
+        if any(near) or named:
+            found.append((*(not one for one in near), -named, test))
+    return [path, *(test for *_, test in sorted(found)[:FILES])]
 
 
-def attempt(path, name, occurrence, line, most):
-    """Make one mutant and run its tests; return what to remember of it."""
-    file = TREE / path
+@cache
+def sound(test, tree):
+    """Whether a file passes without a mutant, in a third of the time that it may take."""
+    status, taken, wall = child(tree, test)
+    if status or taken > SECONDS / 3:
+        print(f"left out {test}: status {status} after {taken:.1f} s of the processor, {wall:.1f} s in all", flush=True)
+        return False
+    return True
+
+
+def attempt(path, name, occurrence, line, tests, tree):
+    """Make one mutant and run these tests; return what to remember of it."""
+    file = tree / path
     source = file.read_text(encoding="utf-8")
     mutated = mutate_code(source, cosmic_ray.plugins.get_operator(name)(), occurrence)
-
-    def work():
-        sys.dont_write_bytecode = True
-        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS * most, SECONDS * most + 5))
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        return run_pytest(*tests_of(path, most))
-
-    try:
-        file.write_text(mutated, encoding="utf-8")
-        status, taken, wall = child(work)
-    finally:
-        file.write_text(source, encoding="utf-8")
+    status, taken, wall, by = 0, 0.0, 0.0, ""
+    for words in tests[:2], *([test] for test in tests[2:]):  # the doctests and a file take hardly longer than the file
+        if status == 0 and (words := [test for test in words if sound(test, tree)]):
+            try:
+                file.write_text(mutated, encoding="utf-8")
+                status, *times = child(tree, *words)
+            finally:
+                file.write_text(source, encoding="utf-8")
+            taken, wall, by = taken + times[0], wall + times[1], words[-1]
     before, after = source.splitlines(), mutated.splitlines()
     place = next((n for n, (one, other) in enumerate(zip(before, after)) if one != other), line - 1)
     return {
         "path": path, "operator": name, "occurrence": occurrence, "line": place + 1, "was": before[place].strip(),
         "is": after[place].strip() if len(after) == len(before) else "(line removed)",
-        "killed": status != 0, "status": status, "seconds": round(taken, 1), "wall": round(wall, 1),
-        "digest": digest(path, TREE),
+        "killed": status != 0, "by": by, "status": status, "seconds": round(taken, 1), "wall": round(wall, 1),
+        "digest": digest(path, tree),
     }  # fmt: skip
 
 
@@ -206,64 +249,74 @@ def tried():
     return {(result["path"], result["operator"], result["occurrence"]): result for result in found}
 
 
-def copy_tree():
-    """Copy what git knows of the repository; compiled modules stay out, lest a mutant be taken for its original."""
-    shutil.rmtree(TREE, ignore_errors=True)
+def copy_tree(tree):
+    """Copy what git knows of the repository, and compile the library; hashes tell a mutant from its original."""
+    shutil.rmtree(tree, ignore_errors=True)
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True)
     for name in listed.stdout.decode().splitlines():
         if (ROOT / name).is_file():
-            (TREE / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, TREE / name)
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, tree / name)
+    compileall.compile_dir(tree / "convac_lib", quiet=1, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
 
 
 def population(seed):
-    """All mutants, in the order in which they are tried."""
-    order = []
-    for group, share in SHARES.items():
-        mutants = [mutant for path in files(MUTATED) if group_of(path) == group for mutant in mutants_of(path)]
-        random.Random(seed).shuffle(mutants)
-        order += [(number / share, mutant) for number, mutant in enumerate(mutants)]
-    return [mutant for _, mutant in sorted(order)]
+    """All mutants of each group, in the order in which they are tried."""
+    groups = {name: [] for name in GROUPS}
+    for path in files(MUTATED):
+        groups[group_of(path)] += mutants_of(path)
+    for mutants in groups.values():
+        mutants.sort(key=lambda mutant: hashlib.sha256(repr((seed, *mutant[:3])).encode()).digest())
+    return groups
 
 
 def group_of(path):
-    return {"convac_lib/architecture.py": "architecture", "convac_lib/theory": "theory"}.get(
-        path if path.endswith("architecture.py") else str(Path(path).parent), "records"
-    )
+    if path.endswith("architecture.py"):
+        return "architecture"
+    return "theory" if "/theory/" in path else "records"
+
+
+def sample(groups, most):
+    """The mutants to try: the two small groups whole, and `most` of the theory's."""
+    return [mutant for name in GROUPS for mutant in groups[name][: most if name == "theory" else None]]
 
 
 def try_all(options):
+    part, parts = map(int, options.part.split("/"))
+    tree = WORK / f"tree{part}"
     WORK.mkdir(parents=True, exist_ok=True)
-    copy_tree()
+    copy_tree(tree)
+    sys.dont_write_bytecode = True
+    os.environ.update(PYTHONDONTWRITEBYTECODE="1", OMP_NUM_THREADS="1")  # before torch reads it
     for name in PRELOADED:
         importlib.import_module(name)
-    sys.dont_write_bytecode = True
-    os.environ.update(PYTHONDONTWRITEBYTECODE="1", OMP_NUM_THREADS="1")
-    mutants, known = population(options.seed), tried()
-    wanted = mutants[: options.most]
-    if options.survivors:
-        wanted = [mutant for mutant in wanted if not known.get(mutant[:3], {"killed": True})["killed"]]
-        known = {}
+    gc.freeze()  # so that no fork looks through what was loaded, which takes longer than many a mutant's tests
+    wanted = [mutant for mutant in sample(population(options.seed), options.most) if options.only in mutant[0]]
+    wanted, known = wanted[part - 1 :: parts], tried()
     for number, mutant in enumerate(wanted, 1):
-        if mutant[:3] not in known:
-            result = attempt(*mutant, 5 if options.survivors else 1)
-            with open(TRIED, "a", encoding="utf-8") as file:
-                file.write(json.dumps(result) + "\n")
-            verdict = "killed  " if result["killed"] else "SURVIVED"
-            print(
-                f"{number}/{len(wanted)} {verdict} {result['wall']:5.1f} s {mutant[0]}:{result['line']} {result['is']}",
-                flush=True,
-            )
+        before = known.get(mutant[:3], {"killed": False, "tests": {}})
+        tests = {test: digest(test, tree) for test in tests_of(mutant[0], tree)}
+        changed = [test for test in tests if before.get("tests", {}).get(test) != tests[test]]
+        if before["killed"] or not changed:
+            continue
+        result = attempt(*mutant, changed, tree) | {"tests": tests}
+        with open(TRIED, "a", encoding="utf-8") as file:
+            file.write(json.dumps(result) + "\n")
+        verdict = f"killed by {result['by']}" if result["killed"] else "SURVIVED"
+        print(
+            f"{number}/{len(wanted)} {result['wall']:5.1f} s {verdict} {mutant[0]}:{result['line']} {result['is']}",
+            flush=True,
+        )
 
 
 def report(options):
     """Write the counts and the survivors, each with the reason that tests/survivors.toml gives."""
-    mutants, known = population(options.seed), tried()
-    results = [known[mutant[:3]] for mutant in mutants[: options.most] if mutant[:3] in known]
+    groups, known = population(options.seed), tried()
+    results = [known[mutant[:3]] for mutant in sample(groups, options.most) if mutant[:3] in known]
     reasons = {
         (one["path"], one["was"], one["is"]): one["reason"] for one in tomllib.loads(REASONS.read_text())["survivor"]
     }
-    every, here, killed = Counter(group_of(mutant[0]) for mutant in mutants), Counter(), Counter()
+    here, killed = Counter(), Counter()
     for result in results:
         here[group_of(result["path"])] += 1
         killed[group_of(result["path"])] += result["killed"]
@@ -277,7 +330,9 @@ def report(options):
 
     found = provenance() | {
         "seed": options.seed,
-        "groups": {name: {"mutants": every[name], "tried": here[name], "killed": killed[name]} for name in SHARES},
+        "groups": {
+            name: {"mutants": len(groups[name]), "tried": here[name], "killed": killed[name]} for name in GROUPS
+        },
         "survivors": sorted(survivors, key=lambda one: (one["path"], one["line"], one["is"])),
     }  # fmt: skip
     RESULT.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -288,11 +343,10 @@ def report(options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--most", type=int, help="how many mutants to try; all if it is left out")
+    parser.add_argument("--most", type=int, help="how many mutants of the theory to try; all if it is left out")
     parser.add_argument("--seed", type=int, default=0, help="of the order in which the mutants are tried")
-    parser.add_argument(
-        "--survivors", action="store_true", help="try again those that survived, on five test files instead of one"
-    )
+    parser.add_argument("--only", default="", help="try only the mutants of files whose path contains this text")
+    parser.add_argument("--part", default="1/1", help="1/2 and 2/2: the halves, for two processes at once")
     parser.add_argument("--report", action="store_true", help="only write results/tested/mutants.json")
     options = parser.parse_args()
     if not options.report:

@@ -40,10 +40,11 @@ def mutants(found: dict) -> str:
     )  # fmt: skip
     unread = sum(survivor["reason"] == "not looked at" for survivor in found["survivors"])
     return (
-        f"`make mutants` breaks the library in one place at a time and runs the tests of that module. The "
-        f"mutants that it tried are a random sample, seed {found['seed']} ({where(found)}).\n\n"
+        "`make mutants` breaks the library in one place at a time, and runs the doctests of that module and up to "
+        f"seven test files until one fails or takes too long. Where it tried a part of the mutants, that part is a "
+        f"random sample, seed {found['seed']} ({where(found)}).\n\n"
         f"| part | mutants | tried | killed | share |\n|---|---:|---:|---:|---:|\n{rows}\n\n"
-        "Tests of other modules, and some tests that take more than a second, did not run. "
+        "Some tests that take more than a second did not run. "
         f"The {len(found['survivors'])} survivors are listed in `results/tested/mutants.json`. "
         f"Nobody has looked at {unread} of them yet.\n"
     )

@@ -23,3 +23,16 @@ def one_scalar_at_a_time(x, weight_at, stride, bias, border):
             value *= sum(weight_at(u, v)[c, d, i, j] * vector[d] for d in range(in_channels)) + bias[c, i, j]
         y[c, u, v] = value
     return y
+
+
+def sides_seen(network, cut):
+    """Layer by layer, by plain loops: every position's window, as what its offsets see of the two sides of the cut."""
+    below = {divmod(patch, network.size): {patch in cut.rows} for patch in range(network.size**2)}
+    for layer, size in zip(network.layers, network.sizes):
+        offsets = list(product(range(layer.receptive_field), repeat=2))
+        windows = {
+            (u, v): [below.get((u * layer.stride + i, v * layer.stride + j), set()) for i, j in offsets]
+            for u, v in product(range(size), repeat=2)
+        }
+        yield layer, windows
+        below = {place: set().union(*window) for place, window in windows.items()}

@@ -38,8 +38,8 @@ def test_the_image_shows_pairs_of_equal_templates_but_for_the_pair_that_is_follo
 @pytest.mark.parametrize(("case", "equal"), CASES)
 def test_each_layer_is_computed_from_the_one_below(case, equal):
     relay = relay_of(*case, equal=equal)
-    circuit = relay.witness.circuit
-    for layer, weight, below, above in zip(circuit.architecture.layers, circuit.weights, relay.values, relay.values[1:]):
+    circuit, layers = relay.witness.circuit, relay.witness.circuit.architecture.layers
+    for layer, weight, below, above in zip(layers, circuit.weights, relay.values, relay.values[1:]):
         no_bias = np.zeros((len(weight), layer.receptive_field, layer.receptive_field), int)
         expected = one_scalar_at_a_time(below, lambda u, v, weight=weight: weight, layer.stride, no_bias, "neutral")
         assert np.array_equal(above, expected)

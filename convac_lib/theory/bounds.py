@@ -167,7 +167,7 @@ def common_case_exponents(B: int, size: int) -> tuple[Fraction, Fraction]:
     [('8', '25/4'), ('6', '25/4')]
     """
     require_size(size)
-    layers = (Layer(B, 1, 2), Layer(2, 2, 2)) * max(1, (size - 1).bit_length())
+    layers = (Layer(B, 1, 2), Layer(2, 2, 2)) * size.bit_length()  # at least down to 1×1
     return theorem(Architecture(size, 1, layers)).exponent, talk_formula(B, M=1).exponent
 
 

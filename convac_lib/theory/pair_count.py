@@ -140,7 +140,7 @@ def sizes_below_square(B: int) -> tuple[range, range]:
     """
     require_integers(error=ArchitectureError, receptive_field=B)
     square = (2 * B - 1) ** 2
-    last = isqrt(2 * square - 1) // 2 * 2  # H² < 2·(2B−1)², which is enough if 4 divides H
+    last = isqrt(2 * square) // 2 * 2  # H² < 2·(2B−1)², which is no square, is enough if 4 divides H
     if last % 4 and last * (last + 2) >= 2 * square:
         last -= 2
     return range(2, isqrt((square - 1) // 2) + 1, 2), range(2 * B, last + 1, 2)

@@ -82,7 +82,7 @@ def _cut(size: int, generator: np.random.Generator) -> Cut:
         return make_cut(str(generator.choice(list(CUTS), p=[0.55, 0.08, 0.12, 0.25])), size)
     if kind < 0.4:
         listed = patches[patches % size < generator.integers(1, size)]
-    elif size % 2 and kind < 0.6:
+    elif kind < 0.6:
         listed = patches[patches % 2 == 0]
     else:
         listed = generator.choice(patches, generator.integers(1, size**2), replace=False)

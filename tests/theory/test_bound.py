@@ -1,13 +1,14 @@
 """What a bound is: its value rounded up, its words, and its relation to the rank."""
 
 from fractions import Fraction
-from math import isclose
+from math import inf, isclose, log2
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from convac_lib import Architecture, Layer, bounds_of, certify_rank, common_case
+from convac_lib.errors import BudgetError
 from convac_lib.theory.bound import KINDS, Bound
 from convac_lib.theory.bounds import BOUNDS, saturation
 
@@ -22,6 +23,30 @@ def test_a_bounds_value_is_the_power_rounded_up(base, numerator, denominator):
 
 def test_a_bounds_logarithm_needs_no_value():
     assert saturation(common_case(B=2, M=64, size=128)).log2 == 6 * 2**13
+
+
+@pytest.mark.parametrize(("base", "exponent"), [(2, 2**20), (16, 2**18), (3, 661_577), (2, 2**20 + Fraction(1, 4))])
+def test_a_bound_is_written_out_up_to_a_million_bits(base, exponent):
+    bound = Bound("chain", "a bound", "proved", base, Fraction(exponent))
+    if bound.exponent.denominator == 1:
+        assert bound.value == base**exponent
+    larger = Bound("chain", "a bound", "proved", base, bound.exponent + 1)
+    with pytest.raises(BudgetError) as error:
+        _ = larger.value
+    assert str(error.value) == f"{larger.power} is too large to write out; its log2 is 1.05e+06"
+    assert larger.log2 == float(exponent + 1) * log2(base)
+
+
+@pytest.mark.parametrize(("base", "log"), [(1, 0), (2, inf), (3, inf)])
+def test_a_logarithm_beyond_all_floats_is_infinite(base, log):
+    assert Bound("chain", "a bound", "proved", base, Fraction(10**400)).log2 == log
+    assert Bound("chain", "a bound", "proved", 1, Fraction(10**400)).value == 1
+
+
+def test_a_huge_base_is_shown_by_its_magnitude():
+    for base, text in ((2**1024 - 1, f"{2**1024 - 1:,}"), (2**1024, "1.80e+308")):
+        assert str(Bound("chain", "a bound", "proved", base, Fraction(1))) == text
+    assert str(Bound("chain", "a bound", "proved", 10**40, Fraction(3, 2))) == "⌈1.00e+40^(3/2)⌉"
 
 
 @pytest.mark.parametrize(

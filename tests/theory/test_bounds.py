@@ -13,7 +13,7 @@ from convac_lib.theory.bound import Bound
 from convac_lib.theory.bounds import common_case_exponents, non_overlapping_upper, saturation, talk_bound, theorem
 from convac_lib.theory.chain import chain
 from convac_lib.theory.min_cut import min_cut_upper
-from convac_lib.theory.receptive_fields import minimal_total_receptive_field, minimal_windows
+from convac_lib.theory.receptive_fields import minimal_total_receptive_field
 
 # --- the theorem ---
 
@@ -33,26 +33,6 @@ def test_the_minimal_total_receptive_field_is_the_least_over_all_windows(network
     K = data.draw(st.integers(1, len(network.layers)))
     fitting = [field for field in shrunk_fields(network, K) if field > alpha]
     assert minimal_total_receptive_field(network, K, alpha) == (min(fitting) if fitting else None)
-
-
-@given(
-    st.lists(st.tuples(st.integers(1, 4), st.integers(0, 5)), min_size=1, max_size=6).map(
-        lambda layers: [Layer(stride + extra, stride, 1) for stride, extra in layers]
-    ),
-    st.data(),
-)
-def test_windows_shrunk_from_the_top_down_are_the_least_of_all(layers, data):
-    network = Architecture(1, 1, layers)
-    alpha, K = data.draw(st.integers(0, network.total_receptive_fields[-1] + 1)), len(layers)
-    totals = {1}
-    for layer, step in zip(layers, (1, *network.total_strides)):
-        totals = {total + (t - 1) * step for total in totals for t in range(layer.stride, layer.receptive_field + 1)}
-    windows, fitting = minimal_windows(network, K, alpha), [total for total in totals if total > alpha]
-    assert (windows is None) == (not fitting)
-    if fitting:
-        assert all(layer.stride <= t <= layer.receptive_field for t, layer in zip(windows, layers))
-        shrunk = Architecture(1, 1, [Layer(t, layer.stride, 1) for t, layer in zip(windows, layers)])
-        assert shrunk.total_receptive_fields[-1] == min(fitting) == minimal_total_receptive_field(network, K, alpha)
 
 
 def exponents_by_counting(network):
@@ -155,6 +135,9 @@ def test_the_theorem_passes_the_talks_form_but_at_these_sizes(B, sizes):
         (3, 5, CutError,
          ("the cut 'left-right' needs an even size to make two equal halves, and the size is 5; "
           "use 6, or list the patches of one side")),
+        (3, 1, CutError,
+         ("the cut 'left-right' needs an even size to make two equal halves, and the size is 1; "
+          "use 2, or list the patches of one side")),
         (3, 2.0, ArchitectureError, "size must be an integer of at least 1, not 2.0"),
         (0, 4, ArchitectureError, "receptive field must be an integer of at least 1, not 0"),
     ],

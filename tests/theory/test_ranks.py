@@ -1,5 +1,6 @@
 """Exact ranks against eliminations written out here, the book's tables, and what cannot change a rank."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -22,7 +23,8 @@ from convac_lib import (
     rank_modulo,
 )
 from convac_lib.errors import ConvacError, CutError
-from convac_lib.theory.ranks import matricization
+from convac_lib.theory.costs import ELIMINATED, FLINT
+from convac_lib.theory.ranks import issue_certificate, matricization, require_draws, sample
 from convac_lib.theory.tensors import assignments
 
 P = 2**31 - 1
@@ -285,6 +287,95 @@ def test_progress_is_drawn_only_when_asked(capsys):
     assert out == "" and "filling rows: 100%" in err
 
 
+@given(st.integers(1, 4), st.integers(1, 6), st.integers(1, 90), seeds)
+def test_a_sample_is_all_assignments_or_as_many_different_ones_as_the_limit(base, length, limit, seed):
+    drawn = sample(base, length, limit, np.random.default_rng(seed))
+    if base**length <= limit:
+        assert np.array_equal(drawn, assignments(base, length))
+    else:
+        assert drawn.shape == (limit, length) and len({*map(tuple, drawn.tolist())}) == limit
+        assert drawn.min() >= 0 and drawn.max() < base
+        first = np.random.default_rng(seed).integers(0, base, (limit, length))
+        fresh = [*dict.fromkeys(map(tuple, first.tolist()))]
+        assert [*map(tuple, drawn.tolist())][: len(fresh)] == fresh  # in the order in which they were drawn
+
+
+def asked(monkeypatch, ask):
+    """What `require_affordable` is asked of a question: rows, columns, p and draws."""
+    found = []
+    monkeypatch.setattr(
+        "convac_lib.theory.ranks.require_affordable",
+        lambda architecture, cut, rows, columns, prime, draws=1: found.append((rows, columns, prime, draws)),
+    )
+    ask()
+    return found
+
+
+SIX = Architecture(6, 2, [Layer(3, 1, 2), Layer(6, 6, 2)])
+
+
+@pytest.mark.parametrize(
+    ("network", "cut", "rows"),
+    [
+        (common_case(2, 2, 4), "left-right", 256),  # all
+        (Architecture(2, 64, [Layer(2, 2, 2)]), "left-right", 4096),
+        (Architecture(2, 65, [Layer(2, 2, 2)]), "left-right", 1024),
+        (replace(common_case(2, 3, 4), border="ones"), "left-right", 2 * 729 + 200),  # above an upper bound of 729
+        (common_case(2, 3, 8), "left-right", 3**8),  # the chain bound
+        (SIX, "top-bottom", 2**12),
+        (replace(SIX, representation_channels=3, layers=[Layer(3, 1, 3), *SIX.layers[1:]]), "left-right", 1024),
+        (Architecture(2, 8192, [Layer(2, 2, 8192)]), "left-right", 8192),  # the theorem
+        (Architecture(2, 8193, [Layer(2, 2, 8193)]), "left-right", 1024),
+        (common_case(3, 5, 4, 5), "checkerboard", 1024),
+    ],
+)
+def test_as_many_rows_are_taken_as_a_bound_needs(network, cut, rows, monkeypatch):
+    cut = make_cut(cut, network.size)
+    assert asked(monkeypatch, lambda: require_draws(network, cut, None, [0], [P])) == [(rows, rows, P, 1)]
+
+
+def test_all_draws_are_counted_and_each_side_by_itself(monkeypatch):
+    network, cut = common_case(2, 2, 4), make_cut([0, 5], 4)
+    found = asked(monkeypatch, lambda: require_draws(network, cut, 30, [0, 1, 2], [7, P]))
+    assert found == [(4, 30, P, 6)]
+    assert asked(monkeypatch, lambda: certify_rank(network, cut, rows=30, prime=101)) == [(4, 30, 101, 1)]
+
+
+def test_what_is_left_out_is_seed_0_the_largest_prime_and_no_progress(capsys):
+    network = common_case(B=2, M=2, size=2)
+    certified, certificate = issue_certificate(network=network, cut="left-right")
+    assert certified == certify_rank(network=network, cut="left-right") == certify_rank(network, seed=0, prime=P)
+    assert certificate == issue_certificate(network, rows=4, seed=0, prime=P, progress=False)[1]
+    assert tuple(capsys.readouterr()) == ("", "")
+    issue_certificate(network, progress=True)
+    assert "filling rows: 100%" in capsys.readouterr().err
+
+
+def test_a_certificate_holds_what_it_certifies():
+    circuit = random_circuit(common_case(2, 2, 4), seed=5, prime=101)
+    certified, certificate = issue_certificate(circuit, "top-bottom", rows=20, seed=3)
+    assert (
+        certified == certify_rank(circuit, "top-bottom", rows=20, seed=3) and certified.rank == certificate.rank == 20
+    )
+    assert certificate.cut == tuple(range(8)) and (certificate.prime, certificate.sampled) == (101, (20, 20))
+    for mine, theirs in zip(
+        (*certificate.circuit().weights, certificate.circuit().dense), (*circuit.weights, circuit.dense)
+    ):
+        assert np.array_equal(mine, theirs)
+    minor = circuit.submatrix(*certificate.parts()[:1], *map(np.array, certificate.parts()[1:]))
+    assert rank_modulo(minor, 101) == 20
+
+
+@pytest.mark.parametrize(("prime", "entry", "slower"), [(2**30 - 35, 12, 1), (P, 12, 1), (2**31 + 11, 160, FLINT)])
+def test_a_rank_needs_memory_and_time_by_its_sides(prime, entry, slower, monkeypatch):
+    needed, took = [], []
+    monkeypatch.setattr("convac_lib.theory.ranks.require_memory", lambda *words: needed.append(words))
+    monkeypatch.setattr("convac_lib.theory.ranks.require_time", lambda *words: took.append(words))
+    assert rank_modulo(np.eye(3, 5, dtype=int), prime) == 3
+    words = "the rank of a 3×5 matrix", "take some of its rows and columns"
+    assert needed == [(15 * entry, *words)] and took == [(45 * slower / ELIMINATED, *words)]
+
+
 # --- bad input ---
 
 NETWORK = common_case(B=2, M=2, size=2)
@@ -327,3 +418,38 @@ def test_a_cut_that_does_not_fit_is_a_cut_error():
         certify_rank(NETWORK, "diagonal")
     with pytest.raises(CutError):
         certify_rank(NETWORK, [4])
+
+
+@pytest.mark.parametrize(
+    ("ask", "sentence"),
+    [
+        (lambda: require_draws(NETWORK, make_cut([0], 2), 0, [0], [P]), "rows must be an integer of at least 1, not 0"),
+        (lambda: require_draws(NETWORK, make_cut([0], 2), 1, [0, -1], [P]),
+         "seed must be an integer of at least 0, not -1"),
+        (lambda: require_draws(NETWORK, make_cut([0], 2), 1, [0], [P, 4]),
+         "4 is not a prime below 2**63; use for example 2147483647"),
+        (lambda: require_draws(Architecture(4, 2, [Layer(2, 2, 2)]), make_cut([0], 4), 1, [0], [P]),
+         "the network ends in 2×2, and the dense layer needs 1×1: add layers whose strides multiply to 2"),
+        (lambda: require_draws(Architecture(2, 2, [Layer(1, 2, 2)]), make_cut([0], 2), 1, [0], [P]),
+         "receptive field 1 is smaller than stride 2: patches would be skipped; use a receptive field of at least 2"),
+        (lambda: issue_certificate(Architecture(2, 2, [Layer(1, 2, 2)])),
+         "receptive field 1 is smaller than stride 2: patches would be skipped; use a receptive field of at least 2"),
+        (lambda: issue_certificate(NETWORK, prime=2**61 - 1),
+         "a certificate holds one-hot templates and a prime of at most 2^31; use those"),
+        (lambda: issue_certificate(Circuit(baseline(2, 2), [np.zeros((2, 2, 2, 2), int)], np.ones((1, 2), int), P)),
+         "the rank is 0, which leaves nothing to certify; use another border, or a larger prime"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_drawn_or_certified_gets_one_sentence(ask, sentence):
+    with pytest.raises(ConvacError) as error:
+        ask()
+    assert str(error.value) == sentence
+
+
+def test_a_certificate_holds_a_rank_up_to_its_limit(monkeypatch):
+    monkeypatch.setattr("convac_lib.theory.ranks.LARGEST_RANK", 4)
+    assert issue_certificate(NETWORK)[0].rank == 4
+    monkeypatch.setattr("convac_lib.theory.ranks.LARGEST_RANK", 3)
+    with pytest.raises(ConvacError) as error:
+        issue_certificate(NETWORK)
+    assert str(error.value) == "a certificate holds a rank of at most 3, and this one is 4; certify fewer rows"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from convac_lib import Architecture, Layer, baseline, bounds_of, certify_rank, common_case, make_cut
 from convac_lib.theory.bounds import common_case_exponents, non_overlapping_upper, saturation
+from convac_lib.theory.trees import smaller, written
 
 
 @given(
@@ -129,28 +130,93 @@ def patches_or_names(size):
 
 @pytest.mark.parametrize("bits", [1024, 6])
 def test_nodes_of_one_kind_give_the_bound_of_all_nodes(bits, monkeypatch, record_property):
-    monkeypatch.setattr("convac_lib.theory.trees.WRITTEN_BITS", bits)  # beyond, numbers are compared by logarithms
-    written, rounded = set(), set()
+    in_full, rounded = compared_node_by_node(400, bits, monkeypatch)
+    record_property("trees whose nodes of one kind give the bound of all nodes", len(in_full | rounded))
+    assert len(in_full) > 200 and len(rounded) >= 10 * (bits == 6)
 
-    @settings(max_examples=400)
+
+@pytest.mark.parametrize("bits", [1024, 6])
+def test_so_they_do_in_a_few(bits, monkeypatch):
+    assert len(compared_node_by_node(40, bits, monkeypatch)[0]) > 20
+
+
+def compared_node_by_node(examples, bits, monkeypatch):
+    monkeypatch.setattr("convac_lib.theory.trees.WRITTEN_BITS", bits)  # beyond, numbers are compared by logarithms
+    in_full, rounded = set(), set()
+
+    @settings(max_examples=examples)
     @given(trees(), st.data())
     def check(network, data):
         cut = data.draw(patches_or_names(network.size))
         bound, exact = non_overlapping_upper(network, cut), node_by_node(network, cut)
         case = network, make_cut(cut, network.size)
         if exact.bit_length() <= bits:
-            written.add(case)
+            in_full.add(case)
             assert (bound.base, bound.exponent) == (exact, 1)
             assert f"rank ≤ {exact} across" in bound.statement
         elif bound.value == exact:
-            written.add(case)
+            in_full.add(case)
         else:  # a product of powers of several numbers: the next power of 2
             rounded.add(case)
             assert bound.base == 2 and 2 ** (bound.exponent - 1) < exact <= 2**bound.exponent
 
     check()
-    record_property("trees whose nodes of one kind give the bound of all nodes", len(written | rounded))
-    assert len(written) > 200 and len(rounded) >= 10 * (bits == 6)
+    return in_full, rounded
+
+
+@pytest.mark.parametrize("listed", [[24], [0, 24], [4, 20], [0, 6, 24], [3, 23]])
+def test_patches_that_no_window_reads_change_nothing(listed):
+    network = Architecture(5, 3, [Layer(2, 2, 2), Layer(2, 2, 4)], "valid")
+    assert non_overlapping_upper(network, listed).value == node_by_node(network, listed)
+
+
+@pytest.mark.parametrize("bits", [1024, -1])
+@given(*[st.dictionaries(st.sampled_from([2, 3, 5, 6, 10**6]), st.integers(1, 400), max_size=3)] * 2)
+def test_the_smaller_of_two_products_is_found_from_numbers_and_from_logarithms(bits, one, other):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("convac_lib.theory.trees.WRITTEN_BITS", bits)
+        x, y = (tuple(sorted(powers.items())) for powers in (one, other))
+        values = {powers: prod(base**exponent for base, exponent in powers) for powers in (x, y)}
+        assert values[smaller(x, y)] == values[smaller(y, x)] == min(values.values())
+
+
+@pytest.mark.parametrize("bits", [10**6, -1])
+def test_neighbours_are_told_apart(bits, monkeypatch):
+    monkeypatch.setattr("convac_lib.theory.trees.WRITTEN_BITS", bits)
+    for a, b in ((1054, 665), (24727, 15601), (50508, 31867), (125743, 79335)):  # 2^a is near 3^b
+        twos, threes = ((2, a),), ((3, b),)
+        assert smaller(twos, threes) == smaller(threes, twos) == (twos if 2**a < 3**b else threes)
+    assert smaller(((10**40 + 1, 30),), ((10**40, 30),)) == ((10**40, 30),)
+
+
+@given(st.dictionaries(st.sampled_from([2, 3, 5, 12, 10**6]), st.integers(1, 900), min_size=1))
+def test_a_product_is_written_in_full_or_rounded_to_the_next_power_of_2(factors):
+    powers = tuple(sorted(factors.items()))
+    words, base, exponent = written(powers)
+    value = prod(base**exponent for base, exponent in powers)
+    if value <= 2**1024:
+        assert (words, base, exponent) == (str(value), value, 1)
+    elif len(powers) == 1:
+        assert (words, ((base, exponent),)) == (f"{base}^{exponent}", powers)
+    else:
+        assert (words, base) == (f"2^{exponent}", 2) and 2 ** (exponent - 1) < value <= 2**exponent
+
+
+@pytest.mark.parametrize(
+    ("powers", "expected"),
+    [
+        ((), ("1", 1, 1)),
+        (((2, 1024),), (str(2**1024), 2**1024, 1)),
+        (((2, 1025),), ("2^1025", 2, 1025)),
+        (((16, 256),), (str(2**1024), 2**1024, 1)),
+        (((16, 257),), ("16^257", 16, 257)),
+        (((2**1025, 1),), ("3.60e+308", 2**1025, 1)),
+        (((2**1025, 2),), ("3.60e+308^2", 2**1025, 2)),
+        (((2, 1000), (4, 13)), ("2^1026", 2, 1026)),
+    ],
+)
+def test_a_product_is_written_like_this(powers, expected):
+    assert written(powers) == expected
 
 
 @pytest.mark.parametrize("name", ["left-right", "top-bottom", "interleaved", "checkerboard"])

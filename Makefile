@@ -17,6 +17,9 @@ pdf: $(INSTALLED) ## print the built book as one PDF in _build, by Chromium
 	@test -f _build/html/index.html || $(MAKE) book
 	$(BIN)/python tools/print_book.py
 
+downloads: ## link the book's zip, and the PDF if there is one, in the footer of the built pages, for a site
+	@$(PYTHON) tools/downloads.py
+
 test: $(INSTALLED) ## run the tests, the docstrings' examples and the chapters
 	$(BIN)/python -m pytest --nbval --numprocesses auto --maxprocesses 4
 
@@ -87,4 +90,4 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/python -c "import matplotlib.font_manager"
 	@touch $(INSTALLED)
 
-.PHONY: help book pdf test lint read lab address notebooks mutants fuzz checks tested student bench portable clean
+.PHONY: help book pdf downloads test lint read lab address notebooks mutants fuzz checks tested student bench portable clean

@@ -50,7 +50,8 @@ fuzz: $(INSTALLED) ## feed 100,000 altered files and command lines to every read
 
 checks: .venv/checked ## find insecure calls with bandit, and licences that do not fit
 	$(BIN)/bandit -q -c pyproject.toml -r convac_lib tools
-	$(BIN)/pip-licenses > _build/licences.txt
+	@mkdir -p _build
+	$(BIN)/pip-licenses --output-file _build/licences.txt
 
 tested: $(INSTALLED) ## write the figures of the last make test, make mutants and make fuzz into the page of tests
 	$(BIN)/python tools/tested.py
@@ -77,7 +78,6 @@ clean: ## remove all that the other commands made
 
 .venv/checked: $(INSTALLED) requirements-checks.txt
 	$(BIN)/python -m pip install -r requirements-checks.txt
-	@mkdir -p _build
 	@touch .venv/checked
 
 # Matplotlib lists the fonts when first imported; done here, no chapter reports it.

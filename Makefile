@@ -17,6 +17,9 @@ pdf: $(INSTALLED) ## print the built book as one PDF in _build, by Chromium
 	@test -f _build/html/index.html || $(MAKE) book
 	$(BIN)/python tools/print_book.py
 
+downloads: ## link the book's zip, and the PDF if there is one, in the footer of the built pages, for a site
+	@$(PYTHON) tools/downloads.py
+
 test: $(INSTALLED) ## run the tests, the docstrings' examples and the chapters
 	$(BIN)/python -m pytest --nbval --numprocesses auto --maxprocesses 4
 
@@ -47,7 +50,8 @@ fuzz: $(INSTALLED) ## feed 100,000 altered files and command lines to every read
 
 checks: .venv/checked ## find insecure calls with bandit, and licences that do not fit
 	$(BIN)/bandit -q -c pyproject.toml -r convac_lib tools
-	$(BIN)/pip-licenses > _build/licences.txt
+	@mkdir -p _build
+	$(BIN)/pip-licenses --output-file _build/licences.txt
 
 tested: $(INSTALLED) ## write the figures of the last make test, make mutants and make fuzz into the page of tests
 	$(BIN)/python tools/tested.py
@@ -74,7 +78,6 @@ clean: ## remove all that the other commands made
 
 .venv/checked: $(INSTALLED) requirements-checks.txt
 	$(BIN)/python -m pip install -r requirements-checks.txt
-	@mkdir -p _build
 	@touch .venv/checked
 
 # Matplotlib lists the fonts when first imported; done here, no chapter reports it.
@@ -87,4 +90,4 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/python -c "import matplotlib.font_manager"
 	@touch $(INSTALLED)
 
-.PHONY: help book pdf test lint read lab address notebooks mutants fuzz checks tested student bench portable clean
+.PHONY: help book pdf downloads test lint read lab address notebooks mutants fuzz checks tested student bench portable clean

@@ -108,12 +108,19 @@ class Links(SphinxPostTransform):
                 link["reftitle"] = terms[place]
             elif STATEMENT.fullmatch(words) and places.get(words) != place:
                 LOG.warning("a link says %s and leads to %s, which has another name", words, place, location=link)
-            elif address in works:
+            elif address in works and not is_in_an_entry(link):
                 link.replace_self(
                     make_refnode(self.app.builder, self.env.docname, *works[address], list(link.children))
                 )
-            elif address.startswith((SITES["eprint"], SITES["doi"])) and not self.env.docname.endswith("bibliography"):
+            elif address.startswith((SITES["eprint"], SITES["doi"])) and address not in works:
                 LOG.warning("references.bib has no work at %s", address, location=link)
+
+
+def is_in_an_entry(link: nodes.Element) -> bool:
+    """Return whether a link belongs to the bibliography's entry itself, from where it leads to the work."""
+    while link.parent is not None and not isinstance(link, nodes.citation):
+        link = link.parent
+    return isinstance(link, nodes.citation)
 
 
 def notes_of(env: BuildEnvironment) -> dict[str, Notes]:

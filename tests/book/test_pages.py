@@ -365,6 +365,22 @@ def test_a_page_can_be_read_in_the_light_and_in_the_dark(page):
         assert violations(page, runOnly=["color-contrast"]) == []
 
 
+# The bibliography
+
+WORKS = {"eprint": "https://arxiv.org/abs/{}", "doi": "https://doi.org/{}", "url": "{}"}
+ADDRESS = re.compile(r"https://(arxiv\.org/abs/\d{4}\.\d{4,5}|doi\.org/10\.\d{4,9}/[^\s{}]+|www\.[\w.-]+/[^\s{}]+)")
+
+
+def test_every_entry_of_the_bibliography_leads_to_its_work(html):
+    entries = (ROOT / "references.bib").read_text("utf-8").split("\n@")
+    fields = [re.findall(r"\n  (eprint|doi|url) = {(.+)},", entry) for entry in entries]
+    expected = sorted(sorted(WORKS[field].format(value) for field, value in each) for each in fields)
+    soup = BeautifulSoup((html / "book/bibliography.html").read_bytes(), "html.parser")
+    links = [sorted(link["href"] for link in entry.select("a[href]")) for entry in soup.select("div.citation")]
+    assert len(entries) > 30 and sorted(links) == expected
+    assert all(each and all(map(ADDRESS.fullmatch, each)) for each in links)
+
+
 # Without a server, and on paper
 
 

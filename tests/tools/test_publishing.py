@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = {path.stem: yaml.safe_load(path.read_text("utf-8")) for path in ROOT.glob(".github/workflows/*.yml")}
@@ -38,7 +39,7 @@ def fork(tmp_path):
 def run_job(name, folder, **environment):
     """Run the shell steps of a job of the publishing workflow."""
     for step in WORKFLOWS["publish"]["jobs"][name]["steps"]:
-        if "run" in step and step["run"] != "make book":
+        if "run" in step and not step["run"].startswith(("make book", "make pdf")):
             words = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
             subprocess.run(words, cwd=folder, env=os.environ | environment, check=True, capture_output=True)
 
@@ -67,11 +68,56 @@ def test_a_fork_publishes_a_tag_that_names_only_itself(fork, tmp_path):
     git(folder, "reset", "--quiet", "--hard", commit)
     run_job("tag", folder, URL=FORK, TAG=tag)
     assert git(remote, "rev-parse", tag) == first
-    # The pages are built from the same files.
+    # The pages are built from the same files, and offer the zip that was built with them.
     git(folder, "reset", "--quiet", "--hard", commit)
+    pages(folder / "_build", ".zip")
     run_job("build", folder, URL=FORK, TAG=tag)
     git(folder, "fetch", "--quiet", "origin", "tag", tag)
     assert git(folder, "diff", tag, "--stat") == ""
+    assert len(downloads(folder / "_build/html/book/a.html")) == 1
+
+
+def pages(build, *suffixes):
+    """Make a built book of three pages, one of them without the theme's footer, and its files."""
+    footer = '<div class="extra_footer">\n  After the talk.\n</div>\n</div>'
+    for name, text in {"index": "<p>Moved</p>", "search": footer, "book/a": f"<p>é</p>\r\n{footer}"}.items():
+        path = build / f"html/{name}.html"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode())
+    for suffix in suffixes:
+        (build / f"overlapping-architectures{suffix}").write_bytes(bytes(2_400_000) + suffix.encode())
+
+
+def downloads(page):
+    """The files that a page offers, which must be where its links lead, and the words of the links."""
+    links = BeautifulSoup(page.read_bytes(), "html.parser").select("a[download]")
+    return {(page.parent / link["href"]).resolve(strict=True).name: link.get_text() for link in links}
+
+
+@pytest.mark.parametrize("suffixes", [(), (".zip",), (".pdf",), (".zip", ".pdf")])
+def test_the_site_offers_the_files_that_there_are_and_no_others(tmp_path, monkeypatch, suffixes):
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    from downloads import offer
+
+    pages(tmp_path, *suffixes)
+    before = {page: page.read_bytes() for page in tmp_path.rglob("*.html")}
+    names = [f"overlapping-architectures{suffix}" for suffix in suffixes]
+    for _ in range(2):  # a second run changes nothing
+        assert [path.name for path in offer(tmp_path)] == names
+        for name in ("search", "book/a"):
+            offered = downloads(tmp_path / f"html/{name}.html")
+            assert list(offered) == names
+            assert all(f"({path[-3:].upper()}, 2 MB)" in words for path, words in offered.items())
+    for name in names:
+        assert (tmp_path / "html" / name).read_bytes() == (tmp_path / name).read_bytes()
+    # A line is added to the footer, and no other byte of a page changes.
+    for page, old in before.items():
+        assert re.sub(rb'<p class="downloads">.*</p>', b"", page.read_bytes()) == old
+    # When the files are gone, so are the links.
+    for name in names:
+        (tmp_path / name).unlink()
+    assert offer(tmp_path) == []
+    assert {page: page.read_bytes() for page in before} == before
 
 
 def test_actions_are_pinned_and_jobs_ask_for_least():

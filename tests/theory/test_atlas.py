@@ -7,14 +7,16 @@ import sys
 import time
 from collections import Counter
 from functools import cache
+from itertools import count
 
 import pytest
 from filelock import FileLock
 
 from convac_lib import ConvacError, certify_rank, common_case
 from convac_lib.__main__ import main
+from convac_lib.errors import ArchitectureError
 from convac_lib.files import results_path
-from convac_lib.theory.atlas import CUTS, certificate_path, extend_atlas, read_atlas
+from convac_lib.theory.atlas import CUTS, _claim, certificate_path, extend_atlas, read_atlas
 from convac_lib.theory.bounds import non_overlapping_upper, saturation, talk_bound, talk_formula, theorem
 from convac_lib.theory.certificates import load
 from convac_lib.theory.chain import chain
@@ -80,6 +82,68 @@ def test_every_cell_is_there_and_true(charted):
     assert [ranks[4, 2, B, 2, "left-right"] for B in (1, 2, 3, 4)] == [2, 64, 256, 256]
     claims = {cell.place: cell.claim for cell in cells}
     assert [claims[4, 2, B, 2, "left-right"] for B in (1, 2, 3, 4)] == ["vacuous", "proved", "proved", "false"]
+
+
+def test_cells_are_in_the_grids_order_and_the_cheap_ones_are_true(charted):
+    cells = read_atlas(charted)
+    assert [cell.place for cell in cells] == PLACES
+    for cell in cells:
+        if cell.size == 2 or cell.B == 1:
+            check(cell)
+            assert cell.rank == certify_rank(network_of(cell), cell.cut).rank
+    halves = [cell for cell in cells if (cell.size, cell.cut) == (4, "left-right")]
+    assert [(cell.channels, cell.rank, cell.status, cell.claim) for cell in halves if cell.B < 4] == [
+        (2, 2, "exact", "vacuous"),
+        (4, 4, "exact", "vacuous"),
+        (2, 64, "exact", "proved"),
+        (4, 256, "exact", "proved"),
+        (2, 256, "exact", "proved"),
+        (4, 256, "exact", "proved"),
+    ]
+    assert {(cell.rows, cell.seed, cell.prime) for cell in halves} == {(256, 0, 2**31 - 1)}
+
+
+@pytest.mark.parametrize(
+    ("formula", "channels", "proved", "side", "claim"),
+    [
+        (None, 1, 1, 1, None),
+        (17, 1, 16, 16, "false"),
+        (16, 16, 15, 16, "vacuous"),
+        (16, 15, 16, 16, "proved"),
+        (16, 15, 15, 16, "open"),
+    ],
+)
+def test_a_claim_is_false_then_vacuous_then_proved_then_open(formula, channels, proved, side, claim):
+    assert _claim(formula, channels, proved, side) == claim
+
+
+def test_a_grid_may_have_as_many_cells_as_the_limit(monkeypatch, tmp_path):
+    grid = [1], [2, 3], [1, 2]
+    monkeypatch.setattr("convac_lib.theory.atlas.LARGEST_CELLS", 15)
+    with pytest.raises(ConvacError) as error:
+        extend_atlas(tmp_path / "atlas.csv", *grid)
+    assert str(error.value) == "an atlas may chart 15 cells at once, and this grid has 16; chart parts of it"
+    monkeypatch.setattr("convac_lib.theory.atlas.LARGEST_CELLS", 16)
+    with pytest.raises(ArchitectureError):  # no common case has one patch
+        extend_atlas(tmp_path / "atlas.csv", *grid)
+    monkeypatch.undo()
+    for endless in ((count(2), [2], [1]), ([2], count(2), [1]), ([2], [2], count(1))):
+        with pytest.raises(ConvacError) as error:
+            extend_atlas(tmp_path / "atlas.csv", *endless)
+        assert str(error.value) == (
+            "an atlas may chart 10,000 cells at once, and this grid has 40,004; chart parts of it"
+        )
+
+
+def test_a_formula_is_written_out_up_to_8192_bits(tmp_path):
+    path = tmp_path / "atlas.csv"
+    with pytest.raises(ConvacError) as error:
+        extend_atlas(path, [2], [4], [65])  # of 8,320 bits
+    assert str(error.value) == (
+        "an atlas writes the talk's formula out, and ⌈4^(16641/4)⌉ is too long; use a smaller B or M"
+    )
+    extend_atlas(path, [2], [2], [91])
+    assert {cell.formula.bit_length() for cell in read_atlas(path) if cell.formula} == {181**2 // 4 + 1}
 
 
 def test_a_torn_last_line_is_computed_anew(charted, tmp_path):

@@ -188,3 +188,18 @@ def test_a_prime_that_divides_the_borders_constant_is_refused():
         chain_witness(network, prime=2)
     assert str(error.value) == "the border's constant is 0 modulo 2; use a prime above M and the channels"
     assert chain_witness(replace(network, border="neutral"), prime=2).rank == 256
+
+
+def test_a_witness_needs_100_bytes_a_patch(monkeypatch):
+    asked = []
+    monkeypatch.setattr("convac_lib.theory.chain_witness.require_memory", lambda *words: asked.append(words))
+    assert len(chain_witness(common_case(3, 2, 8)).chains) == 16
+    assert asked == [(6400, "the chains of 64 patches", "use a smaller image")]
+
+
+def test_above_layer_2_a_window_multiplies_first_channels():
+    network = Architecture(8, 3, [Layer(2, 1, 3), *[Layer(2, 2, 3)] * 3], "ones")
+    first, second, *above = chain_witness(network).circuit.weights
+    assert {*first.sum(axis=1).flat, *second[0].sum(axis=0).flat} == {1, 3} and not second[1:].any()
+    for weight in above:
+        assert (weight[0, 0] == 1).all() and weight.sum() == 4

@@ -13,9 +13,22 @@ from helpers.strategies import architectures, seeds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convac_lib import Architecture, Circuit, Layer, baseline, certify_rank, common_case, grid_tensor, random_circuit
-from convac_lib.errors import ArchitectureError, ConvacError, DataError, WeightError
+from convac_lib import (
+    Architecture,
+    Circuit,
+    Layer,
+    baseline,
+    certify_rank,
+    common_case,
+    grid_tensor,
+    make_cut,
+    matricize,
+    random_circuit,
+)
+from convac_lib.errors import ArchitectureError, BudgetError, ConvacError, DataError, WeightError
+from convac_lib.theory.circuits import one_hot
 from convac_lib.theory.convolution import generalized_convolution
+from convac_lib.theory.tensors import assignments
 from convac_lib.theory.weights import weight_shapes
 
 P = 2**31 - 1
@@ -225,6 +238,45 @@ def test_a_weight_free_layer_multiplies_its_window_channel_by_channel():
     circuit = random_circuit(Architecture(2, 3, [Layer(2, 2, 3, weight_free=True)]), seed=0, prime=P)
     x = np.random.default_rng(0).integers(0, P, (3, 2, 2)).astype(object)
     assert circuit(x).tolist() == [sum(circuit.dense[0] * x.prod(axis=(1, 2))) % P]
+
+
+def test_what_is_left_out_is_the_real_numbers_and_one_class():
+    circuit = random_circuit(architecture=baseline(2, 2), seed=3)
+    again = random_circuit(baseline(2, 2), seed=3, prime=None, classes=1)
+    assert circuit.prime is None and circuit.dense.shape == (1, 2)
+    assert np.array_equal(circuit.weights[0], again.weights[0]) and np.array_equal(circuit.dense, again.dense)
+
+
+# --- submatrices, and what a grid tensor needs ---
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 7, 8, 9, 24, 1000])
+def test_a_submatrix_in_batches_is_a_part_of_the_matricization(at_once, monkeypatch):
+    circuit, cut = random_circuit(common_case(2, 2, 2), seed=0, prime=P, classes=2), make_cut([0, 3, 2], 2)
+    whole = matricize(circuit.grid_tensor(), cut)
+    monkeypatch.setattr("convac_lib.theory.circuits.IMAGES_AT_ONCE", at_once)
+    rows, columns = [7, 0, 3, 3, 6], [1, 0, 1]
+    found = circuit.submatrix(cut, assignments(2, 3)[rows], assignments(2, 1)[columns])
+    assert np.array_equal(found, whole[np.ix_(rows, columns)])
+
+
+def test_a_grid_tensor_and_its_templates_need_this_much_memory(monkeypatch):
+    circuit = random_circuit(baseline(3, 2), seed=0, prime=P)  # 81 entries, of 4 patches and a window of 3 channels
+    needed = 8 * (81 * 2 + 81 * (4 * 3 + 3) * 4)
+    monkeypatch.setattr("convac_lib.budget.free_memory", lambda: needed)
+    assert circuit.grid_tensor().shape == (3,) * 4
+    monkeypatch.setattr("convac_lib.budget.free_memory", lambda: needed - 1)
+    with pytest.raises(BudgetError, match=r"^a grid tensor of 81 entries, 81 at a time, needs about"):
+        circuit.grid_tensor()
+    monkeypatch.setattr("convac_lib.theory.circuits.IMAGES_AT_ONCE", 80)
+    assert circuit.grid_tensor().shape == (3,) * 4
+    monkeypatch.setattr("convac_lib.budget.free_memory", lambda: 24 * 100**2)
+    assert np.array_equal(one_hot(100), np.eye(100))
+    with pytest.raises(BudgetError, match=r"^a template matrix of 101×101 needs about .*; use fewer representation"):
+        one_hot(101)
+    monkeypatch.setattr("convac_lib.budget.free_memory", lambda: 24 * 100**2 - 1)
+    with pytest.raises(BudgetError):
+        one_hot(100)
 
 
 # --- bad input ---

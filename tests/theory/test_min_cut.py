@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
-from itertools import product
+from itertools import combinations_with_replacement, product
 from math import comb, log2, prod
 
 import networkx as nx
@@ -19,7 +19,7 @@ from convac_lib.errors import BudgetError, ConvacError, HypothesisError
 from convac_lib.theory.bounds import non_overlapping_upper, saturation
 from convac_lib.theory.chain import chain
 from convac_lib.theory.min_cut import find_cut, min_cut_upper, rank_exponent
-from convac_lib.theory.multisets import terms_of
+from convac_lib.theory.multisets import multisets, terms_of
 from convac_lib.theory.strips import strips
 from convac_lib.theory.unrolled import count_unrolled, unroll
 from convac_lib.theory.unrolled_cuts import Labelling
@@ -127,6 +127,29 @@ def test_no_labelling_of_all_falls_below_the_rank(network, cut):
         for sides in map(np.array, every)
     )
     assert rank <= min_cut_upper(network, cut).value <= least
+
+
+@pytest.mark.parametrize(("D", "n"), [*product(range(1, 5), repeat=2), (2, 7), (7, 2), (9, 1), (1, 9)])
+def test_multisets_are_counted(D, n):
+    assert multisets(D, n) == (len([*combinations_with_replacement(range(D), n)]), 1)
+
+
+@pytest.mark.parametrize(
+    ("D", "n", "counted"),
+    [
+        (2**8191, 2, True),  # 2 · 8,192 bits
+        (2**8192 - 3, 2, True),
+        (2**8192 - 2, 2, False),
+        (2, 2**8191, True),
+        (2, 2**8192 - 3, True),
+        (2, 2**8192 - 2, False),
+        (1490, 1490, False),  # 1,490 · 12 bits
+        (1365, 1365, True),  # 1,365 · 12 bits
+        (1366, 1366, False),
+    ],
+)
+def test_multisets_are_counted_up_to_a_length(D, n, counted):
+    assert multisets(D, n) == ((comb(D + n - 1, n) if n < D else comb(D + n - 1, D - 1), 1) if counted else (D, n))
 
 
 # --- numbers of the closed forms ---

@@ -121,6 +121,13 @@ def test_without_a_theorem_there_is_no_witness():
     assert str(error.value) == "the theorem is proved for the border 'neutral', and this network's is 'ones'"
 
 
+def test_a_witness_needs_400_bytes_a_pair(monkeypatch):
+    asked = []
+    monkeypatch.setattr("convac_lib.theory.witness.require_memory", lambda *words: asked.append(words))
+    assert len(theorem_witness(common_case(3, 2, 8, 4)).chains) == 8
+    assert asked == [(3200, "a witness of 8 pairs of patches", "use a smaller image")]
+
+
 # --- replication ---
 
 

@@ -211,6 +211,9 @@ def test_layers_of_any_sequence_make_equal_networks():
          "layer 3 is weight-free, so that it keeps the 5 channels of its input, and it was given 4; give it 5"),
         (lambda: Architecture(4, 2, [Layer(2, 2, 3, weight_free=True), Layer(2, 2, 3)]),
          "layer 1 is weight-free, so that it keeps the 2 channels of its input, and it was given 3; give it 2"),
+        (lambda: Architecture(4, 2, [Layer(3, 1, 1), Layer(3, 1, 1)], "valid"),
+         ("layer 2 has receptive field 3 on an input of size 2: with border 'valid' no window fits; "
+          "use a receptive field of at most 2")),
         (lambda: Architecture(4, 2, 7), "layers must be a sequence of Layer, not 7"),
         (lambda: Architecture(4, 2, [(3, 1, 2)]), "layers must be a sequence of Layer, but one is (3, 1, 2)"),
         (lambda: Architecture(4, 2, []), "a network needs at least one layer; none was given"),

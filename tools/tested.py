@@ -40,7 +40,7 @@ def mutants(found: dict) -> str:
     )  # fmt: skip
     unread = sum(survivor["reason"] == "not looked at" for survivor in found["survivors"])
     return (
-        "`make mutants` breaks the library in one place at a time, and runs the doctests of that module and up to "
+        "`make mutants` breaks the library in one place at a time, and runs the examples of that module and up to "
         f"seven test files until one fails or takes too long. Where it tried a part of the mutants, that part is a "
         f"random sample, seed {found['seed']} ({where(found)}).\n\n"
         f"| part | mutants | tried | killed | share |\n|---|---:|---:|---:|---:|\n{rows}\n\n"

@@ -1,6 +1,7 @@
 """The comparison of ranks with bounds: its draws, its file, its reasons, and the book's record."""
 
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from itertools import product
 from math import prod
@@ -12,14 +13,18 @@ from filelock import FileLock
 from convac_lib import Architecture, ConvacError, Layer, certify_rank, random_circuit
 from convac_lib.__main__ import main
 from convac_lib.files import results_path
+from convac_lib.theory import comparisons
 from convac_lib.theory.comparisons import (
     HEADER,
     SETS,
+    Comparison,
+    Count,
     compare,
     count_comparisons,
     extend_comparisons,
     read_comparisons,
 )
+from convac_lib.theory.cuts import CUTS
 from convac_lib.theory.gaps import REASONS, powers_of_one, reason_of, tree_rank
 from convac_lib.theory.min_cut import find_cut, min_cut_upper
 from convac_lib.theory.random_networks import draw_network
@@ -92,7 +97,8 @@ def test_a_file_is_made_resumed_and_never_holds_a_case_twice(compared, tmp_path)
     extend_comparisons(path, 3)  # it holds more already
     assert path.read_bytes() == whole
     extend_comparisons(path, 14, seed=1)
-    assert [case.seed for case in read_comparisons(path)] == [0] * 12 + [1] * 2
+    further = [number for number in range(20) if compare(1, number)][:2]  # of the other seed, from its first draw on
+    assert [(case.seed, case.number) for case in read_comparisons(path)[12:]] == [(1, number) for number in further]
 
 
 def test_the_command_compares_and_counts(compared, tmp_path, capsys):
@@ -149,6 +155,109 @@ def test_a_missing_file_and_a_second_writer_get_one_sentence(compared, tmp_path)
     with FileLock(f"{compared}.lock"), pytest.raises(ConvacError) as error:
         extend_comparisons(compared, 13)
     assert str(error.value) == f"another run is writing {compared}; wait until it has ended"
+
+
+# --- one case ---
+
+CASE = Comparison(
+    seed=0, number=5, size=4, M=2, layers="2/1/4 2/2/4 2/1/2 2/2/2", border="neutral", shared=True, cut="left-right",
+    lower=16, rank=64, upper=64, plain=64, rows=256, draws=1, reason="", prime=2**31 - 1,
+)  # fmt: skip
+
+
+def test_a_case_is_computed_as_it_is_written_here():
+    assert compare(0, 5) == CASE
+
+
+@pytest.mark.parametrize(
+    ("lower", "rank", "upper", "rows", "status", "violated"),
+    [
+        (16, 64, 64, 256, "equal", False),
+        (64, 64, 64, 256, "equal", False),
+        (None, 64, 64, 255, "equal", False),
+        (None, 63, 64, 256, "below", False),
+        (63, 63, 64, 256, "below", False),
+        (None, 63, 64, 255, "undecided", False),
+        (64, 63, 64, 255, "equal", False),  # a sample may show less than the lower bound proves
+        (64, 63, 64, 256, "equal", True),
+        (None, 65, 64, 255, "undecided", True),
+        (65, 64, 64, 255, "equal", True),
+    ],
+)
+def test_what_a_case_says_of_its_bounds(lower, rank, upper, rows, status, violated):
+    case = replace(CASE, lower=lower, rank=rank, upper=upper, rows=rows)
+    assert (case.status, case.violated, case.whole) == (status, violated, rows == 256)
+
+
+ALTERNATES, EQUAL = "stride 1 alternates with no overlap, across halves", "and all channels equal"
+
+
+@pytest.mark.parametrize(
+    ("changes", "sets"),
+    [
+        ({"layers": "2/1/4 2/2/4"}, {ALTERNATES, EQUAL}),
+        ({"layers": "2/1/4 2/2/4 1/1/4 2/2/4", "cut": "top-bottom"}, {ALTERNATES, EQUAL}),
+        ({"layers": "2/1/4 2/2/2"}, {ALTERNATES}),
+        ({"layers": "2/1/4 2/2/2 1/1/3 2/2/4"}, {ALTERNATES}),
+        ({"layers": "2/1/4 2/2/4", "border": "ones"}, {ALTERNATES, EQUAL}),
+        ({"layers": "2/1/4 2/2/4", "border": "valid"}, set()),
+        ({"layers": "2/1/4 2/2/4", "cut": "interleaved"}, set()),
+        ({"layers": "2/1/4 2/2/4 2/1/4"}, set()),
+        ({"layers": "2/1/4"}, set()),
+        ({"layers": "2/2/4 2/2/4"}, set()),
+        ({"layers": "2/1/4 2/2/4 2/2/4 1/1/4"}, set()),
+        ({"layers": "2/1/4 3/2/4"}, set()),
+        ({"layers": "1/1/4 2/2/4 1/1/4 2/1/4"}, set()),
+        ({"plain": 65}, {"multisets matter", ALTERNATES}),
+        ({"lower": 64}, {"lower bound meets upper bound", ALTERNATES}),
+    ],
+)
+def test_cases_of_the_smaller_sets(changes, sets):
+    case = replace(CASE, **changes)
+    smaller = (ALTERNATES, EQUAL, "multisets matter", "lower bound meets upper bound")
+    assert {name for name in smaller if SETS[name](case)} == sets
+
+
+@pytest.mark.parametrize("cut", [*CUTS, "0 3"])
+@pytest.mark.parametrize("border", ["neutral", "ones", "valid"])
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_case_is_of_one_kind_of_cut_border_and_weights(cut, border, shared):
+    case = replace(CASE, cut=cut, border=border, shared=shared)
+    about = [name for name in SETS if name.startswith(("cut", "border")) or name.endswith(" weights")]
+    weights = "shared weights" if shared else "unshared weights"
+    kinds = {f"cut {cut}" if cut in CUTS else "cut listed", f"border {border}", weights}
+    assert {name for name in about if SETS[name](case)} == kinds
+
+
+def test_sets_of_bounds():
+    decides = [upper for upper in range(1, 260) if SETS["1 < bound < saturation"](replace(CASE, upper=upper))]
+    assert decides == list(range(2, 256))
+    applies = SETS["lower bound applies"]
+    assert [applies(replace(CASE, lower=lower)) for lower in (None, 0, 1)] == [False, True, True]
+
+
+def test_counts_are_of_statuses():
+    below, undecided = replace(CASE, rank=63), replace(CASE, rank=63, rows=255)
+    count = count_comparisons([CASE] * 3 + [below] + [undecided] * 2)["all"]
+    assert count == Count(6, 3, 1, 2) and count.share == 0.75
+    assert count_comparisons([])["all"].share == 0
+
+
+@pytest.mark.parametrize(("number", "limit"), [(2, 64), (19, 21), (2, None)])
+def test_a_case_at_a_limit_is_computed_and_one_beyond_is_passed_over(number, limit, monkeypatch):
+    """Of 202 rows on sides of 64 and 4,096, all of a side; of 206 rows on sides of 3 and 6,561, ten times the limit."""
+    name = "LARGEST_UNROLLED" if limit is None else "LARGEST_ROWS"
+    limit = limit or count_unrolled(draw_network(0, number)[0])[0]
+    monkeypatch.setattr(comparisons, name, limit)
+    assert compare(0, number) is not None
+    monkeypatch.setattr(comparisons, name, limit - 1)
+    assert compare(0, number) is None
+
+
+def test_lines_below_their_bound_are_drawn_four_times():
+    below = [case for case in book() if case.status == "below" and case.rows <= 32]
+    assert below and {case.draws for case in below} == {4}
+    assert [compare(case.seed, case.number) for case in below[:2]] == below[:2]
 
 
 # --- reasons ---

@@ -104,6 +104,8 @@ def test_a_bias_of_floats_is_not_rounded_to_whole_numbers():
          "the weight needs shape (c, d, R, R), or (H', W', c, d, R, R) unshared, not (3, 2, 2)"),
         (lambda: generalized_convolution(np.ones((2, 4, 4)), np.ones((3, 2, 2, 1)), 1), WeightError,
          "the weight needs shape (c, d, R, R), or (H', W', c, d, R, R) unshared, not (3, 2, 2, 1)"),
+        (lambda: generalized_convolution(np.ones((2, 4, 4)), np.ones((3, 2, 1, 2)), 1), WeightError,
+         "the weight needs shape (c, d, R, R), or (H', W', c, d, R, R) unshared, not (3, 2, 1, 2)"),
         (lambda: generalized_convolution(np.ones((2, 4, 4)), np.ones((3, 5, 2, 2)), 1), WeightError,
          "the weight is for 5 input channels and x has 2; they must agree"),
         (lambda: generalized_convolution(np.ones((2, 4, 4)), np.ones((3, 2, 2, 2)), 1, bias=np.ones(3)), WeightError,

@@ -19,8 +19,10 @@ from convac_lib.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
-PROGRAM = re.compile(r"([A-Z_]+=\S+ )?(make|git|py|python3?|pip|pytest|jupyter|jupyter-book|convac|dask)( |$)")
-needs_bash = pytest.mark.skipif(not all(map(shutil.which, ("bash", "make", "git"))), reason="needs bash, make and git")
+PROGRAM = re.compile(r"([A-Z_]+=\S+ )?(make|source|git|py|python3?|pip|pytest|jupyter|jupyter-book|convac|dask)( |$)")
+needs_bash = pytest.mark.skipif(
+    os.name == "nt" or not all(map(shutil.which, ("bash", "make", "git"))), reason="needs bash, make and git"
+)
 
 FIT = {"--channels 4 8 16": "--channels 2", "--channels 16 32": "--channels 2", "--B 1 2 3 ": "--B 1 ",
        "--seeds 0 1 2": "--seeds 0", "--epochs 12": "--epochs 1", "--epochs 30": "--epochs 1"}  # fmt: skip
@@ -51,8 +53,10 @@ CONVAC = {
 MACHINES = [
     "dask scheduler &",
     "OMP_NUM_THREADS=1 dask worker tcp://localhost:8786 --nworkers 2 --nthreads 1 &",
-    "convac sweep --scheduler tcp://localhost:8786 --data digits --B 1 2 3 --channels 16 32 --epochs 30"
-    + " --out results/digits.jsonl",
+    (
+        "convac sweep --scheduler tcp://localhost:8786 --data digits --B 1 2 3 --channels 16 32 --epochs 30 "
+        "--out results/digits.jsonl"
+    ),
 ]
 ADDRESS = [
     "make address URL=https://github.com/owner/name",
@@ -73,7 +77,7 @@ NBVAL = "test_repository.py::test_a_chapter_is_tested_from_its_own_folder_and_by
 EXTRAS = "test_package.py::test_every_extra_brings_what_the_library_asks_of_it"
 SERVED = "test_readme.py::test_a_folder_of_pages_is_served"
 INSTALL = "test_readme.py::test_the_library_installs_without_the_book"
-VENV = "test_readme.py::test_an_environment_is_made"
+VENV = "test_readme.py::test_an_environment_is_made_and_entered"
 # What make would run, and the test that runs it.
 MAKE = {
     "make book": ("python tools/build_book.py . --all -W -n --keep-going", BUILD),
@@ -88,6 +92,7 @@ ELSEWHERE = {
     "py -3.12 -m venv .venv": VENV,
     "python3 -m venv .venv": VENV,
     r".venv\Scripts\activate": VENV,
+    "source .venv/bin/activate": VENV,
     "python -m pip install -r requirements.txt": PINS,
     "python -m pip install --no-deps --no-build-isolation --editable .": INSTALL,
     "python -m pip install .": INSTALL,
@@ -100,6 +105,7 @@ ELSEWHERE = {
     "pytest --nbval": NBVAL,
     "python -m pytest --nbval": NBVAL,
     "python tools/student_edition.py": STUDENT,
+    'python tools/new_chapter.py my-chapter "My chapter"': "tools/test_tools.py::test_a_new_chapter_is_listed_and_runs",
     "python -m convac_lib": "cli/test_command_line.py::test_a_warning_is_one_sentence",
     "convac data fetch cifar10": "data/test_cifar10.py::test_check_tells_what_is_there",
     "convac data check": "data/test_cifar10.py::test_check_tells_what_is_there",
@@ -187,9 +193,13 @@ def test_the_program_for_slurm_runs(monkeypatch, capsys):
     assert capsys.readouterr().out == "tcp://10.0.0.1:8786\n"
 
 
-def test_an_environment_is_made(tmp_path):
+def test_an_environment_is_made_and_entered(tmp_path):
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", ".venv"], cwd=tmp_path, check=True)
-    assert (tmp_path / ".venv" / ("Scripts" if os.name == "nt" else "bin") / "activate").is_file()
+    enter = r".venv\Scripts\activate" if os.name == "nt" else "source .venv/bin/activate"
+    command = f'{enter} && python -c "import sys; print(sys.prefix)"'
+    words = f"cmd /c {command}" if os.name == "nt" else ["bash", "-c", command]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert Path(done.stdout.strip()).samefile(tmp_path / ".venv")
 
 
 def test_the_library_installs_without_the_book(tmp_path):
@@ -203,11 +213,12 @@ def test_the_library_installs_without_the_book(tmp_path):
     subprocess.run(command, cwd=tmp_path / "clone", check=True, capture_output=True)
     (tmp_path / "empty").mkdir()
     done = subprocess.run(
-        [sys.executable, tmp_path / "site/bin/convac", "certify", "--B", "2", "--M", "2", "--size", "4"],
+        [sys.executable, "-m", "convac_lib", "certify", "--B", "2", "--M", "2", "--size", "4"],
         cwd=tmp_path / "empty", env=os.environ | {"PYTHONPATH": str(tmp_path / "site")}, capture_output=True, text=True,
         check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout.partition(" of ")[0], done.stderr) == (0, "rank 64", "")
+    assert [path.stem for path in (tmp_path / "site/bin").glob("convac*")] == ["convac"]
     asked = "import convac_lib.files as files; print(files.__file__, files.results_path('atlas.csv'))"
     done = subprocess.run([sys.executable, "-c", asked], cwd=tmp_path / "empty", text=True, check=True,
                           env=os.environ | {"PYTHONPATH": str(tmp_path / "site")}, capture_output=True)  # fmt: skip

@@ -257,6 +257,14 @@ def test_contributing_names_real_files_and_commands():
     assert "lint" in commands and set(commands) <= set(targets)
 
 
+def test_the_page_of_benchmarks_names_each_that_make_bench_runs():
+    page, makefile = ((ROOT / name).read_text("utf-8") for name in ("benchmarks/README.md", "Makefile"))
+    named = re.findall(r"^\| `python (benchmarks/\w+\.py)` \|", page, re.MULTILINE)
+    run = re.findall(r"\$\(BIN\)/python (benchmarks/\w+\.py)", makefile)
+    there = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("benchmarks/*.py")}
+    assert named == run and {*named, "benchmarks/timing.py"} == there
+
+
 def test_no_file_names_a_place_of_one_machine():
     places = re.compile(rb"(?<![\w./~])/(?:work|root|tmp|home|Users)/\w")
     for path in tracked_files():

@@ -12,7 +12,8 @@ from mdit_py_plugins.myst_role import myst_role_plugin
 from spellchecker import SpellChecker
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [*sorted(ROOT.glob("book/*.md")), *sorted(ROOT.glob("book/*.ipynb")), ROOT / "README.md"]
+PAGES = [*sorted(ROOT.glob("book/*.md")), *sorted(ROOT.glob("book/*.ipynb"))]
+PAGES += [ROOT / "README.md", ROOT / "benchmarks/README.md"]
 OWN_WORDS = (ROOT / "tests/words.txt").read_text("utf-8").splitlines()
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 for plugin in (dollarmath_plugin, myst_role_plugin):
@@ -58,7 +59,7 @@ def english():
     return SpellChecker(language="en", distance=1)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_word_is_spelt_right_or_listed(page):
     assert sorted(english().unknown(words_on(page)) - set(OWN_WORDS)) == [], "mend it, or add it to tests/words.txt"
 

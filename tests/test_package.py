@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tarfile
 import tomllib
+from functools import cache
 from importlib.metadata import requires
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import yaml
 from packaging.requirements import Requirement
 
 import convac_lib
+from convac_lib.cli import parser
 from convac_lib.errors import ConvacError, MissingExtraError
 from convac_lib.exercises import check
 from convac_lib.extras import EXTRAS, command_for, require
@@ -53,6 +55,18 @@ for name in json.loads(sys.stdin.read()):
         said[name] = [type(error).__name__, str(error), error.name]
 print(json.dumps(said))
 """
+LOAD_ALL = """
+import json
+import convac_lib
+
+def said(name):
+    try:
+        getattr(convac_lib, name)
+    except convac_lib.ConvacError as error:
+        return str(error)
+
+print(json.dumps({name: said(name) for name in convac_lib.__all__}))
+"""
 
 
 def modules_of(listed):
@@ -76,6 +90,7 @@ def without(hidden, code, *words, **options):
     return subprocess.run(command, capture_output=True, text=True, check=False, encoding="utf-8", **options)
 
 
+@cache
 def statements(path, *, running):
     """The imports of a module and its calls of `require`, in order; with `running`, those in functions too."""
 
@@ -211,6 +226,8 @@ def test_the_front_door_names_the_missing_extra(name, sentence):
     [
         ("describe --model timm:resnet50", OPTIONAL,
          'convac_lib.networks needs torch, which is not installed; run pip install "convac-lib[networks]"'),
+        ("describe --model torch.nn:Conv2d(3,4,3) --input-size 3 8 8 --figure n.svg", {"matplotlib"},
+         'convac_lib.visuals needs matplotlib, which is not installed; run pip install "convac-lib[widgets]"'),
         ("sweep --data digits --B 1 --channels 4 --out a.jsonl", OPTIONAL,
          'convac sweep needs torch, which is not installed; run pip install "convac-lib[experiments]"'),
         ("report a.jsonl", {"matplotlib"},
@@ -225,6 +242,52 @@ def test_a_command_names_the_missing_extra(tmp_path, words, lacking, sentence):
     done = without(lacking, CONVAC, *words.split(), cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"convac: {sentence}\n")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("installed", [None, "networks", "widgets", "experiments"])
+def test_every_name_of_the_front_door_loads_or_names_its_extra(installed):
+    lacking = OPTIONAL - set(EXTRAS.get(installed, ())) - (set(BROUGHT_BY) if installed == "experiments" else set())
+    done = without(lacking, LOAD_ALL)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert set(said) == set(convac_lib.__all__)
+    for name, sentence in said.items():
+        home = f"convac_lib.{convac_lib._HOME_OF[name]}"
+        refused = {extra for extra in needed_by(home, set()) if set(EXTRAS[extra]) & lacking}
+        assert bool(sentence) == bool(refused), (name, sentence)
+        assert not refused or sentence.endswith(tuple(f"; run {command_for(extra)}" for extra in refused)), sentence
+
+
+# A command's words, and whether it needs what the experiments bring. The first three leave a file each.
+COMMANDS = {
+    "certify": (CERTIFY[1:], False),
+    "atlas": (ATLAS[1:], False),
+    "compare": (("--cases", "2", "--out", "b.csv"), False),
+    "describe": (DESCRIBE[1:], False),
+    "verify": (("rank.json",), False),
+    "data fetch": (("cifar10",), True),
+    "data check": ((), True),
+    "sweep": (("--data", "digits", "--B", "1", "--channels", "4", "--out", "a.jsonl"), True),
+    "report": (("a.jsonl",), True),
+}
+
+
+def test_with_the_core_every_command_runs_or_names_the_experiments(tmp_path):
+    nested = {f"data {name}" for name in parser.DATA_COMMANDS}
+    assert set(COMMANDS) == {*parser.COMMANDS, *parser.EXPERIMENTS} | nested
+    for name, (words, needs) in COMMANDS.items():
+        helped = without(OPTIONAL, CONVAC, *name.split(), "--help", cwd=tmp_path)
+        assert (helped.returncode, helped.stderr) == (0, ""), name
+        done = without(OPTIONAL, CONVAC, *name.split(), *words, cwd=tmp_path)
+        if needs:
+            assert (done.returncode, done.stdout) == (2, ""), name
+            assert re.fullmatch(r"convac: .+ needs \w+, which is not installed; run (.+)\n", done.stderr)[1] == (
+                command_for("experiments")
+            )
+        else:
+            assert done.returncode == 0 and done.stdout, done.stderr
+    assert {path.name for path in tmp_path.iterdir()} >= {"rank.json", "a.csv", "b.csv"}
+    assert not (tmp_path / "a.jsonl").exists()
 
 
 def test_the_core_describes_certifies_and_verifies(tmp_path):

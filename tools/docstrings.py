@@ -41,8 +41,12 @@ def _title(notebook: Path) -> str:
 def to_restructured(lines: list[str]) -> list[str]:
     r"""Keep the lines of formulas as they are, set `names` in code, and let |P|, x_ and the like be plain text.
 
+    A description that is a letter, as "p.", would begin a list.
+
     >>> to_restructured(["The size |P| of `P`."])
     ['The size \\|P\\| of ``P``.']
+    >>> to_restructured(["Args:", "    prime: p."])
+    ['Args:', '    prime: \\p.']
     >>> to_restructured(["A sum:", "", "    a|b", "    c_", "", "and so on."])
     ['A sum:', '', '::', '', '    a|b', '    c_', '', 'and so on.']
     """
@@ -63,6 +67,7 @@ def to_restructured(lines: list[str]) -> list[str]:
 def _escape(line: str) -> str:
     parts = re.split(r"(`+[^`]+`+)", line)
     parts[::2] = [re.sub(r"\||(?<=\w)_(?!\w)", r"\\\g<0>", part) for part in parts[::2]]
+    parts[0] = re.sub(r"(^\s*(?:\w+: )?)(?=[A-Za-z]\.(?: |$))", r"\1\\", parts[0])
     parts[1::2] = [f"``{part.strip('`')}``" for part in parts[1::2]]
     return "".join(parts)
 

@@ -80,9 +80,12 @@ def printed(page: str, html: Path, known: set[str]) -> Tag:
     for link in article.select("a[href]"):
         url = urlsplit(urljoin(f"{page}.html", link["href"]))
         target = url.path.removesuffix(".html")
-        if url.scheme or url.netloc:
+        if url.scheme in ("http", "https"):
             continue
-        if target in known:
+        if link.has_attr("download"):  # nothing is saved from paper, so its sentence goes, too
+            for word in (*link.next_siblings, link):
+                word.extract()
+        elif target in known and not url.scheme:
             link["href"] = "#" + anchor(target, unquote(url.fragment))
         else:
             link.unwrap()

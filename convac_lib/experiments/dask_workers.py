@@ -25,7 +25,7 @@ def workers(scheduler: str | None = None, count: int | None = None) -> Iterator[
     """Yield a Dask client, and close what it started on exit.
 
     Args:
-        scheduler: the address of a Dask scheduler, such as "tcp://10.0.0.1:8786", whose workers are used.
+        scheduler: the address of a Dask scheduler, such as `tcp://10.0.0.1:8786`, whose workers are used.
         count: without a scheduler, the number of processes on this machine, each with one thread; if left out, one per
             core, or one in total if there is a GPU to share.
 

@@ -365,7 +365,17 @@ def test_a_page_can_be_read_in_the_light_and_in_the_dark(page):
         assert violations(page, runOnly=["color-contrast"]) == []
 
 
-# The bibliography
+# The reference and the bibliography
+
+
+def test_docstrings_become_neither_empty_lists_nor_links_that_no_browser_follows(html):
+    """A description "p." is no list, and an address of a Dask scheduler no link."""
+    for page in REFERENCE:
+        article = BeautifulSoup((html / f"{page}.html").read_bytes(), "html.parser").select_one("article.bd-article")
+        assert [str(each.parent) for each in article.select("li") if not each.get_text(strip=True)] == [], page
+        schemes = {urlsplit(link["href"]).scheme for link in article.select("a[href]")}
+        assert schemes <= {"", "https"}, page
+
 
 WORKS = {"eprint": "https://arxiv.org/abs/{}", "doi": "https://doi.org/{}", "url": "{}"}
 ADDRESS = re.compile(r"https://(arxiv\.org/abs/\d{4}\.\d{4,5}|doi\.org/10\.\d{4,9}/[^\s{}]+|www\.[\w.-]+/[^\s{}]+)")
@@ -403,6 +413,9 @@ def test_the_zip_reads_from_a_disk_without_a_network(browser, html, tmp_path):
     context.close()
 
 
+PRINTED = ["tensors", "statements", "verify", "testing"]
+
+
 def test_the_printed_book_has_numbered_pages_links_and_no_clipped_code(browser, html, tmp_path, monkeypatch):
     pypdf = pytest.importorskip("pypdf")
     monkeypatch.syspath_prepend(ROOT / "tools")
@@ -410,7 +423,7 @@ def test_the_printed_book_has_numbered_pages_links_and_no_clipped_code(browser, 
 
     contents = {
         "root": "book/intro",
-        "parts": [{"caption": "The talk", "chapters": [{"file": "book/tensors"}, {"file": "book/testing"}]}],
+        "parts": [{"caption": "Some", "chapters": [{"file": f"book/{name}"} for name in PRINTED]}],
     }
     (tmp_path / "_toc.yml").write_text(yaml.safe_dump(contents), "utf-8")
     shutil.copy(ROOT / "_config.yml", tmp_path)
@@ -430,12 +443,16 @@ def test_the_printed_book_has_numbered_pages_links_and_no_clipped_code(browser, 
     assert targets <= {name.lstrip("/") for name in reader.named_destinations}
     addresses = {link["/A"]["/URI"] for link in links if "/A" in link}
     assert addresses and all(urlsplit(address).scheme == "https" for address in addresses)
+    assert "Save our sample" in (html / "book/verify.html").read_text("utf-8")
+    assert "Save our sample" not in "".join(texts)
     # Every line of code that the chapter shows is on paper to its last letter, however it is broken.
     soup = BeautifulSoup((html / "book/tensors.html").read_bytes(), "html.parser")
     shown = soup.select(":is(div.cell_input, div.cell_output) pre")
     shown = [each for each in shown if not each.find_parent("details") and not each.find_parent("figure")]
     on_paper = re.sub(r"\s", "", "".join(re.sub(r"\d+\s*$", "", text) for text in texts))
     assert len(shown) > 10
-    for each in shown:
+    table = BeautifulSoup((html / "book/statements.html").read_bytes(), "html.parser").select("td code")
+    assert any("tests/" in each.get_text() for each in table)  # the last column
+    for each in [*shown, *table]:
         for line in each.get_text().splitlines():
             assert re.sub(r"\s", "", line) in on_paper, line

@@ -1,4 +1,4 @@
-"""The licences of what is installed: `make checks` refuses every name that is not listed, and none listed binds the book."""
+"""The licences of what is installed: `make checks` refuses every name that is not listed, and none of them binds us."""
 
 import re
 import subprocess

@@ -99,6 +99,12 @@ def signed(values):
     return f'{{"sha256": "{hashlib.sha256(text.encode()).hexdigest()}", "record": {text}}}'.encode()
 
 
+def test_a_line_holds_a_records_text_as_it_is_and_its_checksum(tmp_path):
+    one = record(device="Gerät ✓", architecture=None)
+    append_records(tmp_path / "a.jsonl", [one])
+    assert (tmp_path / "a.jsonl").read_bytes() == signed(one.to_dict()) + b"\n"
+
+
 PLAN = record().to_dict()["architecture"]
 LAYERS = json.loads(json.dumps(PLAN["layers"]))
 

@@ -85,6 +85,10 @@ MAKE = {
     "make test": ("python -m pytest --nbval --numprocesses auto --maxprocesses 4", NBVAL),
     "make lab": ("python -m jupyterlab book/intro.ipynb", LAB),
     "make pdf": ("python tools/print_book.py", PRINT),
+    "make downloads": (
+        "tools/downloads.py",
+        "tools/test_publishing.py::test_the_site_offers_the_files_that_there_are_and_no_others",
+    ),
     "make student": ("python tools/student_edition.py", STUDENT),
 }
 # What another test runs, or one below.

@@ -17,10 +17,10 @@ CLASSIFIER = "Classifier: License :: OSI Approved :: {}"
 def names_of(package):
     """The licences that a package names: by its expression, or else by its classifiers, or else in a line."""
     said = metadata(package)
-    if said["License-Expression"]:
-        return {said["License-Expression"]}
+    if said.get("License-Expression"):
+        return {said.get("License-Expression")}
     lines = [each.rpartition(" :: ")[2] for each in said.get_all("Classifier", []) if each.startswith("License ::")]
-    return set(lines) - {"OSI Approved"} or {said["License"] or "UNKNOWN"}
+    return set(lines) - {"OSI Approved"} or {said.get("License") or "UNKNOWN"}
 
 
 @pytest.mark.parametrize("file", ["requirements.txt", "requirements-checks.txt"])

@@ -25,6 +25,7 @@ from convac_lib import Architecture, Circuit, Layer, baseline, certify_rank, mak
 from convac_lib.errors import CertificateError, ConvacError
 from convac_lib.theory import checker
 from convac_lib.theory.assembly import matricization
+from convac_lib.theory.certificate_rules import _are_packed
 from convac_lib.theory.certificates import RankCertificate, digest_of, load
 from convac_lib.theory.checker import entries, is_nonsingular, linear, verify
 from convac_lib.theory.ranks import issue_certificate, rank_modulo
@@ -211,3 +212,22 @@ def test_a_certificate_states_only_what_it_can():
         with pytest.raises(ConvacError) as error:
             issue_certificate(other, [0], rows=10)
         assert str(error.value) == sentence
+
+
+def test_a_key_that_is_given_twice_is_refused(tmp_path):
+    path = tmp_path / "rank.json"
+    issued(0)[1].save(path)
+    load(path)
+    key, value = next(iter(json.loads(path.read_text()).items()))
+    path.write_text(path.read_text().replace("{", f"{{{json.dumps(key)}: {json.dumps(value)},", 1))
+    with pytest.raises(CertificateError, match="it gives a key twice"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("words", "fit"),
+    [(["fe", "00"], True), (["ff", "00"], False), (["fe"], False), (["fe", "0"], False), (["fe", 0], False),
+     (["fe", "0g"], False), (["fe", "FE"], False), (("fe", "00"), False), (["fe", None], False)],
+)  # fmt: skip
+def test_packed_numbers_have_one_form_and_are_not_above_the_largest(words, fit):
+    assert bool(_are_packed(words, 2, 0xFE)) == fit

@@ -220,7 +220,7 @@ def test_a_key_that_is_given_twice_is_refused(tmp_path):
     load(path)
     key, value = next(iter(json.loads(path.read_text()).items()))
     path.write_text(path.read_text().replace("{", f"{{{json.dumps(key)}: {json.dumps(value)},", 1))
-    with pytest.raises(CertificateError, match="it gives a key twice"):
+    with pytest.raises(ConvacError, match="it gives a key twice"):
         load(path)
 
 

@@ -405,24 +405,6 @@ NETWORK = common_case(B=2, M=2, size=2)
          "a half has no value modulo 2; use an odd prime"),
         (lambda: certify_rank(Architecture(4, 2, [Layer(2, 2, 2)])),
          "the network ends in 2×2, and the dense layer needs 1×1: add layers whose strides multiply to 2"),
-    ],
-)  # fmt: skip
-def test_what_has_no_exact_rank_gets_one_sentence(ask, sentence):
-    with pytest.raises(ConvacError) as error:
-        ask()
-    assert str(error.value) == sentence
-
-
-def test_a_cut_that_does_not_fit_is_a_cut_error():
-    with pytest.raises(CutError):
-        certify_rank(NETWORK, "diagonal")
-    with pytest.raises(CutError):
-        certify_rank(NETWORK, [4])
-
-
-@pytest.mark.parametrize(
-    ("ask", "sentence"),
-    [
         (lambda: require_draws(NETWORK, make_cut([0], 2), 0, [0], [P]), "rows must be an integer of at least 1, not 0"),
         (lambda: require_draws(NETWORK, make_cut([0], 2), 1, [0, -1], [P]),
          "seed must be an integer of at least 0, not -1"),
@@ -440,10 +422,17 @@ def test_a_cut_that_does_not_fit_is_a_cut_error():
          "the rank is 0, which leaves nothing to certify; use another border, or a larger prime"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_drawn_or_certified_gets_one_sentence(ask, sentence):
+def test_what_has_no_exact_rank_or_certificate_gets_one_sentence(ask, sentence):
     with pytest.raises(ConvacError) as error:
         ask()
     assert str(error.value) == sentence
+
+
+def test_a_cut_that_does_not_fit_is_a_cut_error():
+    with pytest.raises(CutError):
+        certify_rank(NETWORK, "diagonal")
+    with pytest.raises(CutError):
+        certify_rank(NETWORK, [4])
 
 
 def test_a_certificate_holds_a_rank_up_to_its_limit(monkeypatch):

@@ -1,7 +1,6 @@
 """Why a generic rank is below its upper bound: which freedom a network lacks that would close the gap."""
 
 from collections import Counter
-from math import comb
 
 import numpy as np
 
@@ -18,7 +17,6 @@ from convac_lib.theory.unrolled import Unrolled, unroll
 REASONS = {
     "shared weights": "with weights of its own at every position, the network reaches the bound",
     "reuse": "the tree of all copies reaches the bound, with weights of its own for every copy",
-    "subspaces": "as by reuse, and the ratio is that of a product of two subspaces in general position",
     "widths": "the tree is below the bound too, since M and the channels are not powers of one integer",
     "": "the program does not decide",
 }
@@ -58,7 +56,7 @@ def reason_of(architecture: Architecture, cut: CutLike, rank: int, upper: int, r
     trees = [tree_rank(architecture, cut, rows, seed) for seed in range(draws)]
     if max(trees) < upper:
         return "" if powers_of_one(architecture.channels) else "widths"
-    return "subspaces" if _is_of_subspaces(architecture, rank, upper) else "reuse"
+    return "reuse"
 
 
 def tree_rank(architecture: Architecture, cut: CutLike, rows: int, seed: int = 0, prime: int = DEFAULT_PRIME) -> int:
@@ -137,15 +135,3 @@ def _is_power(number: int, root: int) -> bool:
     while number % root == 0:
         number //= root
     return number == 1
-
-
-def _is_of_subspaces(architecture: Architecture, rank: int, upper: int) -> bool:
-    """Whether rank / upper is a power of dim V₁V₂ / min(D², binom(C+1, 2)), V₁ and V₂ of dimension D in K^C."""
-    ratios = set()
-    for C in architecture.channels[1:]:
-        for D in range(2, C):
-            if C < 2 * D - 1:
-                dimension, most = D**2 - comb(2 * D - C, 2), min(D**2, comb(C + 1, 2))
-                if dimension < most:
-                    ratios.add((dimension, most))
-    return any(rank * most**times == upper * dimension**times for dimension, most in ratios for times in range(1, 5))

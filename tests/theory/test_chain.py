@@ -182,6 +182,11 @@ def test_an_odd_size_has_no_halves():
             ask(network)
 
 
+def test_the_borders_constant_is_divided_out():
+    circuit = chain_witness(Architecture(4, 2, [Layer(3, 1, 2), Layer(4, 4, 1)], "ones")).circuit
+    assert circuit.dense[0, 0] not in (0, 1) and circuit.at_templates(np.zeros((1, 16), int)) == 1
+
+
 def test_a_prime_that_divides_the_borders_constant_is_refused():
     network = Architecture(4, 2, [Layer(3, 1, 2), Layer(4, 4, 1)], "ones")
     with pytest.raises(ConvacError) as error:

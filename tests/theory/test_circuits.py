@@ -313,6 +313,8 @@ def circuit_with(weight=None, dense=None, prime=None, templates=None):
         (lambda: circuit_with(dense=np.ones(3)), WeightError, "the dense weight needs shape (classes, 3), not (3,)"),
         (lambda: circuit_with(dense=np.ones((1, 2))), WeightError,
          "the dense weight needs shape (classes, 3), not (1, 2)"),
+        (lambda: circuit_with(dense=np.ones((1, 3, 1))), WeightError,
+         "the dense weight needs shape (classes, 3), not (1, 3, 1)"),
         (lambda: circuit_with(templates=np.ones((3, 2))), WeightError,
          "the template matrix needs shape (2, 2), not (3, 2)"),
         (lambda: Circuit(baseline(2, 2), [], np.ones((1, 2))), WeightError,

@@ -26,8 +26,8 @@ REASONS = {
 def reason_of(architecture: Architecture, cut: CutLike, rank: int, upper: int, rows: int, draws: int = 2) -> str:
     """Say why a network's generic rank is below the min cut of its unrolled network, where a program can tell.
 
-    Each of three freedoms is given to the network in turn: weights of its own at every position, and then for every
-    copy of a node in the unrolled network. The first that closes the gap is the reason.
+    Two freedoms are given to the network in turn: weights of its own at every position, and then for every copy of a
+    node in the unrolled network. The first that closes the gap is the reason.
 
     Args:
         architecture: the network; border "neutral", "ones" or "valid", weights of its own in every layer.
